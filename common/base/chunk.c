@@ -1,0 +1,39 @@
+#include "common/base/chunk.h"
+
+#include "common/base/err.h"
+
+#include <string.h>
+
+static const char *const strategy_names[] = {
+    [STRATEGY_SERIAL] = "serial",
+    [STRATEGY_THREADS] = "threads",
+    [STRATEGY_ASYNC] = "async",
+    [STRATEGY_PROCESSES] = "processes",
+};
+
+const char *strategy_name(enum strategy strategy)
+{
+    if (strategy < STRATEGY_SERIAL || strategy > STRATEGY_PROCESSES) {
+        return NULL;
+    }
+    return strategy_names[strategy];
+}
+
+int strategy_from_name(const char *name, enum strategy *ret_strategy)
+{
+    for (int i = STRATEGY_SERIAL; i <= STRATEGY_PROCESSES; i++) {
+        if (strcmp(name, strategy_names[i]) == 0) {
+            *ret_strategy = (enum strategy)i;
+            return 0;
+        }
+    }
+    return ERR_NOT_FOUND;
+}
+
+void tally_merge(struct tally *into, const struct tally *from)
+{
+    into->ok += from->ok;
+    into->failed += from->failed;
+    into->checksum += from->checksum;
+    into->bytes_out += from->bytes_out;
+}

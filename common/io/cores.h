@@ -1,0 +1,17 @@
+/* How many CPU cores this process may really use: the affinity mask, cut by the cgroup's CPU quota (v2 cpu.max, v1 cfs_quota_us, looked up
+ * at the path in /proc/self/cgroup and at every parent). Never a count of processors. */
+#ifndef QUARTET_COMMON_IO_CORES_H
+#define QUARTET_COMMON_IO_CORES_H
+
+#include <stdint.h>
+
+/* At least 1. A quota of 1.5 cores counts as 2. */
+uint32_t cores_usable(void);
+
+/* Processors online in the machine, for reports. */
+uint32_t cores_online(void);
+
+/* For tests: the same with another root in place of "" ("/tmp/x" has proc/self/cgroup and sys/fs/cgroup below it). */
+uint32_t cores_quota_at(const char *root);
+
+#endif

@@ -1,0 +1,188 @@
+/* Messages as plain structs <-> bytes. The only code that sees generated protobuf.
+ *
+ * Decoding takes hostile bytes: at most WIRE_HEADER_MAX of them, into an arena of fixed size, every field validated; a bad frame is
+ * ERR_PROTOCOL with a text, never an abort. Decoded strings and arrays point into the decoder's arena and are valid until its next
+ * call. Encoding is of our own structs: a value out of range there is a programmer's error. Pure. */
+#ifndef QUARTET_COMMON_WIRE_WIRE_H
+#define QUARTET_COMMON_WIRE_WIRE_H
+
+#include "common/base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WIRE_MAGIC UINT64_C(0x3174657472617571) /* "quartet1", little-endian */
+
+enum {
+    WIRE_PROTOCOL_MAJOR = 1,
+    WIRE_PROTOCOL_MINOR = 0,
+    WIRE_HEADER_MAX = 64 * 1024,        /* bytes of a header frame */
+    WIRE_PAYLOAD_MAX = 8 * 1024 * 1024, /* bytes of a payload frame */
+    WIRE_CHUNKS_MAX = 1024,             /* chunks or results in one message; the header then fits for every value */
+    WIRE_ERRORS_MAX = 32,               /* error texts in one RESULTS message */
+    WIRE_TEXT_MAX = 1024,               /* bytes of a text for people */
+    WIRE_NAME_MAX = 256,                /* bytes of a name */
+    WIRE_LIST_MAX = 256,                /* workloads in a HELLO, parameters in a JOB */
+};
+
+enum wire_type {
+    WIRE_HELLO = 1,    /* worker: register me */
+    WIRE_WELCOME = 2,  /* coordinator: you are registered, this is your session */
+    WIRE_REJECT = 3,   /* coordinator: you are not, and why */
+    WIRE_JOB = 4,      /* coordinator: make an engine for this */
+    WIRE_READY = 5,    /* worker: the engine stands (or why not); here is credit */
+    WIRE_CHUNKS = 6,   /* coordinator: run these */
+    WIRE_RESULTS = 7,  /* worker: these are done; more credit */
+    WIRE_ACK = 8,      /* coordinator: only the header's ack */
+    WIRE_HEARTBEAT = 9, /* both: I live */
+    WIRE_CANCEL = 10,  /* coordinator: forget the header's job */
+    WIRE_DRAIN = 11,   /* coordinator: give back what you have not begun, finish the rest, then leave */
+    WIRE_RETURNED = 12, /* worker: I am leaving; these I did not begin */
+    WIRE_BYE = 13,     /* both: this was my last word */
+};
+
+enum wire_reason {
+    WIRE_REASON_NONE = 0,
+    WIRE_REASON_VERSION = 1,  /* another protocol version: do not come back */
+    WIRE_REASON_FULL = 2,     /* no room for another worker now */
+    WIRE_REASON_SESSION = 3,  /* I do not know this session: say HELLO again */
+    WIRE_REASON_MALFORMED = 4, /* what you sent could not be read */
+};
+
+/* Borrowed bytes, not NUL-terminated. */
+struct wire_text {
+    const char *s;
+    size_t len;
+};
+
+struct wire_hello {
+    uint32_t protocol_major, protocol_minor;
+    struct wire_text build, name, host;
+    uint64_t nonce;
+    uint64_t pid;
+    uint32_t cores;      /* 1 to 65536 */
+    uint32_t strategies; /* bit (1 << enum strategy) */
+    uint32_t credit_max; /* 1 to 65536 */
+    const struct wire_text *workloads;
+    size_t workload_count;
+};
+
+struct wire_welcome {
+    uint32_t protocol_minor;
+    uint32_t heartbeat_ms; /* 10 to 3600000 */
+};
+
+struct wire_reject { /* REJECT and BYE */
+    uint32_t reason; /* enum wire_reason */
+    struct wire_text text;
+};
+
+struct wire_job {
+    struct wire_text workload;
+    const struct wire_text *param_names;
+    const struct wire_text *param_values;
+    size_t param_count;
+    uint32_t strategy; /* enum strategy, validated */
+    uint32_t slots;    /* 0 to 65536 */
+    uint64_t range_first;
+    uint32_t credit_fixed; /* 0 to 65536 */
+};
+
+struct wire_ready {
+    uint32_t slots; /* 1 to 65536, unless there is an error */
+    uint32_t credit;
+    bool cooperative;
+    uint64_t startup_us;
+    struct wire_text error;
+};
+
+/* Arrays of `count` entries (1 to WIRE_CHUNKS_MAX). payload_len may be NULL: none has a payload. Decoded: every count >= 1,
+ * attempt >= 1, id >= 1, first + count does not wrap, and the sum of payload_len is at most WIRE_PAYLOAD_MAX. */
+struct wire_chunks {
+    size_t count;
+    const uint64_t *id;
+    const uint64_t *first;
+    const uint64_t *items;
+    const uint32_t *attempt;
+    const uint32_t *payload_len;
+};
+
+/* Arrays of `count` entries (0 to WIRE_CHUNKS_MAX); `failed` and `bytes_out` may be NULL: all zero. Decoded: ids and attempts
+ * >= 1, ok + failed does not wrap, error_at ascending and inside the arrays. */
+struct wire_results {
+    uint64_t seq; /* >= 1 */
+    uint32_t credit;
+    size_t count;
+    const uint64_t *id;
+    const uint32_t *attempt;
+    const uint64_t *ok;
+    const uint64_t *failed;
+    const uint64_t *checksum;
+    const uint64_t *bytes_out;
+    const uint64_t *run_us;
+    size_t error_count;
+    const uint32_t *error_at;
+    const uint64_t *error_index;
+    const struct wire_text *error_text;
+    uint64_t cpu_us;
+};
+
+struct wire_heartbeat {
+    uint64_t items_done;
+    uint32_t held;
+    uint64_t cpu_us;
+};
+
+struct wire_returned {
+    const uint64_t *id;
+    size_t count; /* 0 to WIRE_CHUNKS_MAX */
+};
+
+struct wire_message {
+    enum wire_type type;
+    uint64_t session;
+    uint64_t job;
+    uint64_t ack;
+    union {
+        struct wire_hello hello;
+        struct wire_welcome welcome;
+        struct wire_reject reject; /* REJECT and BYE */
+        struct wire_job job_spec;
+        struct wire_ready ready;
+        struct wire_chunks chunks;
+        struct wire_results results;
+        struct wire_heartbeat heartbeat;
+        struct wire_returned returned;
+    } as;
+};
+
+/* "HELLO", ...; "?" for an unknown type. */
+const char *wire_type_name(enum wire_type type);
+
+/* Text from a NUL-terminated string; NULL gives an empty text. */
+struct wire_text wire_text(const char *s);
+
+struct wire_decoder;
+struct wire_encoder;
+
+/* Both are reused for every message, so that the hot path does not allocate. NULL without memory. */
+struct wire_decoder *wire_decoder_new(void);
+void wire_decoder_free(struct wire_decoder *decoder);
+struct wire_encoder *wire_encoder_new(void);
+void wire_encoder_free(struct wire_encoder *encoder);
+
+/* Decode a header frame. Returns 0, or ERR_PROTOCOL with the reason. A HELLO with another magic is refused; one with another
+ * protocol major decodes, so that the coordinator can answer with a REJECT that says which versions met. */
+int wire_decode(struct wire_decoder *decoder, const void *bytes, size_t len,
+                struct err_text *ret_error, struct wire_message *ret_message);
+
+/* Size in bytes of the header frame for `message` (at most WIRE_HEADER_MAX, or it aborts); wire_write then writes exactly so many
+ * bytes for that same message. Two steps so that the caller can make the ZeroMQ message in between and write into it. */
+size_t wire_size(struct wire_encoder *encoder, const struct wire_message *message);
+void wire_write(struct wire_encoder *encoder, void *ret_bytes);
+
+/* One line for logs and simulator traces: "CHUNKS session=7 job=2 n=3 first=...". Returns `ret_text`. */
+char *wire_describe(const struct wire_message *message, char *ret_text, size_t size);
+
+#endif

@@ -1,0 +1,1 @@
+# Report formats, statistics, command line, progress.

@@ -1,0 +1,155 @@
+/* The scheduler: which chunk goes to which worker, and which result counts. A pure state machine.
+ *
+ * An event and the time go in, actions come out. It reads no clock, opens no socket, and is deterministic. One scheduler lives for one
+ * job. It knows items only by index; the shell around it holds their bytes.
+ *
+ * The life of a chunk: fresh (not yet cut from the input) -> held by a worker -> finished, or, when its worker is lost or gives it
+ * back, queued again with the next attempt number. Execution is at least once; accounting is exactly once: the first result for a chunk
+ * counts, whichever attempt it is of, and every later one is dropped and counted as a duplicate.
+ *
+ * Chunk size, when automatic: the first chunks have one item; a later one is as many items as take `chunk_target_us` by a moving
+ * average of the measured cost, at most twice the largest sent so far, at most `chunk_items_max`, and at most a fraction of what is left
+ * for each slot so that all slots finish together (guided self-scheduling: Polychronopoulos and Kuck 1987).
+ *
+ * Who gets a chunk: workers with a free slot before workers that would only queue it, round robin in each class. Near the end, when
+ * less than one chunk a slot is left and chunks are long, a chunk waits for a free slot rather than behind another. */
+#ifndef QUARTET_COORDINATOR_SCHED_H
+#define QUARTET_COORDINATOR_SCHED_H
+
+#include "common/base/chunk.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sched;
+
+struct sched_options {
+    uint32_t workers_max;     /* 1 to 65536 */
+    uint64_t chunk_items;     /* items of every chunk; 0: automatic */
+    uint64_t chunk_target_us; /* what an automatic chunk should take; 100,000 */
+    uint32_t attempts_max;    /* attempts of a chunk that may end with the loss of its worker before its items count as failed; 3 */
+    uint64_t lease_us;        /* a worker not heard of for this long is lost, and what it holds is queued again; 0: never */
+};
+
+enum sched_event_type {
+    SCHED_ITEMS = 1,       /* items [0, available) exist; `final`: there will be no more */
+    SCHED_WORKER_JOINED,   /* a worker is ready for this job */
+    SCHED_CREDIT,          /* it may be sent `credit` more chunks */
+    SCHED_HEARD,           /* it said something: its lease is renewed. Every other event of a worker renews it too */
+    SCHED_RESULT,          /* one attempt at a chunk ended */
+    SCHED_CHUNK_RETURNED,  /* it gives back a chunk that it has not begun; burns no attempt */
+    SCHED_WORKER_DRAINING, /* it is leaving: nothing more is sent to it, what it holds may still finish */
+    SCHED_WORKER_LEFT,     /* it left on purpose: what it still held is queued again and burns no attempt */
+    SCHED_WORKER_LOST,     /* it is gone: what it held is queued again, burning an attempt */
+    SCHED_NO_MORE_WORKERS, /* no further worker can ever join */
+    SCHED_TICK,            /* time passed: leases */
+    SCHED_CANCEL,          /* stop: nothing is sent any more, the job ends with what is accounted for */
+};
+
+struct sched_event {
+    enum sched_event_type type;
+    struct worker_id worker; /* of the events that have one */
+    union {
+        struct {
+            uint64_t available;
+            uint64_t chunk_items_max; /* most items of one chunk, from the size of their bytes; 0: no limit */
+            bool final;
+        } items;
+        struct {
+            uint32_t slots;  /* items that it runs at once, at least 1 */
+            uint32_t credit; /* chunks it may be sent at once */
+        } joined;
+        uint32_t credit;
+        struct {
+            struct chunk_id chunk;
+            uint32_t attempt;
+            uint64_t run_us;
+            struct tally tally;
+        } result;
+        struct chunk_id returned;
+    } as;
+};
+
+enum sched_action_type {
+    SCHED_SEND = 1,    /* send this chunk to `worker` */
+    SCHED_FINISHED,    /* this chunk is accounted for: its bytes may go; its result is the one of the event in hand */
+    SCHED_ABANDONED,   /* this chunk has used up its attempts: its items were counted as failed; its bytes may go */
+    SCHED_DROP_WORKER, /* `worker` was silent for longer than its lease: forget it, it has to register again */
+    SCHED_STALLED,     /* no worker is left and none can come: the job cannot go on. Said once */
+    SCHED_DONE,        /* every item is accounted for, or the job was cancelled. Said once, and nothing after it */
+};
+
+struct sched_action {
+    enum sched_action_type type;
+    struct worker_id worker;
+    struct chunk_id chunk;
+    uint32_t slot; /* dense index of the chunk, reused after FINISHED or ABANDONED: the shell keeps bytes by it */
+    uint32_t attempt;
+    uint64_t first;
+    uint64_t count;
+};
+
+/* Where actions go; the caller's array. */
+struct sched_actions {
+    struct sched_action *list;
+    size_t count;
+    size_t capacity; /* at least SCHED_ACTIONS_MIN */
+};
+
+enum { SCHED_ACTIONS_MIN = 64 };
+
+struct sched_stats {
+    uint64_t items_available;
+    bool items_final;
+    uint64_t items_done;      /* accounted for */
+    uint64_t items_held;      /* with workers */
+    uint64_t items_queued;    /* in chunks that wait for their next attempt */
+    uint64_t chunks_sent;     /* attempts sent */
+    uint64_t chunks_finished; /* accounted for */
+    uint64_t chunks_retried;  /* attempts after the first */
+    uint64_t chunks_abandoned;
+    uint64_t duplicates;      /* results that came after the first */
+    uint64_t strays;          /* results for chunks that were never, or from workers that are not registered */
+    uint64_t workers_joined;
+    uint64_t workers_lost;
+    uint64_t workers_left;
+    uint32_t workers_live;
+    uint32_t slots_live;
+    double item_cost_us;      /* moving average; 0 before the first result */
+    uint64_t chunk_items;     /* size of the last fresh chunk */
+    struct tally tally;       /* of all that is accounted for; abandoned items are in `failed` */
+};
+
+/* Returns 0 or ERR_NOMEM, ERR_INVALID (options out of range). */
+int sched_new(const struct sched_options *options, struct sched **ret_sched);
+void sched_free(struct sched *sched);
+
+/* Advance by one event. `now_us` is monotonic and never decreases. Appends what the caller must do, in order, to `out`; when `out` is
+ * full, sending stops early and sched_deadline_us says `now`: empty `out` and send a TICK. Never blocks or reads a clock. Returns 0; or
+ * ERR_INVALID when the event makes no sense for this state (an unknown worker, one that joins twice, a shrinking input): the state is then
+ * unchanged; or ERR_NOMEM likewise. Results that do not count are not errors. */
+int sched_step(struct sched *sched, uint64_t now_us, const struct sched_event *event,
+               struct sched_actions *out);
+
+/* When the next TICK is due; UINT64_MAX: never. */
+uint64_t sched_deadline_us(const struct sched *sched);
+
+/* Does the scheduler want more items to be read than `available` so far? True while little fresh input is left. */
+bool sched_wants_items(const struct sched *sched);
+
+void sched_get_stats(const struct sched *sched, struct sched_stats *ret_stats);
+
+/* Walks the intervals that are done, in ascending order, for reports of what was not done. Returns how many there are; `ret_first`
+ * and `ret_end` describe number `index`. */
+size_t sched_done_spans(const struct sched *sched, size_t index, uint64_t *ret_first, uint64_t *ret_end);
+
+/* Abort when an invariant is broken; for tests and the simulator. Each has a name, which the message starts with:
+ * one_state (each chunk in exactly one), credit_conserved, counted_once, held_sums, attempts_bounded. O(state). */
+void sched_check(const struct sched *sched);
+
+/* One line each, for logs and traces. Return `ret_text`. */
+char *sched_describe_event(const struct sched_event *event, char *ret_text, size_t size);
+char *sched_describe_action(const struct sched_action *action, char *ret_text, size_t size);
+
+#endif

@@ -72,6 +72,7 @@ struct comparison {
     uint64_t seed;
     bool has_expected; /* the checksum is known beforehand (squares) */
     uint64_t expected_checksum;
+    bool workers_elsewhere; /* some worker ran on another machine; false: all of them shared this one's cores */
     struct cell *cells;
     size_t cell_count;
 };
@@ -79,10 +80,12 @@ struct comparison {
 /* Do the cells agree, and on what; and what the comparison says. Computed by comparison_judge. */
 struct verdict {
     bool agree;
+    bool has_answer;      /* false: no cell ran to its end, so there is no checksum and nothing agrees */
     uint64_t checksum;
     size_t odd_ones;      /* cells whose checksum, ok or failed differ from the majority's (or from the expected) */
-    const char *bound;    /* "io", "cpu", "mixed": from CPU time / wall time of the local serial cell */
+    const char *bound;    /* "io", "cpu", "mixed": from CPU time / wall time of the local serial cell; "unknown": no local time */
     double cpu_per_wall;
+    const struct cell *bound_cell; /* what bound was measured on: another local cell when serial has no time; NULL: unknown */
     const struct cell *best_local;       /* NULL: none has a time */
     const struct cell *best_distributed; /* NULL likewise */
     char text[1024];      /* plain words: who won, by how much, what distribution cost or brought */

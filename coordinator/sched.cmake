@@ -1,1 +1,9 @@
 # The scheduler, pure.
+add_library(quartet_sched STATIC
+  sched.c
+  sched_check.c
+  sched_chunks.c
+  sched_describe.c
+  sched_size.c
+  sched_workers.c)
+target_link_libraries(quartet_sched PUBLIC quartet_base)

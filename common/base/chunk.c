@@ -30,6 +30,21 @@ int strategy_from_name(const char *name, enum strategy *ret_strategy)
     return ERR_NOT_FOUND;
 }
 
+uint32_t strategy_default_slots(enum strategy strategy, uint32_t cores)
+{
+    enum { POOL_MIN = 8, IN_FLIGHT = 100 };
+    switch (strategy) {
+    case STRATEGY_SERIAL:
+        return 1;
+    case STRATEGY_ASYNC:
+        return IN_FLIGHT;
+    case STRATEGY_THREADS:
+    case STRATEGY_PROCESSES:
+        break;
+    }
+    return cores > POOL_MIN ? cores : POOL_MIN;
+}
+
 void tally_merge(struct tally *into, const struct tally *from)
 {
     into->ok += from->ok;

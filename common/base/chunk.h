@@ -33,6 +33,9 @@ const char *strategy_name(enum strategy strategy);
 /* Returns 0, or ERR_NOT_FOUND. `name` is compared whole and in lower case. */
 int strategy_from_name(const char *name, enum strategy *ret_strategy);
 
+/* How many items a strategy runs at once when nobody says: 1; 8 or `cores`, whichever is more; 100 in flight; as threads. */
+uint32_t strategy_default_slots(enum strategy strategy, uint32_t cores);
+
 /* A contiguous run of items [first, first + count), counted from 0 in the order of the input.
  *
  * For a range the item with index i is the number range_first + i (range_first is the job's) and `payload` is NULL. For

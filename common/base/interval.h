@@ -16,6 +16,7 @@ struct interval_set {
     struct interval *spans; /* ascending, disjoint, never touching */
     size_t count;
     size_t capacity;
+    size_t hint;      /* where the last addition went; additions beside it need no search */
     uint64_t members; /* sum of the spans' lengths */
 };
 

@@ -18,8 +18,8 @@ int units_parse_seconds(const char *text, double max, double *ret_seconds);
  * Returns 0, or ERR_INVALID. */
 int units_parse_bytes(const char *text, uint64_t max, uint64_t *ret_bytes);
 
-/* "412 us", "6.43 ms", "0.805 s", "64.2 s", "3m 20s", "2h 05m": three significant digits below a minute. Writes at most
- * UNITS_TEXT_SIZE bytes and returns `ret_text`. */
+/* "412 us", "6.43 ms", "0.805 s", "64.2 s", "3m 20s", "2h 05m": three significant digits below 100 s. "?" when it is no number.
+ * Writes at most UNITS_TEXT_SIZE bytes and returns `ret_text`. */
 char *units_format_seconds(double seconds, char ret_text[UNITS_TEXT_SIZE]);
 
 /* "64", "9,999", "10.0 M", "1.90 G": exact with separators below 100,000, three significant digits above. */

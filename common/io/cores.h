@@ -11,7 +11,8 @@ uint32_t cores_usable(void);
 /* Processors online in the machine, for reports. */
 uint32_t cores_online(void);
 
-/* For tests: the same with another root in place of "" ("/tmp/x" has proc/self/cgroup and sys/fs/cgroup below it). */
+/* Whole cores that the CPU quota allows, rounded up; UINT32_MAX: no limit. `root` goes before "/proc/self/cgroup" and "/sys/fs/cgroup" ("" for
+ * the real ones; tests have others). */
 uint32_t cores_quota_at(const char *root);
 
 #endif

@@ -1,11 +1,14 @@
 /* One ZeroMQ socket on a libuv loop, and the only code that calls libzmq.
  *
- * The shape that does not lose wake-ups (libzmq's file descriptor is edge-triggered and every send or receive may eat the edge): uv_poll wakes the
- * loop, uv_prepare re-reads ZMQ_EVENTS before it sleeps and holds it awake with uv_idle when there is something, uv_check hands messages to the
- * owner, at most ZSOCK_BUDGET a turn so that timers and other sockets get theirs. Sends never block. ROUTER ids are given by libzmq, 5 bytes, unique
- * per connection: a reconnect is a new peer.
+ * The shape that does not lose wake-ups (libzmq's file descriptor is edge-triggered and every
+ * send or receive may eat the edge): uv_poll wakes the loop, uv_prepare re-reads ZMQ_EVENTS
+ * before it sleeps and holds it awake with uv_idle when there is something, uv_check hands
+ * messages to the owner, at most ZSOCK_BUDGET a turn so that timers and other sockets get
+ * theirs. Sends never block. ROUTER ids are given by libzmq, 5 bytes, unique per connection: a
+ * reconnect is a new peer.
  *
- * Owner: the loop's thread. Life: zsock_new -> zsock_bind or zsock_connect -> ... -> zsock_close (memory goes after its close callbacks ran). */
+ * Owner: the loop's thread. Life: zsock_new -> zsock_bind or zsock_connect -> ... -> zsock_close
+ * (memory goes after its close callbacks ran). */
 #ifndef QUARTET_COMMON_IO_ZSOCK_H
 #define QUARTET_COMMON_IO_ZSOCK_H
 
@@ -30,17 +33,22 @@ struct zsock_peer {
 };
 
 struct zsock_handlers {
-    /* A message of one or two frames. `header` is borrowed for the call; `payload` is a reference that the callee owns (NULL: one frame).
-     * Messages of more frames, and headers or payloads above the limits, are dropped and reported through `bad`. */
+    /* A message of one or two frames, the first not empty unless there is a second. `header` is
+     * borrowed for the call; `payload` is a reference that the callee owns (NULL: one frame).
+     * Messages of more frames, and headers or payloads above the limits, are dropped and
+     * reported through `bad`. */
     void (*message)(void *arg, struct zsock_peer peer, const void *header, size_t header_len,
                     struct blob *payload);
     void (*bad)(void *arg, struct zsock_peer peer, const char *why);
     /* After the last message of a turn was handed over: send what has gathered. */
     void (*turn_end)(void *arg);
-    /* DEALER: the handshake succeeded, the connection dropped. May be NULL. */
+    /* DEALER: the handshake succeeded; the connection dropped, or another try at one failed in
+     * the handshake. May be NULL. */
     void (*connected)(void *arg);
     void (*disconnected)(void *arg, const char *why);
-    /* ROUTER: some connection dropped; which one is not known: zsock_alive tells. May be NULL. */
+    /* ROUTER: some connection dropped; which one is not known: zsock_alive tells. Comes a moment
+     * after the drop, and once more a while later, for libzmq says so before it has forgotten
+     * the peer. May be NULL. */
     void (*peer_dropped)(void *arg);
 };
 
@@ -61,22 +69,25 @@ int zsock_new(struct zsock_context *context, struct uv_loop_s *loop,
               const struct zsock_options *options, struct err_text *ret_error,
               struct zsock **ret_socket);
 
-/* Bind; "tcp://127.0.0.1:*" picks a free port. ERR_BUSY: the address is in use; ERR_INVALID: not an endpoint; texts quote it. */
+/* Bind; "tcp://127.0.0.1:*" picks a free port. ERR_BUSY: the address is in use; ERR_INVALID: not
+ * an endpoint of this machine; ERR_IO: the system refused; texts quote it. */
 int zsock_bind(struct zsock *socket, const char *endpoint, struct err_text *ret_error);
 /* The endpoint really bound, with its port. Borrowed for the socket's life. */
 const char *zsock_endpoint(const struct zsock *socket);
 /* Begin to connect; libzmq goes on trying with back-off (100 ms doubling to 5 s). */
 int zsock_connect(struct zsock *socket, const char *endpoint, struct err_text *ret_error);
 
-/* Room for a header frame of `len` bytes in the message being made; write into it, then zsock_send. NULL without memory. Only one message is made at
- * a time. */
+/* Room for a header frame of `len` bytes in the message being made; write into it, then
+ * zsock_send. NULL without memory. Only one message is made at a time. */
 void *zsock_header(struct zsock *socket, size_t len);
 
-/* Send the message made by zsock_header to `peer`, with `payload` as second frame unless NULL (takes its own reference). Never blocks. Returns 0;
- * ERR_GONE: that peer is not connected; ERR_BUSY: its queue is full. The message is dropped then. */
+/* Send the message made by zsock_header to `peer`, with `payload` as second frame unless NULL
+ * (takes its own reference). Never blocks. Returns 0; ERR_GONE: that peer is not connected;
+ * ERR_BUSY: its queue is full; ERR_NOMEM. The message is dropped then. */
 int zsock_send(struct zsock *socket, struct zsock_peer peer, struct blob *payload);
 
-/* Several slices as one payload frame (chunks of different blobs): `parts` are copied into one frame. As zsock_send otherwise. */
+/* Several slices as one payload frame (chunks of different blobs): `parts` are copied into one
+ * frame. As zsock_send otherwise. */
 struct zsock_part {
     const void *bytes;
     size_t len;
@@ -84,7 +95,12 @@ struct zsock_part {
 int zsock_send_parts(struct zsock *socket, struct zsock_peer peer, const struct zsock_part *parts,
                      size_t count);
 
-/* Is this endpoint one that needs no encryption: ipc://, inproc://, or tcp:// on a loopback address (numeric 127.0.0.0/8, [::1], or "localhost")? */
+/* Is `peer` still connected? Asks by an empty message, which the socket on the other side passes
+ * over. */
+bool zsock_alive(struct zsock *socket, struct zsock_peer peer);
+
+/* Is this endpoint one that needs no encryption: ipc://, inproc://, or tcp:// on a loopback
+ * address (numeric 127.0.0.0/8, [::1], or "localhost")? */
 bool zsock_endpoint_is_local(const char *endpoint);
 
 /* Wait at most `linger_ms` for what was sent to leave, then close. NULL is allowed. */

@@ -1,8 +1,9 @@
 /* Messages as plain structs <-> bytes. The only code that sees generated protobuf.
  *
- * Decoding takes hostile bytes: at most WIRE_HEADER_MAX of them, into an arena of fixed size, every field validated; a bad frame is
- * ERR_PROTOCOL with a text, never an abort. Decoded strings and arrays point into the decoder's arena and are valid until its next
- * call. Encoding is of our own structs: a value out of range there is a programmer's error. Pure. */
+ * Decoding takes hostile bytes: at most WIRE_HEADER_MAX of them, into an arena of fixed size,
+ * every field validated; a bad frame is ERR_PROTOCOL with a text, never an abort. Decoded
+ * strings and arrays point into the decoder's arena and are valid until its next call. Encoding
+ * is of our own structs: a value out of range there is a programmer's error. Pure. */
 #ifndef QUARTET_COMMON_WIRE_WIRE_H
 #define QUARTET_COMMON_WIRE_WIRE_H
 
@@ -19,10 +20,12 @@ enum {
     WIRE_PROTOCOL_MINOR = 0,
     WIRE_HEADER_MAX = 64 * 1024,        /* bytes of a header frame */
     WIRE_PAYLOAD_MAX = 8 * 1024 * 1024, /* bytes of a payload frame */
-    WIRE_CHUNKS_MAX = 1024,             /* chunks or results in one message; the header then fits for every value */
+    WIRE_CHUNKS_MAX = 896,              /* chunks or results in one message; the header then fits for every value */
     WIRE_ERRORS_MAX = 32,               /* error texts in one RESULTS message */
+    WIRE_ERROR_TEXT_MAX = 240,          /* bytes of an item's error; CHUNK_ERROR_SIZE */
     WIRE_TEXT_MAX = 1024,               /* bytes of a text for people */
     WIRE_NAME_MAX = 256,                /* bytes of a name */
+    WIRE_VALUE_MAX = 16 * 1024,         /* bytes of a parameter's value */
     WIRE_LIST_MAX = 256,                /* workloads in a HELLO, parameters in a JOB */
 };
 
@@ -50,19 +53,26 @@ enum wire_reason {
     WIRE_REASON_MALFORMED = 4, /* what you sent could not be read */
 };
 
-/* Borrowed bytes, not NUL-terminated. */
+/* Borrowed bytes, not NUL-terminated; `s` is never NULL in a decoded message.
+ *
+ * Texts for people (build, name, host, reasons, errors) are cut at their limit on either side.
+ * Decoded they are printable UTF-8 of one line: bytes that are not were replaced by '?'. Decoded
+ * names of workloads and parameters are that from the start, and not empty. Values of parameters
+ * are any bytes but NUL. */
 struct wire_text {
     const char *s;
     size_t len;
 };
 
+/* Of another protocol_major only the versions, build, name and host are decoded, and nothing
+ * else is checked. */
 struct wire_hello {
     uint32_t protocol_major, protocol_minor;
     struct wire_text build, name, host;
     uint64_t nonce;
     uint64_t pid;
     uint32_t cores;      /* 1 to 65536 */
-    uint32_t strategies; /* bit (1 << enum strategy) */
+    uint32_t strategies; /* bit (1 << enum strategy), at least one; bits of strategies that we do not know are left out */
     uint32_t credit_max; /* 1 to 65536 */
     const struct wire_text *workloads;
     size_t workload_count;
@@ -74,7 +84,7 @@ struct wire_welcome {
 };
 
 struct wire_reject { /* REJECT and BYE */
-    uint32_t reason; /* enum wire_reason */
+    uint32_t reason; /* enum wire_reason; one that we do not know decodes as NONE */
     struct wire_text text;
 };
 
@@ -97,8 +107,9 @@ struct wire_ready {
     struct wire_text error;
 };
 
-/* Arrays of `count` entries (1 to WIRE_CHUNKS_MAX). payload_len may be NULL: none has a payload. Decoded: every count >= 1,
- * attempt >= 1, id >= 1, first + count does not wrap, and the sum of payload_len is at most WIRE_PAYLOAD_MAX. */
+/* Arrays of `count` entries (1 to WIRE_CHUNKS_MAX). payload_len may be NULL: none has a payload.
+ * Decoded: every count >= 1, attempt >= 1, id >= 1, first + count does not wrap, and the sum of
+ * payload_len is at most WIRE_PAYLOAD_MAX. */
 struct wire_chunks {
     size_t count;
     const uint64_t *id;
@@ -108,8 +119,9 @@ struct wire_chunks {
     const uint32_t *payload_len;
 };
 
-/* Arrays of `count` entries (0 to WIRE_CHUNKS_MAX); `failed` and `bytes_out` may be NULL: all zero. Decoded: ids and attempts
- * >= 1, ok + failed does not wrap, error_at ascending and inside the arrays. */
+/* Arrays of `count` entries (0 to WIRE_CHUNKS_MAX); `failed` and `bytes_out` may be NULL: all
+ * zero. Decoded: ids and attempts >= 1, ok + failed does not wrap, error_at ascending without
+ * repeats and inside the arrays. */
 struct wire_results {
     uint64_t seq; /* >= 1 */
     uint32_t credit;
@@ -141,8 +153,8 @@ struct wire_returned {
 
 struct wire_message {
     enum wire_type type;
-    uint64_t session;
-    uint64_t job;
+    uint64_t session; /* >= 1 but for HELLO, REJECT, HEARTBEAT and BYE */
+    uint64_t job;     /* >= 1 for JOB, READY, CHUNKS, RESULTS and CANCEL */
     uint64_t ack;
     union {
         struct wire_hello hello;
@@ -166,23 +178,32 @@ struct wire_text wire_text(const char *s);
 struct wire_decoder;
 struct wire_encoder;
 
-/* Both are reused for every message, so that the hot path does not allocate. NULL without memory. */
+/* Both are reused for every message, so that the hot path does not allocate. NULL without
+ * memory. */
 struct wire_decoder *wire_decoder_new(void);
 void wire_decoder_free(struct wire_decoder *decoder);
 struct wire_encoder *wire_encoder_new(void);
 void wire_encoder_free(struct wire_encoder *encoder);
 
-/* Decode a header frame. Returns 0, or ERR_PROTOCOL with the reason. A HELLO with another magic is refused; one with another
- * protocol major decodes, so that the coordinator can answer with a REJECT that says which versions met. */
+/* Would the other side take this message? Returns 0, or ERR_INVALID with the reason. For a
+ * message made of a user's input (JOB), which must be refused in words before wire_size aborts. */
+int wire_check(struct wire_encoder *encoder, const struct wire_message *message, struct err_text *ret_error);
+
+/* Decode a header frame. Returns 0, or ERR_PROTOCOL with the reason. A HELLO with another magic
+ * is refused; one with another protocol major decodes, so that the coordinator can answer with a
+ * REJECT that says which versions met. */
 int wire_decode(struct wire_decoder *decoder, const void *bytes, size_t len,
                 struct err_text *ret_error, struct wire_message *ret_message);
 
-/* Size in bytes of the header frame for `message` (at most WIRE_HEADER_MAX, or it aborts); wire_write then writes exactly so many
- * bytes for that same message. Two steps so that the caller can make the ZeroMQ message in between and write into it. */
+/* Size in bytes of the header frame for `message` (which wire_check would pass, or it aborts);
+ * wire_write then writes exactly so many bytes for that same message, whose texts and arrays
+ * must live until then. Two steps so that the caller can make the ZeroMQ message in between and
+ * write into it. */
 size_t wire_size(struct wire_encoder *encoder, const struct wire_message *message);
 void wire_write(struct wire_encoder *encoder, void *ret_bytes);
 
-/* One line for logs and simulator traces: "CHUNKS session=7 job=2 n=3 first=...". Returns `ret_text`. */
+/* One line for logs and simulator traces: "CHUNKS session=7 job=2 n=3 first=...". Returns
+ * `ret_text`. */
 char *wire_describe(const struct wire_message *message, char *ret_text, size_t size);
 
 #endif

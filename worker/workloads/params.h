@@ -33,6 +33,7 @@ struct params {
         char *name;
         char *value;
     } list[PARAMS_MAX];
+
     size_t count;
 };
 
@@ -48,7 +49,9 @@ const char *params_get(const struct params *params, const char *name);
 
 /* Check every name against `specs` (an unknown one is refused with the nearest known name) and every value against its
  * kind, then add the defaults of those that are absent. Returns 0, ERR_NOT_FOUND or ERR_INVALID with the name and value quoted. */
-int params_resolve(struct params *params, const struct param_spec *specs, size_t spec_count,
+int params_resolve(struct params *params,
+                   const struct param_spec *specs,
+                   size_t spec_count,
                    struct err_text *ret_error);
 
 /* Typed getters, for resolved params: the value is there and well-formed, anything else aborts. */

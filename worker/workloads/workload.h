@@ -68,8 +68,10 @@ struct workload_ops {
     uint64_t default_last;
 
     /* Make the shared state from resolved `params`. May block briefly, may fail with a text. `host` outlives the state. */
-    int (*open)(const struct params *params, const struct workload_host *host,
-                struct err_text *ret_error, void **ret_state);
+    int (*open)(const struct params *params,
+                const struct workload_host *host,
+                struct err_text *ret_error,
+                void **ret_state);
     void (*close)(void *state);
 
     /* Make what one slot needs (a handle, a buffer). Called on the thread or in the process that will run it. */
@@ -82,13 +84,18 @@ struct workload_ops {
     /* Batch form, optional (NULL): run the numbers [first, first + count) and add their outcomes to `tally`. Every item
      * succeeds. Called with counts that take well under a millisecond. */
     void (*run_numbers)(void *slot, uint64_t first, uint64_t count, struct tally *tally);
-    uint64_t numbers_per_batch; /* largest count to hand to run_numbers at once; about 10 to 100 us of work */
+    uint64_t numbers_per_batch; /* largest count for one run_numbers; about 10 to 100 us of work */
+
+    /* The checksum of the numbers [first, last], when it can be known without running them; optional. A comparison checks every cell against it. */
+    uint64_t (*expected_checksum)(uint64_t first, uint64_t last);
 
     /* Asynchronous form, optional (all four NULL). None of them may block. async_open makes what one loop needs; async_start
      * begins an item; async_cancel makes every outstanding call come back soon, as failed; async_close is called with no call
      * outstanding and begins to close the handles: the loop is run until none is left, then the memory is the workload's to have
      * freed from its last close callback. */
-    int (*async_open)(void *state, struct uv_loop_s *loop, struct err_text *ret_error,
+    int (*async_open)(void *state,
+                      struct uv_loop_s *loop,
+                      struct err_text *ret_error,
                       void **ret_async);
     void (*async_start)(void *async, struct workload_call *call);
     void (*async_cancel)(void *async);
@@ -103,7 +110,8 @@ extern const size_t workload_registry_count;
 const struct workload_ops *workload_find(const char *name);
 
 /* As workload_find, with the refusal in words (quotes `name`, offers the nearest). Returns 0 or ERR_NOT_FOUND. */
-int workload_lookup(const char *name, struct err_text *ret_error,
+int workload_lookup(const char *name,
+                    struct err_text *ret_error,
                     const struct workload_ops **ret_workload);
 
 #endif

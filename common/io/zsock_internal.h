@@ -1,0 +1,88 @@
+/* The parts of a zsock and what they tell each other. Private to common/io/zsock*.c. */
+#ifndef QUARTET_COMMON_IO_ZSOCK_INTERNAL_H
+#define QUARTET_COMMON_IO_ZSOCK_INTERNAL_H
+
+#include "common/io/zsock.h"
+
+#include <uv.h>
+#include <zmq.h>
+
+enum { ZSOCK_ENDPOINT_SIZE = 512 };
+
+enum zsock_frame { FRAME_ID, FRAME_HEADER, FRAME_PAYLOAD, FRAME_EXCESS, FRAME_KINDS };
+
+/* The message that is coming in, frame by frame. */
+struct zsock_inbound {
+    enum zsock_frame next;          /* what the next frame will be */
+    zmq_msg_t frames[FRAME_KINDS]; /* always initialised; libzmq receives into them again and again */
+    struct zsock_peer peer;
+    bool has_payload;
+    const char *bad; /* why the message will be dropped at its end; NULL: it is good so far */
+};
+
+/* The handles on the loop, and what they know. */
+struct zsock_watch {
+    uv_poll_t poll;         /* libzmq has something for the socket */
+    uv_poll_t monitor_poll; /* likewise for its monitor */
+    uv_prepare_t prepare;
+    uv_check_t check;
+    uv_idle_t idle;
+    uv_timer_t dropped_timer;
+    uv_handle_t *handles[6]; /* those initialised, in order */
+    unsigned handle_count;
+    unsigned drops_to_tell;
+    bool woken;         /* poll fired since the last check */
+    bool monitor_woken; /* likewise, or events were left over */
+    bool touched;       /* libzmq was called since it last said that there is nothing to read: the wake-up may be lost */
+    bool held_awake;    /* idle runs: there is something to read */
+};
+
+struct zsock {
+    void *zmq;
+    void *monitor;
+    enum zsock_type type;
+    size_t header_max;
+    size_t payload_max;
+    const struct zsock_handlers *handlers;
+    void *arg;
+    struct zsock_watch watch;
+    struct zsock_inbound in;
+    zmq_msg_t outgoing; /* the header being made */
+    bool outgoing_made;
+    bool connected; /* DEALER: the handshake succeeded and the connection stands */
+    bool closing;
+    char endpoint[ZSOCK_ENDPOINT_SIZE];
+};
+
+/* zsock_loop.c: put the socket and its monitor on the loop. On an error what was begun is undone
+ * by zsock_watch_stop. */
+int zsock_watch_start(struct zsock *socket, uv_loop_t *loop);
+/* Close the handles; the last one's callback frees the socket. */
+void zsock_watch_stop(struct zsock *socket);
+/* Is there something to read? Makes libzmq do its pending work, so it also knows who is gone. */
+bool zsock_has_input(struct zsock *socket);
+
+/* ROUTER: a connection dropped; the owner is told when libzmq knows whose it was. */
+void zsock_peer_has_dropped(struct zsock *socket);
+
+/* zsock_receive.c: hand over what has come, within the budget of a turn. */
+void zsock_receive(struct zsock *socket);
+/* The peer whose routing id these bytes are; 0 when libzmq did not give it. */
+struct zsock_peer zsock_peer_of(const void *id, size_t len);
+enum { ZSOCK_ID_SIZE = 5 };
+
+/* zsock_monitor.c: open the monitor of a socket; NULL with errno set when it cannot be had. */
+void *zsock_monitor_open(void *zmq_context, struct zsock *socket);
+void zsock_monitor_close(struct zsock *socket);
+/* Tell the owner what happened to connections. Returns whether there may be more to tell. */
+bool zsock_monitor_receive(struct zsock *socket);
+
+/* zsock_endpoint.c: what libzmq does not check. Does somebody listen on this ipc:// endpoint
+ * (false for any other)? libzmq would take the path away from them. */
+bool zsock_ipc_is_taken(const char *endpoint);
+/* Is the port, if any, at most 65535? libzmq would take another one. */
+bool zsock_port_is_sound(const char *endpoint);
+/* False for a numeric IPv4 address, which libzmq would otherwise show as [::ffff:...]. */
+bool zsock_endpoint_wants_ipv6(const char *endpoint);
+
+#endif

@@ -1,0 +1,20 @@
+#include "coordinator/commands.h"
+
+#include <stdio.h>
+
+int command_parse(const struct cli *cli, int argc, char **argv, const char **ret_words,
+                  size_t *ret_word_count)
+{
+    struct err_text error = {{0}};
+    int rc = cli_parse(cli, argc, argv, &error, ret_words, ret_word_count, NULL);
+    if (rc == 1) {
+        cli_help(cli, stdout);
+        return EXIT_ALL_OK;
+    }
+    if (rc != 0) {
+        (void)fprintf(stderr, "%s: %s; '%s --help' lists the flags\n", cli->program, error.s,
+                      cli->program);
+        return EXIT_WRONG_USAGE;
+    }
+    return -1;
+}

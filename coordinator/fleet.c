@@ -1,0 +1,190 @@
+#include "coordinator/fleet.h"
+
+#include "common/base/check.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FLEET_MAX = 256, PATH_SIZE = 4096, END_SIZE = 160, ARGUMENT_SIZE = 32 };
+
+struct member {
+    uv_process_t process;
+    struct fleet *fleet;
+    char name[ARGUMENT_SIZE];
+    bool alive;
+    bool open; /* its handle is not closed yet */
+};
+
+struct fleet {
+    struct stage *stage;
+    struct fleet_options options;
+    char program[PATH_SIZE];
+    struct member members[FLEET_MAX];
+    uint32_t started; /* in all; names the next one */
+    uint32_t alive;
+    bool closing;
+    char last_end[END_SIZE];
+};
+
+void fleet_program(const char *name, char *ret_path, size_t size)
+{
+    char self[PATH_SIZE];
+    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    (void)snprintf(ret_path, size, "%s", name);
+    if (len <= 0) {
+        return;
+    }
+    self[len] = '\0';
+    char *slash = strrchr(self, '/');
+    CHECK(slash != NULL);
+    slash[1] = '\0';
+    char path[PATH_SIZE * 2];
+    (void)snprintf(path, sizeof(path), "%s%s", self, name);
+    if (access(path, X_OK) == 0) {
+        (void)snprintf(ret_path, size, "%s", path);
+    }
+}
+
+int fleet_new(struct stage *stage, const struct fleet_options *options, struct err_text *ret_error,
+              struct fleet **ret_fleet)
+{
+    struct fleet *fleet = calloc(1, sizeof(*fleet));
+    if (fleet == NULL) {
+        return err_set(ret_error, ERR_NOMEM, "no memory to start workers");
+    }
+    fleet->stage = stage;
+    fleet->options = *options;
+    fleet_program("quartet-worker", fleet->program, sizeof(fleet->program));
+    *ret_fleet = fleet;
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct member *member = handle->data;
+    member->open = false;
+}
+
+static void on_ended(uv_process_t *process, int64_t status, int signal_number)
+{
+    struct member *member = process->data;
+    struct fleet *fleet = member->fleet;
+    member->alive = false;
+    fleet->alive--;
+    if (signal_number != 0) {
+        (void)snprintf(fleet->last_end, sizeof(fleet->last_end), "%s was killed by signal %d (%s)",
+                       member->name, signal_number, strsignal(signal_number));
+    } else {
+        (void)snprintf(fleet->last_end, sizeof(fleet->last_end), "%s exited with status %d",
+                       member->name, (int)status);
+    }
+    uv_close((uv_handle_t *)process, on_closed);
+    if (!fleet->closing) {
+        fleet->options.ended(fleet->options.arg, fleet->alive, fleet->last_end);
+    }
+}
+
+static int start(struct fleet *fleet, struct member *member, struct err_text *ret_error)
+{
+    char parent[ARGUMENT_SIZE];
+    (void)snprintf(parent, sizeof(parent), "%ld", (long)getpid());
+    (void)snprintf(member->name, sizeof(member->name), "local-%u", ++fleet->started);
+    const char *arguments[] = {
+        fleet->program, "--connect", fleet->options.endpoint,
+        "--name",       member->name, "--parent", parent,
+        "--quiet",      "--insecure", NULL,
+    };
+    uv_stdio_container_t stdio[] = {
+        {.flags = UV_IGNORE},
+        {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO}, /* workers print no results */
+        {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
+    };
+    uv_process_options_t options = {
+        .file = fleet->program,
+        .args = (char **)(uintptr_t)arguments, /* uv_spawn does not write to them */
+        .exit_cb = on_ended,
+        .stdio = stdio,
+        .stdio_count = 3,
+        /* A group of its own: Ctrl-C is for the coordinator, which then tells its workers. */
+        .flags = UV_PROCESS_DETACHED,
+    };
+    member->fleet = fleet;
+    memset(&member->process, 0, sizeof(member->process));
+    int rc = uv_spawn(&fleet->stage->loop, &member->process, &options);
+    member->process.data = member;
+    member->open = true;
+    if (rc != 0) {
+        uv_close((uv_handle_t *)&member->process, on_closed);
+        return err_set(ret_error, ERR_CHILD, "cannot start a worker with '%s': %s", fleet->program,
+                       uv_strerror(rc));
+    }
+    member->alive = true;
+    fleet->alive++;
+    return 0;
+}
+
+int fleet_ensure(struct fleet *fleet, uint32_t count, struct err_text *ret_error)
+{
+    CHECK(count <= FLEET_MAX);
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < FLEET_MAX && fleet->alive < count; i++) {
+        if (!fleet->members[i].open) {
+            rc = start(fleet, &fleet->members[i], ret_error);
+        }
+    }
+    return rc;
+}
+
+uint32_t fleet_alive(const struct fleet *fleet)
+{
+    return fleet->alive;
+}
+
+const char *fleet_last_end(const struct fleet *fleet)
+{
+    return fleet->last_end;
+}
+
+static bool all_closed(void *arg)
+{
+    const struct fleet *fleet = arg;
+    for (uint32_t i = 0; i < FLEET_MAX; i++) {
+        if (fleet->members[i].open) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Unlike stage_wait, this goes on after a signal: it is what the signal asked for. */
+static void wait_closed(struct fleet *fleet, uint32_t timeout_ms)
+{
+    uint64_t end_us = stage_now_us() + (uint64_t)timeout_ms * 1000;
+    uint64_t now_us = stage_now_us();
+    while (!all_closed(fleet) && now_us < end_us) {
+        fleet->stage->wait_until_us = end_us;
+        (void)uv_run(&fleet->stage->loop, UV_RUN_ONCE);
+        now_us = stage_now_us();
+    }
+    fleet->stage->wait_until_us = UINT64_MAX;
+}
+
+void fleet_free(struct fleet *fleet, uint32_t grace_ms)
+{
+    if (fleet == NULL) {
+        return;
+    }
+    enum { KILL_WAIT_MS = 5000 };
+    fleet->closing = true;
+    wait_closed(fleet, grace_ms);
+    for (uint32_t i = 0; i < FLEET_MAX; i++) {
+        if (fleet->members[i].alive) {
+            (void)uv_process_kill(&fleet->members[i].process, SIGKILL);
+        }
+    }
+    wait_closed(fleet, KILL_WAIT_MS);
+    free(fleet);
+}

@@ -1,0 +1,39 @@
+/* The worker processes that the coordinator starts on its own machine, and the origin. Children end with the coordinator, whatever happens to it. */
+#ifndef QUARTET_COORDINATOR_FLEET_H
+#define QUARTET_COORDINATOR_FLEET_H
+
+#include "common/base/err.h"
+#include "coordinator/stage.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct fleet;
+
+struct fleet_options {
+    const char *endpoint; /* where workers connect */
+    bool quiet;
+    /* A worker process has ended. `alive`: how many are left. */
+    void (*ended)(void *arg, uint32_t alive, const char *how);
+    void *arg;
+};
+
+int fleet_new(struct stage *stage, const struct fleet_options *options, struct err_text *ret_error,
+              struct fleet **ret_fleet);
+
+/* Start workers until `count` are alive. Returns 0 or ERR_CHILD (names the program). */
+int fleet_ensure(struct fleet *fleet, uint32_t count, struct err_text *ret_error);
+
+uint32_t fleet_alive(const struct fleet *fleet);
+
+/* How the last worker that ended did, in words; "" when none has. */
+const char *fleet_last_end(const struct fleet *fleet);
+
+/* Wait up to `grace_ms` for all to end by themselves (they were told BYE), then end them; free. NULL is allowed. */
+void fleet_free(struct fleet *fleet, uint32_t grace_ms);
+
+/* The path of a program beside this one ("quartet-worker"), or its bare name when it is not there. Writes at most `size` bytes. */
+void fleet_program(const char *name, char *ret_path, size_t size);
+
+#endif

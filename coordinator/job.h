@@ -1,0 +1,44 @@
+/* One job: what is run, on which items, with which strategy; and what a run of it came to. Plain values. */
+#ifndef QUARTET_COORDINATOR_JOB_H
+#define QUARTET_COORDINATOR_JOB_H
+
+#include "common/base/chunk.h"
+#include "coordinator/report.h"
+#include "coordinator/runner.h"
+#include "coordinator/source.h"
+#include "worker/workloads/workload.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct job {
+    const struct workload_ops *workload;
+    const struct params *params; /* resolved */
+    struct items_spec items;
+    enum strategy strategy;
+    uint32_t slots;       /* items at once in each engine; 0: the strategy's default there */
+    uint64_t chunk_items; /* 0: automatic */
+    uint32_t credit;      /* chunks that a worker may hold; 0: it adapts */
+    const char *label;    /* of the progress bar; NULL: no bar */
+    bool keep_bar;        /* leave the finished bar on the terminal */
+};
+
+struct job_result {
+    struct sample sample;
+    enum runner_outcome outcome;
+    char missing[256];    /* what was not run, for a partial outcome */
+    char error[ERR_TEXT_SIZE]; /* why, for RUNNER_FAILED and RUNNER_STALLED */
+    struct runner_failure failures[RUNNER_FAILURES_MAX];
+    size_t failure_count;
+    uint32_t workers;     /* that were ready at the start; 0 for local */
+    uint32_t concurrency; /* items at once, all engines together */
+    bool cooperative;
+};
+
+/* Copy the account of a run that has ended into `ret_result`, all but workers, concurrency, cpu_s and startup_s. */
+void job_result_fill(const struct runner *runner, struct job_result *ret_result);
+
+/* A result that failed before anything ran. */
+void job_result_fail(struct job_result *ret_result, const char *why);
+
+#endif

@@ -1,0 +1,201 @@
+#include "coordinator/local.h"
+
+#include "common/base/check.h"
+#include "common/io/cores.h"
+#include "worker/engine/engine.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    RESULTS_MAX = 256,
+    BATCH_MAX = 256,
+    START_LIMIT_US = 60 * 1000 * 1000,
+    STOP_LIMIT_MS = 500,
+    CREDIT_MIN = 256, /* enough that tiny chunks share their hand-overs; costs nothing in one process */
+};
+
+static const struct worker_id SELF = {1};
+
+struct local {
+    struct engine *engine;
+    struct runner *runner;
+    uv_async_t wake;
+    bool closed;
+    struct chunk batch[BATCH_MAX]; /* gathered for one engine_submit */
+    size_t batch_count;
+    struct chunk_result results[RESULTS_MAX];
+};
+
+static void link_flush(void *arg)
+{
+    struct local *local = arg;
+    if (local->batch_count > 0) {
+        CHECK(engine_submit(local->engine, local->batch, local->batch_count) == 0);
+        local->batch_count = 0;
+    }
+}
+
+static void link_queue(void *arg, struct worker_id worker, const struct chunk *chunk)
+{
+    (void)worker;
+    struct local *local = arg;
+    local->batch[local->batch_count++] = *chunk;
+    if (local->batch_count == BATCH_MAX) {
+        link_flush(local);
+    }
+}
+
+static void link_drop(void *arg, struct worker_id worker)
+{
+    (void)arg;
+    (void)worker; /* never: the engine in this process has no lease */
+}
+
+static void link_ended(void *arg)
+{
+    (void)arg; /* the stage sees the outcome */
+}
+
+static const struct runner_link local_link = {
+    .queue = link_queue,
+    .flush = link_flush,
+    .drop = link_drop,
+    .ended = link_ended,
+};
+
+static void on_wake(uv_async_t *wake)
+{
+    struct local *local = wake->data;
+    size_t count = 0;
+    do {
+        count = engine_take(local->engine, local->results, RESULTS_MAX);
+        if (count > 0 && local->runner != NULL) {
+            runner_results(local->runner, stage_now_us(), SELF, local->results, count,
+                           (uint32_t)count);
+        }
+        for (size_t i = 0; i < count; i++) {
+            free(local->results[i].error);
+        }
+        link_flush(local);
+    } while (count == RESULTS_MAX);
+}
+
+/* From the engine's threads. */
+static void wake_loop(void *arg)
+{
+    struct local *local = arg;
+    (void)uv_async_send(&local->wake);
+}
+
+static bool is_settled(void *arg)
+{
+    struct local *local = arg;
+    return engine_state(local->engine, NULL) != ENGINE_STARTING;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct local *local = handle->data;
+    local->closed = true;
+}
+
+static bool is_closed(void *arg)
+{
+    const struct local *local = arg;
+    return local->closed;
+}
+
+static int start_engine(struct stage *stage, struct local *local, const struct engine_options *options,
+                        struct err_text *ret_error)
+{
+    int rc = engine_new(options, ret_error, &local->engine);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = stage_wait(stage, is_settled, local, START_LIMIT_US);
+    if (rc != 0) {
+        return err_set(ret_error, rc, "the engine for strategy %s did not start: %s",
+                       strategy_name(options->strategy), err_name(rc));
+    }
+    return engine_state(local->engine, ret_error) == ENGINE_READY ? 0 : ERR_IO;
+}
+
+static void play(struct stage *stage, struct local *local, const struct job *job, uint32_t slots,
+                 struct job_result *ret_result)
+{
+    struct runner_options options = {
+        .items = job->items,
+        .chunk_items = job->chunk_items,
+        .workers_max = 1,
+        .link = &local_link,
+        .link_arg = local,
+    };
+    struct err_text error = {{0}};
+    if (runner_new(&options, &error, &local->runner) != 0) {
+        job_result_fail(ret_result, error.s);
+        return;
+    }
+    uint32_t credit = slots * 2 > CREDIT_MIN ? slots * 2 : (uint32_t)CREDIT_MIN;
+    credit = job->credit > 0 ? job->credit : credit;
+    uint64_t cpu_us = engine_cpu_us(local->engine);
+    uint64_t now_us = stage_now_us();
+    runner_join(local->runner, now_us, SELF, slots, credit);
+    runner_begin(local->runner, now_us);
+    stage_play(stage, local->runner, job->label, job->keep_bar);
+    job_result_fill(local->runner, ret_result);
+    ret_result->sample.cpu_s = (double)(engine_cpu_us(local->engine) - cpu_us) / 1e6;
+    ret_result->concurrency = slots;
+    ret_result->cooperative = engine_is_cooperative(local->engine);
+    runner_free(local->runner);
+    local->runner = NULL;
+}
+
+void local_run(struct stage *stage, struct zygote *zygote, const struct job *job,
+               struct job_result *ret_result)
+{
+    memset(ret_result, 0, sizeof(*ret_result));
+    struct local *local = calloc(1, sizeof(*local));
+    if (local == NULL) {
+        job_result_fail(ret_result, "no memory for a local run");
+        return;
+    }
+    uint32_t slots =
+        job->slots > 0 ? job->slots : strategy_default_slots(job->strategy, cores_usable());
+    struct engine_options options = {
+        .workload = job->workload,
+        .params = job->params,
+        .strategy = job->strategy,
+        .slots = slots,
+        .range_first = job->items.is_range ? job->items.range_first : 0,
+        .zygote = job->strategy == STRATEGY_PROCESSES ? zygote : NULL,
+        .wake = wake_loop,
+        .wake_arg = local,
+    };
+    struct err_text error = {{0}};
+    CHECK(uv_async_init(&stage->loop, &local->wake, on_wake) == 0);
+    local->wake.data = local;
+    uint64_t begun_us = stage_now_us();
+    if (start_engine(stage, local, &options, &error) != 0) {
+        job_result_fail(ret_result, error.s);
+    } else {
+        double startup_s = (double)(stage_now_us() - begun_us) / 1e6;
+        play(stage, local, job, slots, ret_result);
+        ret_result->sample.startup_s = startup_s;
+    }
+    bool stopped = true;
+    if (local->engine != NULL) {
+        engine_stop(local->engine);
+        stopped = engine_join(local->engine, STOP_LIMIT_MS) == 0;
+    }
+    if (!stopped) {
+        /* An item that does not look at `cancelled` still runs: its engine is left behind, it ends with the process. */
+        return;
+    }
+    engine_free(local->engine);
+    uv_close((uv_handle_t *)&local->wake, on_closed);
+    while (!is_closed(local)) {
+        (void)uv_run(&stage->loop, UV_RUN_ONCE);
+    }
+    free(local);
+}

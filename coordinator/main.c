@@ -1,0 +1,100 @@
+/* quartet: the coordinator. Finds the command and hands over. */
+#include "common/base/nearest.h"
+#include "common/io/versions.h"
+#include "coordinator/commands.h"
+#include "worker/engine/zygote.h"
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv, struct zygote *zygote);
+    const char *summary;
+} commands[] = {
+    {"compare", cmd_compare, "time the four strategies, local and distributed"},
+    {"run", cmd_run, "run the items of one workload with one strategy"},
+    {"workloads", cmd_workloads, "list workloads, or describe one"},
+    {"origin", cmd_origin, "serve HTTP to download from, for comparisons without a network"},
+};
+
+enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
+
+static void print_usage(FILE *stream)
+{
+    (void)fputs("quartet runs a list of work items on one machine or many, and measures which way of "
+                "running\nthem is best.\n\n",
+                stream);
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        (void)fprintf(stream, "  quartet %-10s %s\n", commands[i].name, commands[i].summary);
+    }
+    (void)fputs("\n'quartet COMMAND --help' lists the flags of a command. 'quartet --version' prints "
+                "versions.\nWorkers on other machines: 'quartet-worker --help'.\n",
+                stream);
+}
+
+static void print_versions(void)
+{
+    versions_print(stdout, "quartet");
+    (void)printf("%-14s %s\n", "libmicrohttpd", MHD_get_version());
+    (void)printf("%-14s %s\n", "jansson", jansson_version_str());
+}
+
+static int refuse(const char *word)
+{
+    const char *names[COMMAND_COUNT];
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        names[i] = commands[i].name;
+    }
+    const char *near = nearest_name(word, names, COMMAND_COUNT);
+    (void)fprintf(stderr, "quartet: '%s' is not a command%s%s%s; 'quartet --help' lists them\n", word,
+                  near == NULL ? "" : ", did you mean '", near == NULL ? "" : near,
+                  near == NULL ? "" : "'?");
+    return EXIT_WRONG_USAGE;
+}
+
+static int dispatch(int argc, char **argv, struct zygote *zygote)
+{
+    if (argc < 2) {
+        print_usage(stderr);
+        return EXIT_WRONG_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0 ||
+        strcmp(argv[1], "-h") == 0) {
+        print_usage(stdout);
+        return EXIT_ALL_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        print_versions();
+        return EXIT_ALL_OK;
+    }
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(argv[1], commands[i].name) == 0) {
+            return commands[i].run(argc - 1, argv + 1, zygote);
+        }
+    }
+    return refuse(argv[1]);
+}
+
+int main(int argc, char **argv)
+{
+    /* First of all: nothing exists yet that a fork could tear. */
+    struct zygote *zygote = NULL;
+    struct err_text error = {{0}};
+    if (zygote_start(&error, &zygote) != 0) {
+        (void)fprintf(stderr, "quartet: %s\n", error.s);
+        return EXIT_CANNOT_GO_ON;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    int status = dispatch(argc, argv, zygote);
+    zygote_stop(zygote);
+    if (fflush(stdout) != 0 && status == EXIT_ALL_OK) {
+        perror("quartet: standard output");
+        status = EXIT_CANNOT_GO_ON;
+    }
+    return status;
+}

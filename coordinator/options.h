@@ -1,0 +1,91 @@
+/* The flags that several commands share, with one meaning and one --help text wherever they appear. */
+#ifndef QUARTET_COORDINATOR_OPTIONS_H
+#define QUARTET_COORDINATOR_OPTIONS_H
+
+#include "common/base/chunk.h"
+#include "common/base/err.h"
+#include "coordinator/cli.h"
+#include "coordinator/job.h"
+#include "worker/workloads/params.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { OPTIONS_MAX = 48, WORKERS_LOCAL_MAX = 256 };
+
+/* What the flags said. Filled with defaults by options_init. */
+struct options {
+    /* items */
+    bool has_items;
+    struct items_spec items;
+    bool null_separated;
+    const char *items_path;
+    const char *range_text;
+    struct params params; /* as given, not resolved */
+
+    /* strategies */
+    enum strategy strategies[STRATEGY_COUNT];
+    size_t strategy_count;
+    uint64_t threads;   /* 0: the default of each engine's machine */
+    uint64_t processes;
+    uint64_t in_flight;
+
+    /* placement */
+    bool local_only;
+    uint64_t workers;     /* to start on this machine; settled by options_check */
+    uint64_t workers_default;
+    const char *listen;   /* NULL: nobody but our own workers is expected */
+    uint64_t wait_count;  /* workers to wait for, with --listen */
+    double wait_timeout_s;
+    bool insecure;
+
+    /* chunks */
+    uint64_t chunk_items; /* 0: automatic */
+    uint64_t credit;      /* 0: workers adapt */
+
+    /* measuring */
+    uint64_t rounds;
+    uint64_t warmup;
+    uint64_t seed;
+
+    /* output */
+    const char *json;
+    const char *csv;
+    const char *markdown;
+    bool no_progress;
+    bool quiet;
+};
+
+/* `workers_default`: workers to start when neither --workers, --listen nor --local says otherwise. */
+void options_init(struct options *options, uint64_t workers_default);
+void options_deinit(struct options *options);
+
+/* The table of options of one command, put together from groups. */
+struct option_table {
+    struct cli_option list[OPTIONS_MAX];
+    size_t count;
+};
+
+void options_add_items(struct option_table *table, struct options *options);
+void options_add_one_strategy(struct option_table *table, struct options *options);
+void options_add_strategies(struct option_table *table, struct options *options);
+void options_add_concurrency(struct option_table *table, struct options *options);
+void options_add_placement(struct option_table *table, struct options *options, const char *workers_default);
+void options_add_chunks(struct option_table *table, struct options *options);
+void options_add_measuring(struct option_table *table, struct options *options);
+void options_add_output(struct option_table *table, struct options *options, bool tables);
+
+/* After parsing: items and placement make sense together. Quotes what does not. */
+int options_check(struct options *options, struct err_text *ret_error);
+
+/* Items at once for a strategy, as the flags said; 0: each engine's default. */
+uint32_t options_slots(const struct options *options, enum strategy strategy);
+
+/* Are workers involved: --workers above 0, or --listen? */
+bool options_distributed(const struct options *options);
+
+/* Can a report be written there at the end? Asked before any work is done. "-" and NULL are fine. */
+int options_check_outputs(const struct options *options, struct err_text *ret_error);
+
+#endif

@@ -1,0 +1,100 @@
+/* One run of one job: the shell that holds a scheduler, the source of its items, and the account of what came back.
+ *
+ * It translates what happens (a worker joined, results came, time passed) into scheduler events and performs the scheduler's actions: it reads items as
+ * they are wanted, keeps the bytes of chunks in flight, and queues chunks on a link. The link is ZeroMQ workers (server.c) or the engine in this process
+ * (local.c); the runner does not know which. It decides nothing itself. */
+#ifndef QUARTET_COORDINATOR_RUNNER_H
+#define QUARTET_COORDINATOR_RUNNER_H
+
+#include "common/base/chunk.h"
+#include "common/base/err.h"
+#include "coordinator/report.h"
+#include "coordinator/sched.h"
+#include "coordinator/source.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct runner;
+
+/* Where chunks go. */
+struct runner_link {
+    /* Queue `chunk` for `worker`; takes over its payload reference. What cannot be sent is dropped silently: the loss of the worker is reported apart. */
+    void (*queue)(void *arg, struct worker_id worker, const struct chunk *chunk);
+    /* Send what was queued. Called after every event but results: their caller flushes once for all messages of a turn. */
+    void (*flush)(void *arg);
+    /* The worker was silent for too long: end its session. */
+    void (*drop)(void *arg, struct worker_id worker);
+    /* The run is over (done, cancelled, stalled or failed): said once, from inside a call of the runner. */
+    void (*ended)(void *arg);
+};
+
+struct runner_options {
+    struct items_spec items;
+    uint64_t chunk_items;  /* 0: automatic */
+    uint64_t lease_us;     /* 0: workers are never silent (local) */
+    uint32_t workers_max;
+    const struct runner_link *link; /* outlives the runner */
+    void *link_arg;
+};
+
+enum runner_outcome {
+    RUNNER_RUNNING,
+    RUNNER_DONE,      /* every item is accounted for */
+    RUNNER_CANCELLED, /* stopped on request; the account is partial */
+    RUNNER_STALLED,   /* all workers are gone and none can come; partial */
+    RUNNER_FAILED,    /* items could not be read, or no memory; partial */
+};
+
+enum { RUNNER_FAILURES_MAX = 5 };
+
+/* The failed items with the smallest indices, for people. */
+struct runner_failure {
+    uint64_t index;
+    char text[CHUNK_ERROR_SIZE];
+};
+
+int runner_new(const struct runner_options *options, struct err_text *ret_error,
+               struct runner **ret_runner);
+void runner_free(struct runner *runner);
+
+/* Start the clock and let chunks go to the workers that have joined. Workers may join before and after. */
+void runner_begin(struct runner *runner, uint64_t now_us);
+
+void runner_join(struct runner *runner, uint64_t now_us, struct worker_id worker, uint32_t slots,
+                 uint32_t credit);
+/* Results of one message, then its credit. The runner reads the results and leaves their `error` to the caller. */
+void runner_results(struct runner *runner, uint64_t now_us, struct worker_id worker,
+                    const struct chunk_result *results, size_t count, uint32_t credit);
+void runner_returned(struct runner *runner, uint64_t now_us, struct worker_id worker,
+                     struct chunk_id chunk);
+/* Something happened to a worker: one of SCHED_HEARD, _WORKER_DRAINING, _WORKER_LEFT, _WORKER_LOST. A worker that never joined is ignored. */
+void runner_worker_event(struct runner *runner, uint64_t now_us, struct worker_id worker,
+                         enum sched_event_type type);
+/* No worker can come any more: with none left the run ends as RUNNER_STALLED. */
+void runner_no_more_workers(struct runner *runner, uint64_t now_us);
+void runner_cancel(struct runner *runner, uint64_t now_us);
+
+/* When runner_tick is due; UINT64_MAX: never. */
+uint64_t runner_deadline_us(const struct runner *runner);
+void runner_tick(struct runner *runner, uint64_t now_us);
+
+/* The descriptor to wait on before more items can be read, or -1: none is wanted, or reading never waits. Then call runner_feed. */
+int runner_poll_fd(const struct runner *runner);
+void runner_feed(struct runner *runner, uint64_t now_us);
+
+enum runner_outcome runner_outcome(const struct runner *runner);
+/* Why RUNNER_FAILED: one line. */
+const char *runner_error(const struct runner *runner);
+
+void runner_stats(const struct runner *runner, struct sched_stats *ret_stats);
+uint64_t runner_items_total(const struct runner *runner); /* 0 while unknown */
+size_t runner_failures(const struct runner *runner, const struct runner_failure **ret_failures);
+/* "items 12 to 40 and 64 were not run" for a partial account. Returns `ret_text`. */
+char *runner_describe_missing(const struct runner *runner, char *ret_text, size_t size);
+
+/* Everything of the sample but cpu_s and startup_s. */
+void runner_fill_sample(const struct runner *runner, struct sample *ret_sample);
+
+#endif

@@ -1,0 +1,180 @@
+/* What the files of the scheduler share. Nobody else includes this, but its own tests.
+ *
+ * A chunk that is cut and not yet accounted for is live. Live chunks sit in a dense table; each is in exactly one state, and each
+ * state has its list. Another list has all of them in the order of their items: what is done is what has been cut and is not in
+ * that list, so the set of done items costs nothing to keep and its memory is that of what is in flight. */
+#ifndef QUARTET_COORDINATOR_SCHED_INTERNAL_H
+#define QUARTET_COORDINATOR_SCHED_INTERNAL_H
+
+#include "coordinator/sched.h"
+#include "coordinator/sched_list.h"
+
+enum {
+    SCHED_SLOT_BITS = 24, /* of a chunk id; the rest is how often the slot was used */
+    SCHED_CHUNKS_MIN = 64,
+    SCHED_CHUNKS_MAX = 1 << SCHED_SLOT_BITS, /* in flight at once; cutting waits beyond */
+    SCHED_WORKERS_MIN = 16,
+    SCHED_WORKERS_MAX = 65536,
+    SCHED_SLOTS_MAX = 65536, /* of one worker */
+
+    SCHED_TAIL_US = 10000, /* near the end a chunk this long does not wait behind another */
+    SCHED_GRAIN_US = 100,  /* an automatic chunk is not cut shorter: about two thread hand-overs */
+    SCHED_SHARES = 2,      /* a chunk is at most one of so many shares a slot of what is left */
+};
+
+enum sched_chunk_state {
+    SCHED_CHUNK_FREE = 0, /* the slot has no chunk; its id is that of the last one it had */
+    SCHED_CHUNK_HELD,     /* by a worker */
+    SCHED_CHUNK_QUEUED,   /* waits for its next attempt */
+    SCHED_CHUNK_SPENT,    /* out of attempts; waits for room to say so */
+};
+
+/* One cache line. */
+struct sched_chunk {
+    uint64_t id;
+    uint64_t first;
+    uint64_t count;
+    uint64_t avoid;    /* worker id that lost or returned it last; 0: none */
+    struct link place; /* in the list of its state */
+    struct link order; /* among the live ones, by first item */
+    uint32_t attempt;  /* last one sent */
+    uint32_t losses;   /* attempts that ended with the loss of the worker */
+    uint32_t worker;   /* index of the holder, when held */
+    enum sched_chunk_state state;
+};
+
+struct sched_chunks {
+    struct sched_chunk *table;
+    uint32_t capacity;
+    uint32_t used; /* slots that ever had a chunk */
+    uint32_t live;
+    uint32_t free_head; /* linked by place.next, last freed first */
+    struct list order;
+    struct list queued;
+    uint32_t queued_count;
+    struct list spent;
+};
+
+/* Which list of workers waiting for their turn a worker is in. */
+enum sched_turn {
+    SCHED_TURN_FREE = 0, /* has credit and a free slot */
+    SCHED_TURN_BUSY,     /* has credit; a chunk would wait behind others */
+    SCHED_TURN_NONE,     /* has no credit, or is draining */
+};
+
+struct sched_worker {
+    uint64_t id; /* 0: the entry is free */
+    uint64_t heard_us;
+    uint64_t granted; /* credit, ever */
+    uint64_t sent;    /* chunks, ever */
+    uint32_t slots;
+    uint32_t credit;
+    uint32_t held_count;
+    struct list held;  /* chunks, oldest first */
+    struct link turn;  /* in the list of `waits`; of a free entry: next free one */
+    struct link lease; /* among all, by heard_us */
+    enum sched_turn waits;
+    bool draining;
+};
+
+struct sched_workers {
+    struct sched_worker *table;
+    uint32_t capacity;
+    uint32_t count;
+    uint32_t free_head;
+    uint32_t last_found;
+    uint32_t *buckets; /* indices by hash of the id, linear probing; twice the capacity */
+    uint64_t slots;    /* of those that are not draining */
+    struct list turns[2];
+    struct list leases; /* all leases are equally long: the head is the first to run out */
+};
+
+/* What items cost, from results; older ones fade. */
+struct sched_cost {
+    double us;
+    double items;          /* 0: nothing measured yet */
+    uint64_t measured_max; /* most items of a chunk that came back */
+    bool doubted;          /* the last result was an outlier and was cut down */
+};
+
+struct sched {
+    struct sched_options options;
+    struct sched_chunks chunks;
+    struct sched_workers workers;
+    struct sched_cost cost;
+    struct sched_stats
+        stats; /* the members that are kept as they change; sched_get_stats fills in the others */
+    uint64_t now_us;
+    uint64_t cut; /* items [0, cut) are or were in chunks */
+    uint64_t chunk_items_max;
+    bool no_more_workers;
+    bool stalled;
+    bool over;
+    bool hurry; /* something could not be said for lack of room */
+};
+
+/* --- sched_chunks.c: the table of live chunks --- */
+
+int sched_chunks_init(struct sched_chunks *chunks);
+void sched_chunks_deinit(struct sched_chunks *chunks);
+
+/* A new chunk of items [first, first + count), which lie behind all that were cut before. It is in no state's list yet. Returns
+ * its slot, or INDEX_NONE when there is no memory for more in flight, or as many as can be. */
+uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t count);
+
+/* The slot of a live chunk; INDEX_NONE otherwise, and then `*ret_past` says whether there has been one of this id. */
+uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id, bool *ret_past);
+
+/* Put a chunk that is in no list behind those that wait for their next attempt, or that are out of attempts. */
+void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot);
+void sched_chunks_spend(struct sched_chunks *chunks, uint32_t slot);
+
+/* Take a queued or spent chunk out of its list. */
+void sched_chunks_unqueue(struct sched_chunks *chunks, uint32_t slot);
+
+/* A chunk in no state's list is accounted for: its slot may have another. */
+void sched_chunks_free(struct sched_chunks *chunks, uint32_t slot);
+
+/* --- sched_workers.c: who is there, whose turn it is, whose lease runs out first --- */
+
+int sched_workers_init(struct sched_workers *workers);
+void sched_workers_deinit(struct sched_workers *workers);
+
+/* Index of a worker, or INDEX_NONE. */
+uint32_t sched_workers_find(struct sched_workers *workers, struct worker_id id);
+
+/* Returns 0 or ERR_NOMEM. The id is not registered yet. */
+int sched_workers_add(struct sched_workers *workers, const struct sched_worker *worker);
+
+/* Forget a worker that holds nothing. */
+void sched_workers_remove(struct sched_workers *workers, uint32_t index);
+
+void sched_workers_renew(struct sched_workers *workers, uint32_t index, uint64_t now_us);
+void sched_workers_grant(struct sched_workers *workers, uint32_t index, uint32_t credit);
+void sched_workers_drain(struct sched_workers *workers, uint32_t index);
+
+/* Hand a chunk that is in no state's list to a worker, against credit. */
+void sched_workers_hold(struct sched *sched, uint32_t index, uint32_t slot);
+
+/* Take a held chunk from its worker; it is in no state's list then. */
+void sched_workers_release(struct sched *sched, uint32_t slot);
+
+/* The worker whose turn it is in a class; not the one with id `avoid` while the class has another. INDEX_NONE: nobody waits. */
+uint32_t sched_workers_next(const struct sched_workers *workers,
+                            enum sched_turn turn,
+                            uint64_t avoid);
+
+/* --- sched_size.c: how many items a chunk gets --- */
+
+void sched_size_learn(struct sched_cost *cost, uint64_t items, uint64_t run_us);
+
+/* Items of the next fresh chunk, at most `fresh`, which is at least 1. */
+uint64_t sched_size_next(const struct sched *sched, uint64_t fresh);
+
+/* As above, but as if the input had no end. */
+uint64_t sched_size_wanted(const struct sched *sched);
+
+/* May a chunk of `items` wait behind another at its worker, when `fresh` items are not cut yet? */
+bool sched_size_may_wait(const struct sched *sched, uint64_t items, uint64_t fresh);
+
+#endif

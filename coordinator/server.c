@@ -1,0 +1,299 @@
+#include "coordinator/server.h"
+
+#include "coordinator/server_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+enum {
+    START_LIMIT_US = 60 * 1000 * 1000,
+    SETTLE_LIMIT_US = 2 * 1000 * 1000,
+    BYE_LINGER_MS = 500,
+};
+
+/* --- life --- */
+
+static int open_socket(struct server *server, struct err_text *ret_error)
+{
+    struct zsock_options options = {
+        .type = ZSOCK_ROUTER,
+        .header_max = WIRE_HEADER_MAX,
+        .payload_max = WIRE_PAYLOAD_MAX,
+        .handlers = &server_socket_handlers,
+        .arg = server,
+    };
+    int rc = zsock_new(server->context, &server->stage->loop, &options, ret_error, &server->socket);
+    return rc != 0 ? rc : zsock_bind(server->socket, server->options.endpoint, ret_error);
+}
+
+static int check_endpoint(const struct server_options *options, struct err_text *ret_error)
+{
+    if (zsock_endpoint_is_local(options->endpoint) || options->insecure) {
+        return 0;
+    }
+    return err_set(ret_error, ERR_INVALID,
+                   "refusing to listen on '%s': it can be reached from other machines and nothing is "
+                   "encrypted or authenticated; add --insecure if that network is trusted",
+                   options->endpoint);
+}
+
+int server_new(struct stage *stage, const struct server_options *options, struct err_text *ret_error,
+               struct server **ret_server)
+{
+    int rc = check_endpoint(options, ret_error);
+    if (rc != 0) {
+        return rc;
+    }
+    struct server *server = calloc(1, sizeof(*server));
+    if (server == NULL) {
+        return err_set(ret_error, ERR_NOMEM, "no memory for the server");
+    }
+    server->stage = stage;
+    server->options = *options;
+    (void)uv_timer_init(&stage->loop, &server->beat);
+    server->beat.data = server;
+    uint32_t serial = 0;
+    (void)!getrandom(&serial, sizeof(serial), 0);
+    server->next_job = ((uint64_t)serial << 24) + 1;
+    server->context = zsock_context_new();
+    server->decoder = wire_decoder_new();
+    server->encoder = wire_encoder_new();
+    server->dirty = calloc(options->workers_max, sizeof(struct peer *));
+    rc = peers_init(&server->peers, options->workers_max, (uint64_t)serial << 12);
+    if (rc != 0 || server->context == NULL || server->decoder == NULL ||
+        server->encoder == NULL || server->dirty == NULL) {
+        rc = err_set(ret_error, ERR_NOMEM, "no memory for the server");
+        goto out;
+    }
+    rc = open_socket(server, ret_error);
+    if (rc == 0) {
+        (void)uv_timer_start(&server->beat, server_on_beat, options->heartbeat_ms / 2,
+                             options->heartbeat_ms / 2);
+    }
+out:
+    if (rc != 0) {
+        server_free(server);
+        return rc;
+    }
+    *ret_server = server;
+    return 0;
+}
+
+static void say_bye(struct server *server)
+{
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL) {
+            struct wire_message message = {.type = WIRE_BYE};
+            (void)server_try_send(server, peer, &message, NULL, 0);
+        }
+    }
+}
+
+void server_free(struct server *server)
+{
+    if (server == NULL) {
+        return;
+    }
+    if (server->socket != NULL) {
+        say_bye(server);
+        zsock_close(server->socket, BYE_LINGER_MS);
+    }
+    uv_close((uv_handle_t *)&server->beat, NULL);
+    (void)uv_run(&server->stage->loop, UV_RUN_NOWAIT);
+    zsock_context_free(server->context);
+    peers_deinit(&server->peers);
+    wire_decoder_free(server->decoder);
+    wire_encoder_free(server->encoder);
+    free(server->dirty);
+    free(server);
+}
+
+const char *server_endpoint(const struct server *server)
+{
+    return zsock_endpoint(server->socket);
+}
+
+uint32_t server_workers(const struct server *server)
+{
+    return server->peers.count;
+}
+
+char *server_describe_workers(const struct server *server, char *ret_text, size_t size)
+{
+    size_t len = 0;
+    ret_text[0] = '\0';
+    for (uint32_t i = 0; i < server->peers.high && len < size; i++) {
+        const struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL) {
+            int added = snprintf(ret_text + len, size - len, "%s%s@%s", len == 0 ? "" : ", ",
+                                 peer->name, peer->host);
+            len += (size_t)added;
+        }
+    }
+    return ret_text;
+}
+
+void server_no_more_workers(struct server *server, bool none)
+{
+    server->no_more_workers = none;
+    if (none && server->peers.count == 0 && server->run.runner != NULL) {
+        runner_no_more_workers(server->run.runner, stage_now_us());
+    }
+}
+
+void server_get_stats(const struct server *server, struct server_stats *ret_stats)
+{
+    *ret_stats = server->stats;
+}
+
+/* --- a run --- */
+
+static bool all_answered(void *arg)
+{
+    const struct server *server = arg;
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        const struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL && peer->state == PEER_STARTING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool all_settled(void *arg)
+{
+    const struct server *server = arg;
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        const struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL && peer->busy_job != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Sum over the workers that are ready: how many, items at once, the slowest start. */
+static void count_ready(struct server *server, uint64_t *ret_startup_us)
+{
+    struct server_run *run = &server->run;
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        const struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL && peer->state == PEER_RUNNING) {
+            run->workers++;
+            run->concurrency += peer->slots;
+            run->cooperative |= peer->cooperative;
+            *ret_startup_us = peer->startup_us > *ret_startup_us ? peer->startup_us : *ret_startup_us;
+        }
+    }
+}
+
+static uint64_t sum_cpu_us(const struct server *server)
+{
+    uint64_t cpu_us = server->run.cpu_us_gone;
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        const struct peer *peer = server->peers.by_index[i];
+        cpu_us += peer != NULL && peer->busy_job == server->run.job_id ? peer->cpu_us : 0;
+    }
+    return cpu_us;
+}
+
+/* Make every worker forget the job, and wait until their engines are down: the next cell must not share the machine with them. */
+static void cancel_job(struct server *server)
+{
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL) {
+            struct wire_message message = {.type = WIRE_CANCEL, .job = server->run.job_id};
+            peer_batch_clear(&peer->batch);
+            peer->state = PEER_IDLE;
+            (void)server_send(server, peer, &message);
+        }
+    }
+    if (!stage_interrupted(server->stage)) {
+        (void)stage_wait(server->stage, all_settled, server, SETTLE_LIMIT_US);
+    }
+}
+
+/* Send the job out and wait until every worker has answered. Returns 0 when at least one can run it. */
+static int muster(struct server *server, struct err_text *ret_error, uint64_t *ret_startup_us)
+{
+    struct server_run *run = &server->run;
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        if (server->peers.by_index[i] != NULL) {
+            server_send_job(server, server->peers.by_index[i]);
+        }
+    }
+    int rc = stage_wait(server->stage, all_answered, server, START_LIMIT_US);
+    if (rc == ERR_CANCELLED) {
+        return err_set(ret_error, rc, "interrupted while the workers were starting");
+    }
+    count_ready(server, ret_startup_us);
+    if (run->workers > 0) {
+        return 0;
+    }
+    if (run->unable.s[0] != '\0') {
+        return err_set(ret_error, ERR_INVALID, "%s", run->unable.s);
+    }
+    return err_set(ret_error, ERR_GONE, "no worker is connected to %s",
+                   zsock_endpoint(server->socket));
+}
+
+static void play(struct server *server, const struct job *job, struct job_result *ret_result)
+{
+    struct server_run *run = &server->run;
+    struct err_text error = {{0}};
+    uint64_t startup_us = 0;
+    if (muster(server, &error, &startup_us) != 0) {
+        job_result_fail(ret_result, error.s);
+        if (stage_interrupted(server->stage)) {
+            ret_result->outcome = RUNNER_CANCELLED;
+        }
+        return;
+    }
+    runner_begin(run->runner, stage_now_us());
+    if (server->no_more_workers && server->peers.count == 0) {
+        runner_no_more_workers(run->runner, stage_now_us());
+    }
+    stage_play(server->stage, run->runner, job->label, job->keep_bar);
+    job_result_fill(run->runner, ret_result);
+    ret_result->sample.cpu_s = (double)sum_cpu_us(server) / 1e6;
+    ret_result->sample.startup_s = (double)startup_us / 1e6;
+    ret_result->workers = run->workers;
+    ret_result->concurrency = run->concurrency;
+    ret_result->cooperative = run->cooperative;
+    if (ret_result->outcome == RUNNER_STALLED) {
+        (void)snprintf(ret_result->error, sizeof(ret_result->error),
+                       "every worker is gone and none can come");
+    }
+}
+
+void server_run(struct server *server, const struct job *job, struct job_result *ret_result)
+{
+    memset(ret_result, 0, sizeof(*ret_result));
+    struct runner_options options = {
+        .items = job->items,
+        .chunk_items = job->chunk_items,
+        .lease_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * SILENT_BEATS,
+        .workers_max = server->options.workers_max,
+        .link = &server_link,
+        .link_arg = server,
+    };
+    struct err_text error = {{0}};
+    struct runner *runner = NULL;
+    if (runner_new(&options, &error, &runner) != 0) {
+        job_result_fail(ret_result, error.s);
+        return;
+    }
+    memset(&server->run, 0, sizeof(server->run));
+    server->run.job = job;
+    server->run.runner = runner;
+    server->run.job_id = server->next_job++;
+    play(server, job, ret_result);
+    server->run.runner = NULL;
+    server->run.job = NULL;
+    cancel_job(server);
+    runner_free(runner);
+}

@@ -1,0 +1,56 @@
+/* Placement `distributed`: the shell around the scheduler that talks to workers over a ROUTER socket. Registers them, hands them the job of the run on stage, turns
+ * their messages into runner events, and gathers what is due to each into one message a turn. It decides nothing about chunks. */
+#ifndef QUARTET_COORDINATOR_SERVER_H
+#define QUARTET_COORDINATOR_SERVER_H
+
+#include "common/base/err.h"
+#include "coordinator/job.h"
+#include "coordinator/stage.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct server;
+
+struct server_options {
+    const char *endpoint; /* to listen on; "tcp://127.0.0.1:*" picks a free port */
+    bool insecure;        /* allow endpoints that are neither ipc nor loopback: nothing is encrypted there */
+    uint32_t heartbeat_ms;
+    uint32_t workers_max;
+    bool quiet;           /* no notes about workers that come and go */
+};
+
+/* Listen. Returns 0; ERR_INVALID (not an endpoint, or refused without `insecure`), ERR_BUSY (address in use), ERR_IO, ERR_NOMEM; texts quote the endpoint. */
+int server_new(struct stage *stage, const struct server_options *options, struct err_text *ret_error,
+               struct server **ret_server);
+
+/* Say BYE to every worker, let it leave the socket, close, free. NULL is allowed. */
+void server_free(struct server *server);
+
+/* Where workers connect: the endpoint with its real port. */
+const char *server_endpoint(const struct server *server);
+
+/* Workers registered now. */
+uint32_t server_workers(const struct server *server);
+
+/* "name@host, name@host" of those registered. Returns `ret_text`. */
+char *server_describe_workers(const struct server *server, char *ret_text, size_t size);
+
+/* Can no worker join any more (every one that was started here has ended, and nobody else is expected)? A run without workers then ends. */
+void server_no_more_workers(struct server *server, bool none);
+
+/* Run `job` on all registered workers to its end. Never fails as a call: what went wrong is in the result. */
+void server_run(struct server *server, const struct job *job, struct job_result *ret_result);
+
+struct server_stats {
+    uint64_t messages_in;
+    uint64_t messages_out;
+    uint64_t bad_frames;      /* dropped: malformed, oversized, wrong magic */
+    uint64_t rejected;        /* workers refused */
+    uint64_t stale_messages;  /* of sessions or jobs that are over */
+};
+
+void server_get_stats(const struct server *server, struct server_stats *ret_stats);
+
+#endif

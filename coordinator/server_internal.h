@@ -1,0 +1,82 @@
+/* What the files of the server share: server.c has its life and the runs, server_send.c says things, server_workers.c hears them. */
+#ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
+#define QUARTET_COORDINATOR_SERVER_INTERNAL_H
+
+#include "common/io/zsock.h"
+#include "common/wire/wire.h"
+#include "coordinator/peers.h"
+#include "coordinator/server.h"
+
+enum {
+    SILENT_BEATS = 5, /* heartbeats without a word before a worker is lost */
+    US_PER_MS = 1000,
+};
+
+/* The run on stage, as the server sees it. */
+struct server_run {
+    const struct job *job; /* NULL: no run */
+    struct runner *runner;
+    uint64_t job_id;
+    bool begun;
+    uint64_t asked_us;     /* when the job was sent */
+    uint64_t cpu_us_gone;  /* of workers that are not there any more */
+    struct err_text unable; /* what the last worker that could not run it said */
+    uint32_t workers;
+    uint32_t concurrency;
+    bool cooperative;
+};
+
+struct server {
+    struct stage *stage;
+    struct server_options options;
+    struct zsock_context *context;
+    struct zsock *socket;
+    struct wire_decoder *decoder;
+    struct wire_encoder *encoder;
+    uv_timer_t beat;
+    struct peers peers;
+    struct peer **dirty; /* peers with something to flush, each once */
+    size_t dirty_count;
+    bool probe_due;      /* some connection dropped: find out whose */
+    bool no_more_workers;
+    uint64_t next_job;
+    struct server_run run;
+    struct server_stats stats;
+    struct chunk_result results[WIRE_CHUNKS_MAX];
+};
+
+/* A line on standard error, unless --quiet; wipes the progress bar first. */
+void server_note(const struct server *server, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Send to a registered worker, with the acknowledgement that is due. Returns 0, ERR_GONE, ERR_BUSY or ERR_NOMEM. */
+int server_try_send(struct server *server, struct peer *peer, struct wire_message *message,
+                    const struct zsock_part *parts, size_t part_count);
+
+/* Likewise; a worker that could not be reached is forgotten (server_forget), and false is returned. */
+bool server_send(struct server *server, struct peer *peer, struct wire_message *message);
+bool server_send_heartbeat(struct server *server, struct peer *peer);
+
+/* To somebody who has no session, or as a last word: nothing depends on whether it arrives. */
+void server_reject(struct server *server, struct zsock_peer address, enum wire_reason reason,
+                   const char *text);
+
+/* The job of the run on stage, to a worker that has not had it. */
+void server_send_job(struct server *server, struct peer *peer);
+
+/* This peer has something to be flushed: chunks, or an acknowledgement. */
+void server_mark_dirty(struct server *server, struct peer *peer);
+void server_flush(struct server *server);
+
+/* End a worker's session and tell the scheduler: `how` is SCHED_WORKER_LOST (said with `why`) or SCHED_WORKER_LEFT. */
+void server_forget(struct server *server, struct peer *peer, enum sched_event_type how,
+                   const char *why);
+
+/* Where the runner's chunks go. */
+extern const struct runner_link server_link;
+/* What the socket calls. */
+extern const struct zsock_handlers server_socket_handlers;
+/* Life signs, both ways. */
+void server_on_beat(uv_timer_t *timer);
+
+#endif

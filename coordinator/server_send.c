@@ -1,0 +1,216 @@
+#include "coordinator/server_internal.h"
+
+#include "common/base/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { BATCH_PAYLOAD_MAX = 2 * 1024 * 1024 };
+
+/* --- saying something --- */
+
+void server_note(const struct server *server, const char *format, ...)
+{
+    if (server->options.quiet) {
+        return;
+    }
+    if (server->stage->progress != NULL) {
+        progress_clear(server->stage->progress);
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fputs("quartet: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    va_end(arguments);
+}
+
+/* Encode `message` into the socket's next message. */
+static int put_header(struct server *server, const struct wire_message *message)
+{
+    size_t len = wire_size(server->encoder, message);
+    void *bytes = zsock_header(server->socket, len);
+    if (bytes == NULL) {
+        return ERR_NOMEM;
+    }
+    wire_write(server->encoder, bytes);
+    return 0;
+}
+
+/* To somebody who has no session, or as a last word: nothing depends on whether it arrives. */
+static void send_plain(struct server *server, struct zsock_peer address, struct wire_message *message)
+{
+    if (put_header(server, message) == 0) {
+        (void)zsock_send(server->socket, address, NULL);
+        server->stats.messages_out++;
+    }
+}
+
+/* Try to send to a registered worker; carries the acknowledgement. */
+int server_try_send(struct server *server, struct peer *peer, struct wire_message *message,
+                    const struct zsock_part *parts, size_t part_count)
+{
+    message->session = peer->session;
+    message->ack = peer->seq;
+    int rc = put_header(server, message);
+    if (rc == 0) {
+        rc = part_count > 0 ? zsock_send_parts(server->socket, peer->address, parts, part_count)
+                            : zsock_send(server->socket, peer->address, NULL);
+    }
+    if (rc != 0) {
+        return rc;
+    }
+    server->stats.messages_out++;
+    peer->acked = peer->seq;
+    peer->sent_us = stage_now_us();
+    return 0;
+}
+
+/* Returns false when the worker could not be reached; it has then been forgotten. */
+bool server_send(struct server *server, struct peer *peer, struct wire_message *message)
+{
+    int rc = server_try_send(server, peer, message, NULL, 0);
+    if (rc != 0) {
+        server_forget(server, peer, SCHED_WORKER_LOST,
+                  rc == ERR_GONE ? "its connection dropped" : "it does not read what is sent to it");
+    }
+    return rc == 0;
+}
+
+void server_reject(struct server *server, struct zsock_peer address, enum wire_reason reason,
+                   const char *text)
+{
+    struct wire_message message = {.type = WIRE_REJECT};
+    message.as.reject.reason = reason;
+    message.as.reject.text = wire_text(text);
+    send_plain(server, address, &message);
+}
+
+bool server_send_heartbeat(struct server *server, struct peer *peer)
+{
+    struct wire_message message = {.type = WIRE_HEARTBEAT};
+    return server_send(server, peer, &message);
+}
+
+/* Send the job of the run on stage to a registered worker. */
+void server_send_job(struct server *server, struct peer *peer)
+{
+    const struct job *job = server->run.job;
+    struct wire_text names[PARAMS_MAX];
+    struct wire_text values[PARAMS_MAX];
+    for (size_t i = 0; i < job->params->count; i++) {
+        names[i] = wire_text(job->params->list[i].name);
+        values[i] = wire_text(job->params->list[i].value);
+    }
+    struct wire_message message = {.type = WIRE_JOB, .job = server->run.job_id};
+    message.as.job_spec = (struct wire_job){
+        .workload = wire_text(job->workload->name),
+        .param_names = names,
+        .param_values = values,
+        .param_count = job->params->count,
+        .strategy = job->strategy,
+        .slots = job->slots,
+        .range_first = job->items.is_range ? job->items.range_first : 0,
+        .credit_fixed = job->credit,
+    };
+    peer->state = PEER_STARTING;
+    peer->busy_job = server->run.job_id;
+    peer->cpu_us = 0;
+    (void)server_send(server, peer, &message);
+}
+
+/* --- the runner's link --- */
+
+void server_mark_dirty(struct server *server, struct peer *peer)
+{
+    if (!peer->dirty) {
+        peer->dirty = true;
+        server->dirty[server->dirty_count++] = peer;
+    }
+}
+
+/* Send what is gathered, or a bare acknowledgement when one is due. */
+static int send_batch(struct server *server, struct peer *peer)
+{
+    struct peer_batch *batch = &peer->batch;
+    struct wire_message message = {.type = WIRE_ACK, .job = server->run.job_id};
+    if (batch->count == 0) {
+        return peer->acked == peer->seq ? 0 : server_try_send(server, peer, &message, NULL, 0);
+    }
+    bool has_payload = batch->payload_bytes > 0;
+    message.type = WIRE_CHUNKS;
+    message.as.chunks = (struct wire_chunks){
+        .count = batch->count,
+        .id = batch->id,
+        .first = batch->first,
+        .items = batch->items,
+        .attempt = batch->attempt,
+        .payload_len = has_payload ? batch->payload_len : NULL,
+    };
+    int rc = server_try_send(server, peer, &message, batch->parts, has_payload ? batch->count : 0);
+    peer_batch_clear(batch);
+    return rc;
+}
+
+static void flush_peer(struct server *server, struct peer *peer)
+{
+    if (peer->broken || send_batch(server, peer) != 0) {
+        server_forget(server, peer, SCHED_WORKER_LOST, "what is sent to it does not arrive");
+    }
+}
+
+void server_flush(struct server *server)
+{
+    /* Losing a peer while flushing may queue its chunks for others: they are appended to this list and flushed in the same pass. */
+    while (server->dirty_count > 0) {
+        struct peer *peer = server->dirty[--server->dirty_count];
+        peer->dirty = false;
+        flush_peer(server, peer);
+    }
+}
+
+static void link_flush(void *arg)
+{
+    server_flush(arg);
+}
+
+static void link_queue(void *arg, struct worker_id worker, const struct chunk *chunk)
+{
+    struct server *server = arg;
+    struct peer *peer = peers_find(&server->peers, worker.value);
+    CHECK(peer != NULL); /* the scheduler was told of every peer that left */
+    struct peer_batch *batch = &peer->batch;
+    server_mark_dirty(server, peer);
+    /* A failure here must not re-enter the runner that is calling: the peer is forgotten at the flush that follows. */
+    if (batch->count == WIRE_CHUNKS_MAX ||
+        batch->payload_bytes + chunk->payload_len > BATCH_PAYLOAD_MAX) {
+        peer->broken |= send_batch(server, peer) != 0;
+    }
+    if (peer_batch_add(batch, chunk) != 0) {
+        blob_unref(chunk->payload);
+        peer->broken = true;
+    }
+}
+
+static void link_drop(void *arg, struct worker_id worker)
+{
+    struct server *server = arg;
+    struct peer *peer = peers_find(&server->peers, worker.value);
+    if (peer != NULL) {
+        /* The scheduler has forgotten it already. */
+        server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
+    }
+}
+
+static void link_ended(void *arg)
+{
+    (void)arg; /* the stage sees the outcome */
+}
+
+const struct runner_link server_link = {
+    .queue = link_queue,
+    .flush = link_flush,
+    .drop = link_drop,
+    .ended = link_ended,
+};
+

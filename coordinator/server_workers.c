@@ -1,0 +1,314 @@
+#include "coordinator/server_internal.h"
+
+#include <stdio.h>
+
+void server_forget(struct server *server, struct peer *peer, enum sched_event_type how,
+                      const char *why)
+{
+    struct worker_id worker = {peer->session};
+    bool joined = peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
+    if (how == SCHED_WORKER_LOST) {
+        server_note(server, "lost worker %s@%s: %s", peer->name, peer->host, why);
+    }
+    if (peer->busy_job == server->run.job_id) {
+        server->run.cpu_us_gone += peer->cpu_us;
+    }
+    for (size_t i = 0; i < server->dirty_count; i++) {
+        if (server->dirty[i] == peer) {
+            server->dirty[i] = server->dirty[--server->dirty_count];
+            break;
+        }
+    }
+    peers_remove(&server->peers, peer);
+    if (joined && server->run.runner != NULL) {
+        runner_worker_event(server->run.runner, stage_now_us(), worker, how);
+    }
+    if (server->no_more_workers && server->peers.count == 0 && server->run.runner != NULL) {
+        runner_no_more_workers(server->run.runner, stage_now_us());
+    }
+}
+
+/* --- workers that come, answer and go --- */
+
+static void copy_text(char *to, size_t size, struct wire_text text)
+{
+    size_t len = text.len < size ? text.len : size - 1;
+    for (size_t i = 0; i < len; i++) {
+        /* These are printed on terminals: nothing but plain characters. */
+        unsigned char c = (unsigned char)text.s[i];
+        to[i] = c >= 0x20 && c != 0x7f ? (char)c : '?';
+    }
+    to[len] = '\0';
+}
+
+static void on_hello(struct server *server, struct zsock_peer address,
+                     const struct wire_message *message)
+{
+    const struct wire_hello *hello = &message->as.hello;
+    char text[256];
+    if (hello->protocol_major != WIRE_PROTOCOL_MAJOR) {
+        (void)snprintf(text, sizeof(text),
+                       "this coordinator speaks protocol %d.%d, the worker %u.%u: install the same "
+                       "version of quartet on both",
+                       WIRE_PROTOCOL_MAJOR, WIRE_PROTOCOL_MINOR, hello->protocol_major,
+                       hello->protocol_minor);
+        server->stats.rejected++;
+        server_note(server, "refused a worker: %s", text);
+        server_reject(server, address, WIRE_REASON_VERSION, text);
+        return;
+    }
+    struct peer *before = peers_find_nonce(&server->peers, hello->nonce);
+    if (before != NULL) {
+        /* The same process on a new connection: its old session is over, through no fault of the chunks it holds. */
+        server_forget(server, before, SCHED_WORKER_LEFT, "");
+    }
+    struct peer *peer = peers_add(&server->peers, address);
+    if (peer == NULL) {
+        (void)snprintf(text, sizeof(text), "the coordinator holds %u workers and takes no more",
+                       server->peers.count);
+        server->stats.rejected++;
+        server_reject(server, address, WIRE_REASON_FULL, text);
+        return;
+    }
+    copy_text(peer->name, sizeof(peer->name), hello->name);
+    copy_text(peer->host, sizeof(peer->host), hello->host);
+    peer->nonce = hello->nonce;
+    peer->cores = hello->cores;
+    peer->strategies = hello->strategies;
+    peer->credit_max = hello->credit_max;
+    peer->heard_us = stage_now_us();
+    struct wire_message welcome = {.type = WIRE_WELCOME};
+    welcome.as.welcome.protocol_minor = WIRE_PROTOCOL_MINOR;
+    welcome.as.welcome.heartbeat_ms = server->options.heartbeat_ms;
+    if (server_send(server, peer, &welcome) && server->run.job != NULL) {
+        server_send_job(server, peer);
+    }
+}
+
+static void on_ready(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    const struct wire_ready *ready = &message->as.ready;
+    struct server_run *run = &server->run;
+    if (peer->state != PEER_STARTING) {
+        server->stats.stale_messages++;
+        return;
+    }
+    if (ready->error.len > 0) {
+        peer->state = PEER_UNABLE;
+        (void)err_set(&run->unable, ERR_INVALID, "worker %s@%s: %.*s", peer->name, peer->host,
+                      (int)ready->error.len, ready->error.s);
+        return;
+    }
+    peer->state = PEER_RUNNING;
+    peer->slots = ready->slots;
+    peer->cooperative = ready->cooperative;
+    peer->startup_us = ready->startup_us;
+    runner_join(run->runner, stage_now_us(), (struct worker_id){peer->session}, ready->slots,
+                ready->credit);
+}
+
+/* The arrays of the message as results; texts are borrowed from it. */
+static size_t unpack_results(struct server *server, const struct wire_results *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct chunk_result *result = &server->results[i];
+        result->id.value = from->id[i];
+        result->attempt = from->attempt[i];
+        result->run_us = from->run_us[i];
+        result->tally.ok = from->ok[i];
+        result->tally.failed = from->failed == NULL ? 0 : from->failed[i];
+        result->tally.checksum = from->checksum[i];
+        result->tally.bytes_out = from->bytes_out == NULL ? 0 : from->bytes_out[i];
+        result->error = NULL;
+        result->error_len = 0;
+        result->error_index = 0;
+    }
+    for (size_t i = 0; i < from->error_count; i++) {
+        struct chunk_result *result = &server->results[from->error_at[i]];
+        result->error_index = from->error_index[i];
+        result->error = (char *)(uintptr_t)from->error_text[i].s;
+        result->error_len = (uint32_t)from->error_text[i].len;
+    }
+    return from->count;
+}
+
+static void on_results(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    const struct wire_results *results = &message->as.results;
+    if (results->seq <= peer->seq) {
+        server_mark_dirty(server, peer); /* sent twice: acknowledge again */
+        peer->acked = 0;
+        return;
+    }
+    if (results->seq != peer->seq + 1) {
+        server_reject(server, peer->address, WIRE_REASON_SESSION, "results are missing in between");
+        server_forget(server, peer, SCHED_WORKER_LOST, "a message of it is missing");
+        return;
+    }
+    peer->seq = results->seq;
+    peer->cpu_us = results->cpu_us;
+    server_mark_dirty(server, peer);
+    if (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING) {
+        size_t count = unpack_results(server, results);
+        runner_results(server->run.runner, stage_now_us(), (struct worker_id){peer->session},
+                       server->results, count, results->credit);
+    }
+}
+
+static void on_returned(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    if (peer->state != PEER_RUNNING && peer->state != PEER_LEAVING) {
+        peer->state = peer->state == PEER_IDLE ? PEER_IDLE : PEER_UNABLE;
+        return;
+    }
+    struct worker_id worker = {peer->session};
+    uint64_t now_us = stage_now_us();
+    if (peer->state == PEER_RUNNING) {
+        peer->state = PEER_LEAVING;
+        runner_worker_event(server->run.runner, now_us, worker, SCHED_WORKER_DRAINING);
+    }
+    for (size_t i = 0; i < message->as.returned.count; i++) {
+        runner_returned(server->run.runner, now_us, worker,
+                        (struct chunk_id){message->as.returned.id[i]});
+    }
+}
+
+static void on_heartbeat(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    if (message->job == 0) {
+        peer->busy_job = 0;
+        return;
+    }
+    if (peer->state == PEER_RUNNING) {
+        peer->cpu_us = message->as.heartbeat.cpu_us;
+        runner_worker_event(server->run.runner, stage_now_us(), (struct worker_id){peer->session},
+                            SCHED_HEARD);
+    }
+}
+
+static void on_bye(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    server_note(server, "worker %s@%s left%s%.*s", peer->name, peer->host,
+         message->as.reject.text.len > 0 ? ": " : "", (int)message->as.reject.text.len,
+         message->as.reject.text.s);
+    server_forget(server, peer, SCHED_WORKER_LEFT, "");
+}
+
+/* --- messages --- */
+
+/* What each type of a registered worker's message does; `of_run`: only when it is about the job of the run on stage. */
+static const struct {
+    void (*on)(struct server *server, struct peer *peer, const struct wire_message *message);
+    bool of_run;
+} handlers[] = {
+    [WIRE_READY] = {on_ready, true},
+    [WIRE_RESULTS] = {on_results, true},
+    [WIRE_RETURNED] = {on_returned, true},
+    [WIRE_HEARTBEAT] = {on_heartbeat, false},
+    [WIRE_BYE] = {on_bye, false},
+};
+
+static void on_session_message(struct server *server, struct zsock_peer address,
+                               const struct wire_message *message)
+{
+    size_t type = message->type;
+    if (type >= sizeof(handlers) / sizeof(handlers[0]) || handlers[type].on == NULL) {
+        server->stats.bad_frames++;
+        return;
+    }
+    struct peer *peer = peers_find(&server->peers, message->session);
+    if (peer == NULL || peer->address.value != address.value) {
+        server->stats.stale_messages++;
+        if (message->type != WIRE_BYE) {
+            server_reject(server, address, WIRE_REASON_SESSION, "this session is over");
+        }
+        return;
+    }
+    peer->heard_us = stage_now_us();
+    bool of_run = server->run.runner != NULL && message->job == server->run.job_id;
+    if ((handlers[type].of_run || (message->type == WIRE_HEARTBEAT && message->job != 0)) && !of_run) {
+        server->stats.stale_messages++;
+        return;
+    }
+    handlers[type].on(server, peer, message);
+}
+
+static void on_message(void *arg, struct zsock_peer address, const void *header, size_t len,
+                       struct blob *payload)
+{
+    struct server *server = arg;
+    struct wire_message message;
+    struct err_text error;
+    blob_unref(payload); /* workers send none */
+    server->stats.messages_in++;
+    if (wire_decode(server->decoder, header, len, &error, &message) != 0) {
+        server->stats.bad_frames++;
+        server_reject(server, address, WIRE_REASON_MALFORMED, error.s);
+        return;
+    }
+    if (message.type == WIRE_HELLO) {
+        on_hello(server, address, &message);
+    } else {
+        on_session_message(server, address, &message);
+    }
+}
+
+static void on_bad(void *arg, struct zsock_peer address, const char *why)
+{
+    struct server *server = arg;
+    server->stats.bad_frames++;
+    server_reject(server, address, WIRE_REASON_MALFORMED, why);
+}
+
+static void on_turn_end(void *arg)
+{
+    server_flush(arg);
+}
+
+static void probe(struct server *server)
+{
+    server->probe_due = false;
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        if (server->peers.by_index[i] != NULL) {
+            (void)server_send_heartbeat(server, server->peers.by_index[i]);
+        }
+    }
+}
+
+static void on_peer_dropped(void *arg)
+{
+    struct server *server = arg;
+    server->probe_due = true;
+    /* Soon, and once for a storm of drops. */
+    (void)uv_timer_start(&server->beat, server->beat.timer_cb, 5, server->options.heartbeat_ms / 2);
+}
+
+const struct zsock_handlers server_socket_handlers = {
+    .message = on_message,
+    .bad = on_bad,
+    .turn_end = on_turn_end,
+    .peer_dropped = on_peer_dropped,
+};
+
+/* Life signs, both ways. The scheduler watches the leases of the workers that run; this watches the others. */
+void server_on_beat(uv_timer_t *timer)
+{
+    struct server *server = timer->data;
+    if (server->probe_due) {
+        probe(server);
+    }
+    uint64_t now_us = stage_now_us();
+    uint64_t beat_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS;
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        struct peer *peer = server->peers.by_index[i];
+        if (peer == NULL) {
+            continue;
+        }
+        if (peer->state != PEER_RUNNING && now_us - peer->heard_us > SILENT_BEATS * beat_us) {
+            server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
+        } else if (now_us - peer->sent_us >= beat_us) {
+            (void)server_send_heartbeat(server, peer);
+        }
+    }
+}
+

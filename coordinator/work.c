@@ -1,0 +1,173 @@
+#include "coordinator/work.h"
+
+#include "common/base/nearest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool has_param(const struct workload_ops *workload, const char *name)
+{
+    for (size_t i = 0; i < workload->param_count; i++) {
+        if (strcmp(workload->params[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int work_choose(struct work *work, const char *name, const struct options *options, bool strict,
+                struct err_text *ret_error)
+{
+    memset(work, 0, sizeof(*work));
+    work->items.fd = -1;
+    int rc = workload_lookup(name, ret_error, &work->workload);
+    for (size_t i = 0; rc == 0 && i < options->params.count; i++) {
+        const char *param = options->params.list[i].name;
+        if (strict || has_param(work->workload, param)) {
+            rc = params_set(&work->params, param, options->params.list[i].value);
+        }
+    }
+    if (rc == 0 && strict) {
+        /* Refuses unknown names and bad values now, before anything is started. */
+        struct params trial = {0};
+        rc = params_copy(&trial, &work->params);
+        if (rc == 0) {
+            rc = params_resolve(&trial, work->workload->params, work->workload->param_count,
+                                ret_error);
+        }
+        params_deinit(&trial);
+    }
+    return rc;
+}
+
+static bool known_to_any(const struct work *works, size_t count, const char *param)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (has_param(works[i].workload, param)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int work_check_params(const struct work *works, size_t count, const struct options *options,
+                      struct err_text *ret_error)
+{
+    for (size_t i = 0; i < options->params.count; i++) {
+        const char *param = options->params.list[i].name;
+        if (!known_to_any(works, count, param)) {
+            return err_set(ret_error, ERR_NOT_FOUND,
+                           "--param '%s': none of the workloads compared has a parameter of that name; "
+                           "'quartet workloads NAME' lists them",
+                           param);
+        }
+    }
+    return 0;
+}
+
+/* Standard input can be read once only: keep a copy that every cell can read again. */
+static int spool_stdin(struct items_spec *items, struct err_text *ret_error)
+{
+    FILE *spool = tmpfile();
+    char buffer[64 * 1024];
+    ssize_t got = 0;
+    if (spool == NULL) {
+        return err_set(ret_error, ERR_IO, "cannot make a temporary file for standard input: %s",
+                       strerror(errno));
+    }
+    while ((got = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0) {
+        if (fwrite(buffer, 1, (size_t)got, spool) != (size_t)got) {
+            break;
+        }
+    }
+    bool failed = got != 0 || fflush(spool) != 0;
+    items->fd = failed ? -1 : dup(fileno(spool));
+    (void)fclose(spool);
+    if (items->fd < 0) {
+        return err_set(ret_error, ERR_IO, "cannot keep a copy of standard input: %s",
+                       strerror(errno));
+    }
+    return 0;
+}
+
+static int check_kind(const struct work *work, const struct options *options,
+                      struct err_text *ret_error)
+{
+    unsigned wanted = work->items.is_range ? WORKLOAD_NUMBERS : WORKLOAD_BYTES;
+    if (work->workload->traits & wanted) {
+        return 0;
+    }
+    if (work->items.is_range) {
+        return err_set(ret_error, ERR_INVALID,
+                       "workload %s takes items from --items, not numbers (--range '%s')",
+                       work->workload->name, options->range_text);
+    }
+    return err_set(ret_error, ERR_INVALID,
+                   "workload %s takes numbers: give --range FIRST:LAST instead of --items '%s'",
+                   work->workload->name, options->items_path);
+}
+
+int work_check_items(struct work *work, const struct options *options, bool rereadable,
+                     struct err_text *ret_error)
+{
+    if (options->has_items) {
+        work->items = options->items;
+    } else {
+        work->items.is_range = true;
+        work->items.range_first = work->workload->default_first;
+        work->items.range_last = work->workload->default_last;
+    }
+    work->needs_origin = strcmp(work->workload->name, "download") == 0 && work->items.is_range &&
+                         params_get(&work->params, "url") == NULL;
+    int rc = check_kind(work, options, ret_error);
+    if (rc != 0) {
+        return rc;
+    }
+    bool is_stdin = !work->items.is_range && strcmp(work->items.path, "-") == 0;
+    if (is_stdin && !rereadable) {
+        return 0;
+    }
+    if (is_stdin) {
+        rc = spool_stdin(&work->items, ret_error);
+    }
+    rc = rc != 0 ? rc : items_count(&work->items, ret_error, &work->count);
+    if (rc == 0 && work->count == 0) {
+        return err_set(ret_error, ERR_INVALID, "there are no items: '%s' is empty",
+                       is_stdin ? "standard input" : work->items.path);
+    }
+    return rc;
+}
+
+int work_resolve(struct work *work, const char *origin_url, struct err_text *ret_error)
+{
+    int rc = 0;
+    if (work->needs_origin) {
+        /* The delay's default is the workload's: settle the others first, then build the URL from it. */
+        struct params settled = {0};
+        char url[256];
+        rc = params_copy(&settled, &work->params);
+        rc = rc != 0 ? rc
+                     : params_resolve(&settled, work->workload->params, work->workload->param_count,
+                                      ret_error);
+        if (rc == 0) {
+            (void)snprintf(url, sizeof(url), "%s/delay/%g", origin_url,
+                           params_seconds(&settled, "delay"));
+            rc = params_set(&work->params, "url", url);
+        }
+        params_deinit(&settled);
+    }
+    return rc != 0 ? rc
+                   : params_resolve(&work->params, work->workload->params,
+                                    work->workload->param_count, ret_error);
+}
+
+void work_deinit(struct work *work)
+{
+    params_deinit(&work->params);
+    if (work->items.fd >= 0) {
+        (void)close(work->items.fd);
+    }
+}

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Install the Debian packages of deploy/packages.txt that are missing. Kinds: build (default), test (build and test).
+# usage: install-packages.sh [build|test]
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+kind=${1:-build}
+
+missing=
+while read -r group package; do
+    case $group in '#'* | '') continue ;; esac
+    [ "$group" = build ] || [ "$kind" = test ] || continue
+    dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||
+        missing="$missing $package"
+done <"$here/packages.txt"
+[ -n "$missing" ] || exit 0
+
+as_root=
+if [ "$(id -u)" -ne 0 ]; then
+    as_root=sudo
+    command -v sudo >/dev/null 2>&1 || {
+        echo "These Debian packages are missing:$missing" >&2
+        echo "Installing them needs root: run this as root, or install sudo." >&2
+        exit 1
+    }
+fi
+command -v apt-get >/dev/null 2>&1 || {
+    echo "This is not Debian (no apt-get). Install what corresponds to:$missing" >&2
+    exit 1
+}
+echo "Installing Debian packages:$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+export DEBIAN_FRONTEND=noninteractive
+# shellcheck disable=SC2086 # the list is meant to be split
+{ $as_root apt-get update -q && $as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -q --no-install-recommends $missing; } >"$log" 2>&1 </dev/null || {
+    tail -n 20 "$log" >&2
+    echo "Installing failed; the lines above say why." >&2
+    exit 1
+}

@@ -1,0 +1,103 @@
+"""Servers to download from: nginx as Debian has it, `quartet origin`, and a port where nobody listens."""
+
+import os
+import shutil
+import socket
+
+from harness import QUARTET, wait_until
+
+NGINX_PLACES = (None, "/usr/sbin:/usr/local/sbin")
+
+NGINX_CONFIGURATION = """
+daemon off;
+master_process off;
+pid {directory}/nginx.pid;
+error_log {directory}/error.log;
+events {{ worker_connections 512; }}
+http {{
+    log_format of_test '$connection $status $request_uri';
+    access_log {directory}/access.log of_test;
+    client_body_temp_path {directory}/body;
+    proxy_temp_path {directory}/proxy;
+    fastcgi_temp_path {directory}/fastcgi;
+    uwsgi_temp_path {directory}/uwsgi;
+    scgi_temp_path {directory}/scgi;
+    keepalive_requests 100000;
+    server {{
+        listen 127.0.0.1:{port};
+        root {directory}/files;
+    }}
+}}
+"""
+
+
+def free_port():
+    """A loopback port that nobody has at this moment, for servers that cannot bind port 0 and say which one they got."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def taken_port(test):
+    """A port that is in use for as long as the test runs."""
+    holder = socket.socket()
+    test.addCleanup(holder.close)
+    holder.bind(("127.0.0.1", 0))
+    holder.listen(1)
+    return holder.getsockname()[1]
+
+
+def _accepts(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Nginx:
+    """One nginx process for one test, with its own prefix below the test's directory."""
+
+    def __init__(self, test, files):
+        """`files`: name -> bytes, to serve."""
+        program = next(filter(None, (shutil.which("nginx", path=p) for p in NGINX_PLACES)), None)
+        if program is None:
+            test.fail("nginx is missing: apt-get install nginx-light")
+        self.directory = test.path("nginx")
+        os.makedirs(os.path.join(self.directory, "files"))
+        for name, content in files.items():
+            with open(os.path.join(self.directory, "files", name), "wb") as file:
+                file.write(content)
+        self._start(test, program)
+
+    def _start(self, test, program):
+        # Somebody may take the port between the look and nginx's bind: then another one is tried.
+        for _ in range(5):
+            self.port = free_port()
+            configuration = os.path.join(self.directory, "nginx.conf")
+            with open(configuration, "w", encoding="utf-8") as file:
+                file.write(NGINX_CONFIGURATION.format(directory=self.directory, port=self.port))
+            nginx = test.start([program, "-p", self.directory, "-c", configuration])
+            wait_until(lambda: not nginx.is_running() or _accepts(self.port), 10, "nginx to answer")
+            if nginx.is_running():
+                test.addCleanup(nginx.process.wait)
+                test.addCleanup(nginx.process.kill)
+                return
+        test.fail("nginx did not start:\n" + nginx.output())
+
+    def url(self, name):
+        return "http://127.0.0.1:%d/%s" % (self.port, name)
+
+    def requests(self):
+        """(connection, status, path) of every request that was answered."""
+        with open(os.path.join(self.directory, "access.log"), encoding="utf-8") as file:
+            return [tuple(line.split(" ", 2)) for line in file.read().splitlines()]
+
+
+def start_origin(test):
+    """`quartet origin` for one test; returns its URL without a slash at the end."""
+    origin = test.start([QUARTET, "origin"])
+    url = origin.out.wait_for(r"^listening on (http://127\.0\.0\.1:\d+)$", 20).group(1)
+    test.addCleanup(origin.process.wait)
+    test.addCleanup(origin.process.terminate)
+    return url

@@ -1,0 +1,281 @@
+/* A peer that does not behave: what an old worker, a port scanner or a broken build would send to a coordinator.
+ *
+ *   strange_peer version ENDPOINT    a HELLO of another protocol version; prints the text of the REJECT
+ *   strange_peer garbage ENDPOINT N  N messages of random bytes, frames and sizes; prints how many were refused
+ *   strange_peer oversized ENDPOINT N  N messages beyond every limit
+ *   strange_peer liar ENDPOINT       registers, takes chunks, and sends results that nobody asked it for
+ *
+ * Exits with 0 when the coordinator answered as it should, otherwise with 1 and a line on standard error. It calls libzmq
+ * itself, as only common/io/zsock.c does otherwise: that one refuses to send what this must send. */
+#include "common/base/check.h"
+#include "common/base/rng.h"
+#include "common/wire/wire.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+enum { ANSWER_LIMIT_MS = 20000, LINGER_MS = 5000, LIES_EACH = 64, GARBAGE_SIZE_MAX = 4096 };
+
+static const size_t oversized_header = WIRE_HEADER_MAX + 1;
+static const size_t oversized_payload = (size_t)WIRE_PAYLOAD_MAX + 1;
+
+struct strange {
+    void *context;
+    void *socket;
+    struct wire_encoder *encoder;
+    struct wire_decoder *decoder;
+    unsigned char received[WIRE_HEADER_MAX];
+};
+
+_Noreturn __attribute__((format(printf, 1, 2))) static void give_up(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fputs("strange_peer: ", stderr);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    va_end(arguments);
+    exit(EXIT_FAILURE);
+}
+
+static void open_socket(struct strange *strange, const char *endpoint)
+{
+    const int limit_ms = ANSWER_LIMIT_MS;
+    const int linger_ms = LINGER_MS;
+    strange->context = zmq_ctx_new();
+    strange->socket = zmq_socket(strange->context, ZMQ_DEALER);
+    strange->encoder = wire_encoder_new();
+    strange->decoder = wire_decoder_new();
+    CHECK(strange->socket != NULL && strange->encoder != NULL && strange->decoder != NULL);
+    CHECK(zmq_setsockopt(strange->socket, ZMQ_RCVTIMEO, &limit_ms, sizeof(limit_ms)) == 0);
+    CHECK(zmq_setsockopt(strange->socket, ZMQ_SNDTIMEO, &limit_ms, sizeof(limit_ms)) == 0);
+    CHECK(zmq_setsockopt(strange->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms)) == 0);
+    if (zmq_connect(strange->socket, endpoint) != 0) {
+        give_up("cannot connect to '%s': %s", endpoint, zmq_strerror(zmq_errno()));
+    }
+}
+
+static void close_socket(struct strange *strange)
+{
+    wire_encoder_free(strange->encoder);
+    wire_decoder_free(strange->decoder);
+    (void)zmq_close(strange->socket);
+    (void)zmq_ctx_term(strange->context);
+}
+
+/* --- messages as they should be --- */
+
+static void send_message(struct strange *strange, const struct wire_message *message)
+{
+    unsigned char bytes[WIRE_HEADER_MAX];
+    size_t len = wire_size(strange->encoder, message);
+    CHECK(len <= sizeof(bytes));
+    wire_write(strange->encoder, bytes);
+    if (zmq_send(strange->socket, bytes, len, 0) < 0) {
+        give_up("cannot send %s: %s", wire_type_name(message->type), zmq_strerror(zmq_errno()));
+    }
+}
+
+/* The next message's header; payload frames are skipped. False when none came in time. */
+static bool receive_message(struct strange *strange, int flags, struct wire_message *ret_message)
+{
+    int len = zmq_recv(strange->socket, strange->received, sizeof(strange->received), flags);
+    if (len < 0) {
+        return false;
+    }
+    int more = 0;
+    size_t size = sizeof(more);
+    while (zmq_getsockopt(strange->socket, ZMQ_RCVMORE, &more, &size) == 0 && more) {
+        (void)zmq_recv(strange->socket, NULL, 0, 0);
+    }
+    struct err_text error;
+    if (wire_decode(strange->decoder, strange->received, (size_t)len, &error, ret_message) != 0) {
+        give_up("the coordinator sent what cannot be read: %s", error.s);
+    }
+    return true;
+}
+
+static void wait_for(struct strange *strange, enum wire_type type, struct wire_message *ret_message)
+{
+    do {
+        if (!receive_message(strange, 0, ret_message)) {
+            give_up("no %s came", wire_type_name(type));
+        }
+    } while (ret_message->type != type);
+}
+
+static struct wire_message make_hello(uint32_t major, const struct wire_text *workload)
+{
+    struct wire_message message = {.type = WIRE_HELLO};
+    message.as.hello = (struct wire_hello){
+        .protocol_major = major,
+        .build = wire_text("strange"),
+        .name = wire_text("strange"),
+        .host = wire_text("elsewhere"),
+        .nonce = 12345,
+        .pid = 1,
+        .cores = 1,
+        .strategies = 1U << 1,
+        .credit_max = LIES_EACH,
+        .workloads = workload,
+        .workload_count = 1,
+    };
+    return message;
+}
+
+static void expect_reject(struct strange *strange, enum wire_reason reason)
+{
+    struct wire_message answer;
+    do {
+        wait_for(strange, WIRE_REJECT, &answer);
+    } while (answer.as.reject.reason != reason);
+    (void)printf("%.*s\n", (int)answer.as.reject.text.len, answer.as.reject.text.s);
+}
+
+static void be_of_another_version(struct strange *strange)
+{
+    const struct wire_text workload = wire_text("noop");
+    struct wire_message hello = make_hello(WIRE_PROTOCOL_MAJOR + 1, &workload);
+    send_message(strange, &hello);
+    expect_reject(strange, WIRE_REASON_VERSION);
+}
+
+/* --- messages as they should not be --- */
+
+static void fill_random(struct rng *rng, unsigned char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        bytes[i] = (unsigned char)rng_next(rng);
+    }
+}
+
+static void send_frame(struct strange *strange, const void *bytes, size_t len, bool more)
+{
+    if (zmq_send(strange->socket, bytes, len, more ? ZMQ_SNDMORE : 0) < 0) {
+        give_up("cannot send a frame of %zu bytes: %s", len, zmq_strerror(zmq_errno()));
+    }
+}
+
+/* Counts refusals without waiting for any. */
+static uint64_t count_refusals(struct strange *strange)
+{
+    struct wire_message answer;
+    uint64_t count = 0;
+    while (receive_message(strange, ZMQ_DONTWAIT, &answer)) {
+        count += answer.type == WIRE_REJECT;
+    }
+    return count;
+}
+
+static void send_garbage(struct strange *strange, uint64_t count)
+{
+    struct rng rng;
+    unsigned char bytes[GARBAGE_SIZE_MAX];
+    uint64_t refused = 0;
+    rng_init(&rng, 1);
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t frames = 1 + rng_below(&rng, 4);
+        for (uint64_t k = 1; k <= frames; k++) {
+            size_t len = (size_t)rng_below(&rng, sizeof(bytes)) >> rng_below(&rng, 12);
+            fill_random(&rng, bytes, len);
+            send_frame(strange, bytes, len, k < frames);
+        }
+        refused += count_refusals(strange);
+    }
+    /* Still there, and still polite? */
+    be_of_another_version(strange);
+    (void)printf("%" PRIu64 " refused\n", refused);
+}
+
+static void send_oversized(struct strange *strange, uint64_t count)
+{
+    unsigned char *bytes = calloc(1, oversized_payload);
+    CHECK(bytes != NULL);
+    for (uint64_t i = 0; i < count; i++) {
+        bool two = i % 2 == 0;
+        send_frame(strange, bytes, two ? 1 : oversized_header, two);
+        if (two) {
+            /* A few of the largest kind are enough: it is the same check. */
+            send_frame(strange, bytes, i < 8 ? oversized_payload : oversized_header, false);
+        }
+        (void)count_refusals(strange);
+    }
+    free(bytes);
+}
+
+/* --- lies in good form --- */
+
+static void send_lies(struct strange *strange, const struct wire_message *given, uint64_t seq)
+{
+    uint64_t ids[LIES_EACH];
+    uint64_t numbers[LIES_EACH];
+    uint32_t attempts[LIES_EACH];
+    for (uint64_t i = 0; i < LIES_EACH; i++) {
+        ids[i] = 1 + i; /* of chunks that others hold, or held */
+        numbers[i] = 1000000 + i;
+        attempts[i] = 1 + (uint32_t)(i % 3);
+    }
+    struct wire_message message = {
+        .type = WIRE_RESULTS, .session = given->session, .job = given->job};
+    message.as.results = (struct wire_results){
+        .seq = seq,
+        .credit = 1,
+        .count = LIES_EACH,
+        .id = ids,
+        .attempt = attempts,
+        .ok = numbers,
+        .failed = numbers,
+        .checksum = numbers,
+        .bytes_out = numbers,
+        .run_us = numbers,
+    };
+    send_message(strange, &message);
+}
+
+static void be_a_liar(struct strange *strange)
+{
+    const struct wire_text workload = wire_text("sleep");
+    struct wire_message hello = make_hello(WIRE_PROTOCOL_MAJOR, &workload);
+    struct wire_message job;
+    send_message(strange, &hello);
+    wait_for(strange, WIRE_JOB, &job);
+    struct wire_message ready = {.type = WIRE_READY, .session = job.session, .job = job.job};
+    ready.as.ready = (struct wire_ready){.slots = 1, .credit = 1};
+    send_message(strange, &ready);
+    struct wire_message chunks;
+    wait_for(strange, WIRE_CHUNKS, &chunks);
+    struct wire_message given = {.session = chunks.session, .job = chunks.job};
+    send_lies(strange, &given, 1);
+    given.job++; /* a job that does not exist */
+    send_lies(strange, &given, 2);
+    given.job--;
+    send_lies(strange, &given, 1000); /* as if messages had been lost */
+    expect_reject(strange, WIRE_REASON_SESSION);
+}
+
+int main(int argc, char **argv)
+{
+    struct strange strange;
+    uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+    if (argc < 3) {
+        give_up("version | garbage | oversized | liar, ENDPOINT, and a count");
+    }
+    open_socket(&strange, argv[2]);
+    if (strcmp(argv[1], "version") == 0) {
+        be_of_another_version(&strange);
+    } else if (strcmp(argv[1], "garbage") == 0) {
+        send_garbage(&strange, count);
+    } else if (strcmp(argv[1], "oversized") == 0) {
+        send_oversized(&strange, count);
+    } else if (strcmp(argv[1], "liar") == 0) {
+        be_a_liar(&strange);
+    } else {
+        give_up("'%s' is not one of version, garbage, oversized, liar", argv[1]);
+    }
+    close_socket(&strange);
+    return EXIT_SUCCESS;
+}

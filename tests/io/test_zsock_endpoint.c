@@ -1,0 +1,69 @@
+/* Which endpoints stay on this machine, and so may be without encryption. */
+#include "common/io/zsock.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// clang-format off: it needs the headers above before it
+#include <cmocka.h>
+
+// clang-format on
+
+struct row {
+    const char *endpoint;
+    bool local;
+};
+
+static const struct row rows[] = {
+    {"tcp://localhost:1", true},
+    {"tcp://127.0.0.1:*", true},
+    {"tcp://127.0.0.1:5555", true},
+    {"tcp://127.255.255.254:1", true},
+    {"tcp://[::1]:5", true},
+    {"tcp://[::ffff:127.0.0.1]:5", true},
+    {"ipc://x", true},
+    {"ipc:///run/quartet", true},
+    {"inproc://x", true},
+    {"tcp://*:5", false},
+    {"tcp://0.0.0.0:1", false},
+    {"tcp://[::]:1", false},
+    {"tcp://10.0.0.1:2", false},
+    {"tcp://128.0.0.1:2", false},
+    {"tcp://[::ffff:10.0.0.1]:5", false},
+    {"tcp://[2001:db8::1]:5", false},
+    {"tcp://127.evil.com:1", false},
+    {"tcp://127.0.0.1.evil.com:1", false},
+    {"tcp://localhost.evil.com:1", false},
+    {"tcp://127.0.0.1:0;10.0.0.1:5555", false}, /* from a local address to a remote one */
+    {"tcp://127.1:5", false}, /* not numeric as RFC 3986 has it: not our business to guess */
+    {"tcp://127.0.0.1", false},
+    {"tcp://eth0:5", false},
+    {"tcp://", false},
+    {"tcp://:", false},
+    {"tcp://[]:5", false},
+    {"TCP://127.0.0.1:5", false},
+    {"udp://127.0.0.1:5", false},
+    {"127.0.0.1:5", false},
+    {"", false},
+};
+
+static void test_zsock_endpoint_is_local_by_address_only(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (zsock_endpoint_is_local(rows[i].endpoint) != rows[i].local) {
+            fail_msg(
+                "\"%s\" is taken for %s", rows[i].endpoint, rows[i].local ? "remote" : "local");
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_zsock_endpoint_is_local_by_address_only),
+    };
+    return cmocka_run_group_tests_name("zsock_endpoint", tests, NULL, NULL);
+}

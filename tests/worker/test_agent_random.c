@@ -1,0 +1,410 @@
+/* The agent under random events, sensible and senseless, each followed by agent_check. A model of the shell performs what the
+ * agent says and aborts the test when that is impossible: two engines at once, a message without a session, a gap in seq. On failure the seed
+ * and the last events are printed. */
+#include "common/base/rng.h"
+#include "common/wire/wire.h"
+#include "tests/worker/test_agent_rig.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+// clang-format off: it needs the headers above before it
+#include <cmocka.h>
+// clang-format on
+
+enum { SEEDS = 300, STEPS = 2000, HISTORY = 12 };
+
+enum model_engine { MODEL_NONE, MODEL_STARTING, MODEL_RUNNING, MODEL_STOPPING };
+
+struct model {
+    struct rig *rig;
+    struct rng rng;
+    uint64_t seed;
+
+    /* The coordinator's side. */
+    uint64_t sessions; /* given out */
+    uint64_t session;  /* the one that stands */
+    uint64_t jobs;
+    uint64_t job; /* the one that was asked for last */
+    uint32_t credit;
+    uint64_t seq;       /* of the last RESULTS of this session */
+    uint64_t next_sent; /* number of the result that the next message begins with */
+
+    /* The engine's side. */
+    enum model_engine engine;
+    uint64_t engine_job;
+    uint32_t held;
+    uint32_t take_backs;
+
+    bool connected;
+    bool left;
+    char history[HISTORY][512];
+    size_t steps;
+};
+
+static void print_history(const struct model *model)
+{
+    print_message("seed %" PRIu64 ", step %zu:\n", model->seed, model->steps);
+    size_t count = model->steps < HISTORY ? model->steps : HISTORY;
+    for (size_t i = model->steps - count; i < model->steps; i++) {
+        print_message("  %s\n", model->history[i % HISTORY]);
+    }
+}
+
+#define EXPECT(model, condition)                                                                   \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            print_history(model);                                                                  \
+            fail_msg("%s", #condition);                                                            \
+        }                                                                                          \
+    } while (0)
+
+static bool chance(struct model *model, uint32_t percent)
+{
+    return rng_below(&model->rng, 100) < percent;
+}
+
+/* --- what the agent says --- */
+
+static void hear_results(struct model *model, const struct agent_action *action)
+{
+    EXPECT(model, action->session == model->session);
+    EXPECT(model, action->seq == model->seq + 1);
+    EXPECT(model, action->count <= 16);
+    EXPECT(model, action->count == 0 || action->first == model->next_sent);
+    uint32_t errors = 0;
+    for (uint32_t i = 0; i < action->count; i++) {
+        const struct chunk_result *result = agent_result(model->rig->agent, action->first + i);
+        errors += result->tally.failed > 0 ? 1 : 0;
+    }
+    EXPECT(model, errors <= 4);
+    model->seq = action->seq;
+    model->credit += action->credit;
+    model->next_sent = action->first + action->count;
+}
+
+static void hear_engine_action(struct model *model, const struct agent_action *action)
+{
+    switch (action->type) {
+    case AGENT_START_ENGINE:
+        EXPECT(model, model->engine == MODEL_NONE);
+        model->engine = MODEL_STARTING;
+        model->engine_job = action->job;
+        break;
+    case AGENT_STOP_ENGINE:
+        EXPECT(model, model->engine == MODEL_STARTING || model->engine == MODEL_RUNNING);
+        EXPECT(model, action->job == model->engine_job);
+        model->engine = MODEL_STOPPING;
+        model->held = 0;
+        model->take_backs = 0;
+        break;
+    case AGENT_TAKE_BACK:
+        EXPECT(model, model->engine == MODEL_RUNNING);
+        model->take_backs++;
+        break;
+    default:
+        break;
+    }
+}
+
+static void hear(struct model *model, const struct agent_action *action)
+{
+    EXPECT(model, !model->left || action->type == AGENT_DISCARD);
+    switch (action->type) {
+    case AGENT_SEND_HELLO:
+        EXPECT(model, model->connected && action->session == 0);
+        break;
+    case AGENT_SEND_READY:
+        EXPECT(model, action->session == model->session && action->job == model->job);
+        EXPECT(model, !action->failed || action->credit == 0);
+        model->credit = action->credit;
+        break;
+    case AGENT_SEND_RESULTS:
+        hear_results(model, action);
+        break;
+    case AGENT_SEND_HEARTBEAT:
+    case AGENT_SEND_RETURNED:
+    case AGENT_SEND_BYE:
+        EXPECT(model, model->session != 0 && action->session == model->session);
+        break;
+    case AGENT_RECONNECT:
+        model->connected = false;
+        model->session = 0;
+        break;
+    case AGENT_EXIT:
+        model->left = true;
+        break;
+    default:
+        hear_engine_action(model, action);
+    }
+}
+
+/* --- what happens to the agent --- */
+
+static void happen(struct model *model, const struct agent_event *event)
+{
+    struct rig *rig = model->rig;
+    (void)agent_describe_event(event, model->history[model->steps % HISTORY], 512);
+    model->steps++;
+    uint32_t submitted = 0;
+    uint32_t discarded = 0;
+    rig_step(rig, event);
+    for (size_t i = 0; i < rig->actions.count; i++) {
+        submitted += rig->list[i].type == AGENT_SUBMIT ? 1 : 0;
+        discarded += rig->list[i].type == AGENT_DISCARD ? 1 : 0;
+        hear(model, &rig->list[i]);
+    }
+    if (event->type != AGENT_CHUNKS) {
+        EXPECT(model, submitted + discarded == 0);
+        return;
+    }
+    EXPECT(model, submitted + discarded == 1);
+    if (submitted == 1) {
+        EXPECT(model, model->engine == MODEL_RUNNING);
+        model->held += (uint32_t)event->as.chunks.count;
+    }
+}
+
+/* Mostly the session and job that stand, sometimes another. */
+static struct agent_event event_of(struct model *model, enum agent_event_type type)
+{
+    struct agent_event event = {.type = type, .session = model->session, .job = model->job};
+    if (chance(model, 4)) {
+        event.session = rng_below(&model->rng, model->sessions + 2);
+    }
+    if (chance(model, 4)) {
+        event.job = rng_below(&model->rng, model->jobs + 2);
+    }
+    return event;
+}
+
+static void happen_to_connection(struct model *model)
+{
+    if (!model->connected || chance(model, 5)) {
+        model->connected = true;
+        model->session = 0;
+        happen(model, &(struct agent_event){.type = AGENT_CONNECTED});
+    } else if (chance(model, 20)) {
+        model->connected = false;
+        model->session = 0;
+        happen(model, &(struct agent_event){.type = AGENT_DISCONNECTED});
+    }
+}
+
+static void welcome(struct model *model)
+{
+    struct agent_stats before = rig_stats(model->rig);
+    struct agent_event event = {.type = AGENT_WELCOME,
+                                .session = ++model->sessions,
+                                .as.welcome.heartbeat_us = 1 + rng_below(&model->rng, 100000)};
+    uint64_t session_before = model->session;
+    model->session = event.session;
+    happen(model, &event);
+    struct agent_stats after = rig_stats(model->rig);
+    if (after.sessions == before.sessions) {
+        model->session = session_before;
+        return;
+    }
+    model->seq = 0;
+    model->credit = 0;
+}
+
+static void reject(struct model *model)
+{
+    struct agent_event event = event_of(model, AGENT_REJECT);
+    bool fatal = chance(model, 2);
+    event.as.reject.reason = fatal ? WIRE_REASON_VERSION : WIRE_REASON_SESSION;
+    event.as.reject.text = "no";
+    happen(model, &event);
+    if (rig_stats(model->rig).session == 0) {
+        model->session = 0;
+    }
+}
+
+static void ask_for_job(struct model *model)
+{
+    struct agent_event event = event_of(model, AGENT_JOB);
+    if (event.job == 0 || chance(model, 30)) {
+        event.job = ++model->jobs;
+    }
+    event.as.job.credit_fixed = chance(model, 30) ? (uint32_t)rng_below(&model->rng, 40) : 0;
+    if (event.session == model->session && model->session != 0) {
+        model->job = event.job;
+        /* Where the next message begins is the agent's to say after that: a new session sends again, a new job forgets. */
+        model->next_sent = agent_unsent_first(model->rig);
+    }
+    happen(model, &event);
+}
+
+static void send_chunks(struct model *model)
+{
+    struct agent_event event = event_of(model, AGENT_CHUNKS);
+    bool honest = !chance(model, 2);
+    uint64_t most = honest ? model->credit : model->credit + 20;
+    if (most == 0) {
+        return;
+    }
+    event.as.chunks.count = 1 + rng_below(&model->rng, most);
+    if (event.session == model->session && event.job == model->job) {
+        model->credit -= event.as.chunks.count < model->credit ? (uint32_t)event.as.chunks.count
+                                                                : model->credit;
+    }
+    happen(model, &event);
+}
+
+static void finish_chunks(struct model *model)
+{
+    bool stale = chance(model, 5);
+    if (!stale && (model->engine != MODEL_RUNNING || model->held == 0)) {
+        return;
+    }
+    uint64_t job = stale ? model->engine_job + 1 : model->engine_job;
+    size_t count = 1 + (size_t)rng_below(&model->rng, stale ? 5 : model->held);
+    struct chunk_result list[128] = {0};
+    for (size_t i = 0; i < count; i++) {
+        bool fails = chance(model, 20);
+        list[i].id.value = ++model->rig->next_id;
+        list[i].run_us = rng_below(&model->rng, 1000);
+        list[i].tally = (struct tally){.ok = 1, .failed = fails ? 1 : 0};
+        list[i].error = fails ? strdup("why") : NULL;
+    }
+    if (!stale) {
+        model->held -= (uint32_t)count;
+    }
+    happen(model,
+           &(struct agent_event){
+               .type = AGENT_RESULTS, .job = job, .as.results = {.list = list, .count = count}});
+}
+
+static void take_back(struct model *model)
+{
+    if (model->take_backs == 0 || model->engine != MODEL_RUNNING) {
+        return;
+    }
+    struct chunk_id ids[128] = {{1}};
+    size_t count = (size_t)rng_below(&model->rng, (uint64_t)model->held + 1);
+    model->take_backs--;
+    model->held -= (uint32_t)count;
+    happen(model,
+           &(struct agent_event){.type = AGENT_TAKEN_BACK, .as.taken_back = {ids, count}});
+}
+
+static void happen_to_engine(struct model *model)
+{
+    struct agent_event event = {.type = AGENT_ENGINE_READY, .job = model->engine_job};
+    event.as.ready.slots = 1 + (uint32_t)rng_below(&model->rng, 20);
+    if (chance(model, 5)) {
+        event.type = AGENT_ENGINE_READY;
+        event.job = model->engine_job + 1; /* of an engine that never was */
+    } else if (model->engine == MODEL_STARTING) {
+        model->engine = MODEL_RUNNING;
+    } else if (model->engine == MODEL_STOPPING) {
+        event.type = AGENT_ENGINE_STOPPED;
+        model->engine = MODEL_NONE;
+    } else if (model->engine == MODEL_RUNNING && chance(model, 2)) {
+        event.type = AGENT_ENGINE_FAILED;
+    } else {
+        return;
+    }
+    happen(model, &event);
+}
+
+static void acknowledge(struct model *model)
+{
+    struct agent_event event = event_of(model, AGENT_ACK);
+    event.as.ack = chance(model, 5) ? rng_next(&model->rng)
+                                    : model->seq - rng_below(&model->rng, model->seq / 2 + 1);
+    happen(model, &event);
+}
+
+/* Ticks come when they are due or late; once everything due is done, the next deadline lies ahead. */
+static void let_time_pass(struct model *model)
+{
+    uint64_t due_us = agent_deadline_us(model->rig->agent);
+    if (due_us != UINT64_MAX && due_us > model->rig->now_us && chance(model, 50)) {
+        model->rig->now_us = due_us;
+    } else {
+        model->rig->now_us += rng_below(&model->rng, 20000);
+    }
+    for (int i = 0; i < 20; i++) {
+        happen(model, &(struct agent_event){.type = AGENT_TICK});
+        if (agent_deadline_us(model->rig->agent) > model->rig->now_us) {
+            return;
+        }
+    }
+    EXPECT(model, !"time stands still");
+}
+
+static void happen_at_random(struct model *model)
+{
+    uint64_t dice = rng_below(&model->rng, 1000);
+    struct agent_event event = {0};
+    if (dice < 50) {
+        happen_to_connection(model);
+    } else if (dice < 100) {
+        welcome(model);
+    } else if (dice < 105) {
+        reject(model);
+    } else if (dice < 150) {
+        ask_for_job(model);
+    } else if (dice < 155) {
+        event = event_of(model, AGENT_CANCEL);
+        happen(model, &event);
+    } else if (dice < 350) {
+        send_chunks(model);
+    } else if (dice < 600) {
+        finish_chunks(model);
+    } else if (dice < 700) {
+        happen_to_engine(model);
+    } else if (dice < 850) {
+        acknowledge(model);
+    } else if (dice < 900) {
+        take_back(model);
+    } else if (dice < 902) {
+        event = event_of(model, chance(model, 20) ? AGENT_BYE : AGENT_DRAIN);
+        happen(model, &event);
+    } else {
+        let_time_pass(model);
+    }
+}
+
+static void run_seed(uint64_t seed)
+{
+    struct model model = {.seed = seed};
+    rng_init(&model.rng, seed);
+    struct agent_options options = rig_options();
+    options.drain_limit_us = chance(&model, 50) ? 300000 : 0;
+    options.give_up_us = chance(&model, 30) ? 2000000 : 0;
+    options.idle_limit_us = chance(&model, 30) ? 2000000 : 0;
+    model.rig = rig_new(&options);
+    for (int i = 0; i < STEPS; i++) {
+        happen_at_random(&model);
+    }
+    rig_free(model.rig);
+}
+
+static void test_agent_keeps_its_invariants_under_random_events(void **state)
+{
+    (void)state;
+    const char *only = getenv("SEED");
+    if (only != NULL) {
+        run_seed(strtoull(only, NULL, 10));
+        return;
+    }
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        run_seed(seed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_agent_keeps_its_invariants_under_random_events),
+    };
+    return cmocka_run_group_tests_name("agent: random", tests, NULL, NULL);
+}

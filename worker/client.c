@@ -1,0 +1,258 @@
+#include "worker/client.h"
+
+#include "common/base/check.h"
+#include "worker/client_internal.h"
+
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+enum { STOP_LIMIT_MS = 500, BYE_LINGER_MS = 1000 };
+
+uint64_t client_now_us(void)
+{
+    return uv_hrtime() / 1000;
+}
+
+void client_note(const struct client *client, const char *format, ...)
+{
+    if (client->options.quiet) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fprintf(stderr, "quartet-worker %s: ", client->options.name);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    va_end(arguments);
+}
+
+/* --- performing --- */
+
+static void exit_with(struct client *client, const struct agent_action *action)
+{
+    client->finished = true;
+    client->exit_status = action->exit_status;
+    client_note(client, "%s", agent_exit_text(client->agent));
+}
+
+static void perform(struct client *client, const struct agent_action *action)
+{
+    switch (action->type) {
+    case AGENT_SEND_HELLO:
+        client_send_hello(client);
+        break;
+    case AGENT_SEND_READY:
+        client_send_ready(client, action);
+        break;
+    case AGENT_SEND_RESULTS:
+        client_send_results(client, action);
+        break;
+    case AGENT_SEND_HEARTBEAT:
+        client_send_heartbeat(client, action);
+        break;
+    case AGENT_SEND_RETURNED:
+        client_send_returned(client, action);
+        break;
+    case AGENT_SEND_BYE:
+        client_send_bye(client, action);
+        break;
+    case AGENT_START_ENGINE:
+        client_start_engine(client);
+        break;
+    case AGENT_STOP_ENGINE:
+        client_stop_engine(client);
+        break;
+    case AGENT_SUBMIT:
+        client_submit_chunks(client);
+        break;
+    case AGENT_DISCARD:
+        client_discard_chunks(client);
+        break;
+    case AGENT_TAKE_BACK:
+        client_take_back(client);
+        break;
+    case AGENT_RECONNECT:
+        client->reconnect = true;
+        break;
+    case AGENT_EXIT:
+        exit_with(client, action);
+        break;
+    }
+}
+
+/* Actions may lead to further events (an engine that stops at once): each event has its own list, on the stack of this call. */
+void client_step(struct client *client, const struct agent_event *event)
+{
+    struct agent_action list[AGENT_ACTIONS_MIN];
+    struct agent_actions actions = {.list = list, .capacity = AGENT_ACTIONS_MIN};
+    if (agent_step(client->agent, client_now_us(), event, &actions) != 0) {
+        client_note(client, "out of memory");
+        client->finished = true;
+        client->exit_status = 1;
+        return;
+    }
+    for (size_t i = 0; i < actions.count; i++) {
+        perform(client, &actions.list[i]);
+    }
+}
+
+/* --- the loop --- */
+
+static void on_timer(uv_timer_t *timer)
+{
+    struct agent_event event = {.type = AGENT_TICK};
+    client_step(timer->data, &event);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    struct client *client = handle->data;
+    if (client->signal != 0) {
+        _exit(128 + number); /* asked twice */
+    }
+    client->signal = number;
+    client_note(client, "signal %d: finishing what runs, giving back the rest", number);
+    struct agent_event event = {.type = AGENT_DRAIN};
+    client_step(client, &event);
+}
+
+static int open_socket(struct client *client, struct err_text *ret_error)
+{
+    struct zsock_options options = {
+        .type = ZSOCK_DEALER,
+        .header_max = WIRE_HEADER_MAX,
+        .payload_max = WIRE_PAYLOAD_MAX,
+        .handlers = &client_socket_handlers,
+        .arg = client,
+    };
+    int rc = zsock_new(client->context, &client->loop, &options, ret_error, &client->socket);
+    return rc != 0 ? rc : zsock_connect(client->socket, client->options.endpoint, ret_error);
+}
+
+static void loop_until_finished(struct client *client)
+{
+    struct err_text error = {{0}};
+    while (!client->finished) {
+        if (client->reconnect) {
+            client->reconnect = false;
+            zsock_close(client->socket, 0);
+            client->socket = NULL;
+            if (open_socket(client, &error) != 0) {
+                client_note(client, "%s", error.s);
+                client->exit_status = AGENT_EXIT_LOST;
+                return;
+            }
+        }
+        uint64_t deadline_us = agent_deadline_us(client->agent);
+        if (deadline_us == UINT64_MAX) {
+            (void)uv_timer_stop(&client->timer);
+        } else {
+            uint64_t at_us = client_now_us();
+            uint64_t wait_us = deadline_us > at_us ? deadline_us - at_us : 0;
+            uv_update_time(&client->loop);
+            (void)uv_timer_start(&client->timer, on_timer, (wait_us + US_PER_MS - 1) / US_PER_MS, 0);
+        }
+        (void)uv_run(&client->loop, UV_RUN_ONCE);
+    }
+}
+
+static int open_client(struct client *client, struct err_text *ret_error)
+{
+    struct agent_options options = {
+        .credit_max = client->options.credit_max,
+        .results_per_message = WIRE_CHUNKS_MAX,
+        .errors_per_message = WIRE_ERRORS_MAX,
+        .drain_limit_us = (uint64_t)(client->options.drain_limit_s * 1e6),
+        .give_up_us = (uint64_t)(client->options.give_up_s * 1e6),
+        .idle_limit_us = (uint64_t)(client->options.idle_limit_s * 1e6),
+    };
+    (void)gethostname(client->host, sizeof(client->host) - 1);
+    (void)!getrandom(&client->nonce, sizeof(client->nonce), 0);
+    client->nonce |= 1; /* 0 is none */
+    client->context = zsock_context_new();
+    client->decoder = wire_decoder_new();
+    client->encoder = wire_encoder_new();
+    if (client->context == NULL || client->decoder == NULL || client->encoder == NULL ||
+        agent_new(&options, client_now_us(), &client->agent) != 0) {
+        return err_set(ret_error, ERR_NOMEM, "no memory");
+    }
+    return open_socket(client, ret_error);
+}
+
+static void open_loop(struct client *client)
+{
+    CHECK(uv_loop_init(&client->loop) == 0);
+    CHECK(uv_async_init(&client->loop, &client->wake, client_on_engine_wake) == 0);
+    (void)uv_timer_init(&client->loop, &client->timer);
+    (void)uv_signal_init(&client->loop, &client->terminate);
+    (void)uv_signal_init(&client->loop, &client->interrupt);
+    client->wake.data = client;
+    client->timer.data = client;
+    client->terminate.data = client;
+    client->interrupt.data = client;
+    (void)uv_signal_start(&client->terminate, on_signal, SIGTERM);
+    (void)uv_signal_start(&client->interrupt, on_signal, SIGINT);
+}
+
+/* Ends the engine first: an item that does not look at `cancelled` must not keep the program. */
+static bool close_engine(struct client *client)
+{
+    if (client->engine == NULL) {
+        return true;
+    }
+    engine_stop(client->engine);
+    if (engine_join(client->engine, STOP_LIMIT_MS) != 0) {
+        return false;
+    }
+    engine_free(client->engine);
+    client->engine = NULL;
+    return true;
+}
+
+static void close_client(struct client *client)
+{
+    zsock_close(client->socket, BYE_LINGER_MS);
+    if (!close_engine(client)) {
+        return; /* the program ends with it */
+    }
+    uv_close((uv_handle_t *)&client->wake, NULL);
+    uv_close((uv_handle_t *)&client->timer, NULL);
+    uv_close((uv_handle_t *)&client->terminate, NULL);
+    uv_close((uv_handle_t *)&client->interrupt, NULL);
+    (void)uv_run(&client->loop, UV_RUN_DEFAULT);
+    (void)uv_loop_close(&client->loop);
+    zsock_context_free(client->context);
+    agent_free(client->agent);
+    wire_decoder_free(client->decoder);
+    wire_encoder_free(client->encoder);
+    params_deinit(&client->job.params);
+}
+
+int client_run(const struct client_options *options, struct zygote *zygote)
+{
+    struct client *client = calloc(1, sizeof(*client));
+    if (client == NULL) {
+        (void)fputs("quartet-worker: no memory\n", stderr);
+        return 1;
+    }
+    client->options = *options;
+    client->zygote = zygote;
+    struct err_text error = {{0}};
+    open_loop(client);
+    int rc = open_client(client, &error);
+    if (rc != 0) {
+        (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
+        client->exit_status = rc == ERR_INVALID ? 2 : 1;
+    } else {
+        loop_until_finished(client);
+    }
+    int exit_status = client->exit_status;
+    close_client(client);
+    free(client);
+    return exit_status;
+}

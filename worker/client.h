@@ -1,0 +1,27 @@
+/* The worker's shell: performs what the agent says on a DEALER socket, an engine and a libuv loop. The loop only talks; items run on the engine's slots. */
+#ifndef QUARTET_WORKER_CLIENT_H
+#define QUARTET_WORKER_CLIENT_H
+
+#include "common/base/err.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct zygote;
+
+struct client_options {
+    const char *endpoint; /* of the coordinator */
+    const char *name;     /* for people */
+    uint32_t slots;       /* items at once for every job; 0: as the job says, or the strategy's default here */
+    uint32_t credit_max;  /* chunks it will ever hold */
+    double give_up_s;     /* without a coordinator for this long: exit; 0: never */
+    double idle_limit_s;  /* without work for this long: leave; 0: never */
+    double drain_limit_s; /* on SIGTERM: leave after this long even with items still running; 0: no limit */
+    bool quiet;
+};
+
+/* Work until the coordinator is done with us, we are told to leave, or nobody is there any more. Returns the program's exit status: 0; 3 the coordinator went
+ * away or never came; 4 refused for good (another protocol version); 128 + n after signal n with items cut short. Says why on standard error. */
+int client_run(const struct client_options *options, struct zygote *zygote);
+
+#endif

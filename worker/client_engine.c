@@ -1,0 +1,145 @@
+#include "common/base/check.h"
+#include "worker/client_internal.h"
+
+/* From the engine's threads. */
+static void wake_loop(void *arg)
+{
+    struct client *client = arg;
+    (void)uv_async_send(&client->wake);
+}
+
+static void tell_engine_failed(struct client *client)
+{
+    client->engine_settled = true;
+    struct agent_event event = {.type = AGENT_ENGINE_FAILED, .job = client->engine_job};
+    client_step(client, &event);
+}
+
+void client_start_engine(struct client *client)
+{
+    struct client_job *job = &client->job;
+    CHECK(client->engine == NULL);
+    client->engine_job = job->id;
+    client->engine_settled = false;
+    client->engine_stopping = false;
+    client->engine_error = job->refused;
+    if (job->refused.s[0] != '\0') {
+        tell_engine_failed(client);
+        return;
+    }
+    struct engine_options options = {
+        .workload = job->workload,
+        .params = &job->params,
+        .strategy = job->strategy,
+        .slots = job->slots,
+        .range_first = job->range_first,
+        .zygote = job->strategy == STRATEGY_PROCESSES ? client->zygote : NULL,
+        .wake = wake_loop,
+        .wake_arg = client,
+    };
+    if (engine_new(&options, &client->engine_error, &client->engine) != 0) {
+        client->engine = NULL;
+        tell_engine_failed(client);
+    }
+}
+
+static void tell_engine_stopped(struct client *client)
+{
+    struct agent_event event = {.type = AGENT_ENGINE_STOPPED, .job = client->engine_job};
+    engine_free(client->engine);
+    client->engine = NULL;
+    client->engine_stopping = false;
+    client_step(client, &event);
+}
+
+void client_stop_engine(struct client *client)
+{
+    if (client->engine == NULL) {
+        /* It never came to be. */
+        tell_engine_stopped(client);
+        return;
+    }
+    client->engine_stopping = true;
+    engine_stop(client->engine);
+}
+
+static void look_at_engine_state(struct client *client)
+{
+    enum engine_state state = engine_state(client->engine, &client->engine_error);
+    if (client->engine_stopping) {
+        if (state == ENGINE_STOPPED) {
+            tell_engine_stopped(client);
+        }
+        return;
+    }
+    if (client->engine_settled || state == ENGINE_STARTING) {
+        return;
+    }
+    if (state == ENGINE_FAILED) {
+        tell_engine_failed(client);
+        return;
+    }
+    client->engine_settled = true;
+    struct agent_event event = {.type = AGENT_ENGINE_READY, .job = client->engine_job};
+    event.as.ready.slots = client->job.slots;
+    client_step(client, &event);
+}
+
+void client_on_engine_wake(uv_async_t *wake)
+{
+    struct client *client = wake->data;
+    size_t count = CLIENT_TAKE_MAX;
+    while (client->engine != NULL && !client->engine_stopping && count == CLIENT_TAKE_MAX) {
+        count = engine_take(client->engine, client->results, CLIENT_TAKE_MAX);
+        if (count > 0) {
+            struct agent_event event = {.type = AGENT_RESULTS, .job = client->engine_job};
+            event.as.results.list = client->results;
+            event.as.results.count = count;
+            client_step(client, &event);
+        }
+    }
+    if (client->engine != NULL) {
+        look_at_engine_state(client);
+    }
+}
+
+void client_take_back(struct client *client)
+{
+    struct chunk_id ids[WIRE_CHUNKS_MAX];
+    size_t count = WIRE_CHUNKS_MAX;
+    bool first = true;
+    while (count == WIRE_CHUNKS_MAX || first) {
+        first = false;
+        count = client->engine == NULL
+                    ? 0
+                    : engine_take_back(client->engine, client->chunks, WIRE_CHUNKS_MAX);
+        for (size_t i = 0; i < count; i++) {
+            ids[i] = client->chunks[i].id;
+            blob_unref(client->chunks[i].payload);
+        }
+        struct agent_event event = {.type = AGENT_TAKEN_BACK, .job = client->engine_job};
+        event.as.taken_back.list = ids;
+        event.as.taken_back.count = count;
+        client_step(client, &event);
+    }
+}
+
+void client_discard_chunks(struct client *client)
+{
+    for (size_t i = 0; i < client->chunk_count; i++) {
+        blob_unref(client->chunks[i].payload);
+    }
+    client->chunk_count = 0;
+}
+
+void client_submit_chunks(struct client *client)
+{
+    if (client->engine == NULL ||
+        engine_submit(client->engine, client->chunks, client->chunk_count) != 0) {
+        client_note(client, "out of memory: %zu chunks could not be queued", client->chunk_count);
+        client->reconnect = true; /* a new session makes the coordinator send them elsewhere */
+        client_discard_chunks(client);
+    }
+    client->chunk_count = 0;
+}
+

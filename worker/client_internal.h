@@ -1,0 +1,89 @@
+/* What the files of the client share: client.c has its loop and performs the agent's actions, client_receive.c turns messages into events, client_send.c says
+ * things, client_engine.c starts, feeds and ends the engine. */
+#ifndef QUARTET_WORKER_CLIENT_INTERNAL_H
+#define QUARTET_WORKER_CLIENT_INTERNAL_H
+
+#include "common/io/zsock.h"
+#include "common/wire/wire.h"
+#include "worker/agent.h"
+#include "worker/client.h"
+#include "worker/engine/engine.h"
+#include "worker/workloads/workload.h"
+
+#include <uv.h>
+
+enum { CLIENT_TAKE_MAX = 1024, US_PER_MS = 1000 };
+
+/* The job last received, kept until the agent wants its engine. */
+struct client_job {
+    uint64_t id;
+    const struct workload_ops *workload;
+    struct params params;
+    enum strategy strategy;
+    uint32_t slots;
+    uint64_t range_first;
+    uint64_t received_us;
+    struct err_text refused; /* not empty: it cannot run here */
+};
+
+struct client {
+    struct client_options options;
+    struct zygote *zygote;
+    char host[256];
+    uint64_t nonce;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t timer;
+    uv_signal_t terminate;
+    uv_signal_t interrupt;
+    struct zsock_context *context;
+    struct zsock *socket;
+    struct wire_decoder *decoder;
+    struct wire_encoder *encoder;
+    struct agent *agent;
+    struct engine *engine;
+    uint64_t engine_job;  /* the job the engine was made for */
+    bool engine_settled;  /* READY or FAILED was told to the agent */
+    bool engine_stopping;
+    struct client_job job;
+    struct err_text engine_error;
+    bool connected_once;
+    bool reconnect;       /* close and open the socket at the end of this turn */
+    bool finished;
+    int exit_status;
+    int signal;
+    struct chunk chunks[WIRE_CHUNKS_MAX]; /* of the CHUNKS message in hand, and of take_back */
+    size_t chunk_count;
+    struct chunk_result results[CLIENT_TAKE_MAX];
+};
+
+uint64_t client_now_us(void);
+
+/* A line on standard error, unless --quiet. */
+void client_note(const struct client *client, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Give the agent one event and perform what it answers. */
+void client_step(struct client *client, const struct agent_event *event);
+
+/* What the socket calls. */
+extern const struct zsock_handlers client_socket_handlers;
+
+/* Never block. What does not leave is lost with the connection: the agent keeps results until they are acknowledged, and says them again. */
+void client_send_hello(struct client *client);
+void client_send_ready(struct client *client, const struct agent_action *action);
+void client_send_results(struct client *client, const struct agent_action *action);
+void client_send_heartbeat(struct client *client, const struct agent_action *action);
+void client_send_returned(struct client *client, const struct agent_action *action);
+void client_send_bye(struct client *client, const struct agent_action *action);
+
+/* The engine of client->job. */
+void client_start_engine(struct client *client);
+void client_stop_engine(struct client *client);
+void client_on_engine_wake(uv_async_t *wake);
+void client_take_back(struct client *client);
+/* The chunks of the message in hand. */
+void client_submit_chunks(struct client *client);
+void client_discard_chunks(struct client *client);
+
+#endif

@@ -1,0 +1,165 @@
+#include "common/io/cores.h"
+#include "common/io/versions.h"
+#include "worker/client_internal.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+/* Never blocks. What does not leave is lost with the connection: the agent keeps results until they are acknowledged, and says them again. */
+static void send_message(struct client *client, const struct wire_message *message)
+{
+    size_t len = wire_size(client->encoder, message);
+    void *bytes = zsock_header(client->socket, len);
+    if (bytes == NULL) {
+        return;
+    }
+    wire_write(client->encoder, bytes);
+    (void)zsock_send(client->socket, (struct zsock_peer){0}, NULL);
+}
+
+void client_send_hello(struct client *client)
+{
+    struct wire_text names[WIRE_LIST_MAX];
+    size_t count = 0;
+    for (; count < workload_registry_count && count < WIRE_LIST_MAX; count++) {
+        names[count] = wire_text(workload_registry[count]->name);
+    }
+    char build[128];
+    (void)snprintf(build, sizeof(build), "%s %s", versions_quartet(), versions_commit());
+    struct wire_message message = {.type = WIRE_HELLO};
+    message.as.hello = (struct wire_hello){
+        .protocol_major = WIRE_PROTOCOL_MAJOR,
+        .protocol_minor = WIRE_PROTOCOL_MINOR,
+        .build = wire_text(build),
+        .name = wire_text(client->options.name),
+        .host = wire_text(client->host),
+        .nonce = client->nonce,
+        .pid = (uint64_t)getpid(),
+        .cores = cores_usable(),
+        .strategies = 1u << STRATEGY_SERIAL | 1u << STRATEGY_THREADS | 1u << STRATEGY_ASYNC |
+                      1u << STRATEGY_PROCESSES,
+        .credit_max = client->options.credit_max,
+        .workloads = names,
+        .workload_count = count,
+    };
+    send_message(client, &message);
+}
+
+void client_send_ready(struct client *client, const struct agent_action *action)
+{
+    struct agent_stats stats;
+    agent_get_stats(client->agent, &stats);
+    struct wire_message message = {
+        .type = WIRE_READY, .session = action->session, .job = action->job};
+    if (action->failed) {
+        message.as.ready.error = wire_text(client->engine_error.s);
+    } else {
+        message.as.ready.slots = client->job.slots;
+        message.as.ready.credit = action->credit;
+        message.as.ready.cooperative = engine_is_cooperative(client->engine);
+        message.as.ready.startup_us = client_now_us() - client->job.received_us;
+    }
+    send_message(client, &message);
+}
+
+/* Struct of arrays for one RESULTS message. */
+struct results_arrays {
+    uint64_t id[WIRE_CHUNKS_MAX];
+    uint32_t attempt[WIRE_CHUNKS_MAX];
+    uint64_t ok[WIRE_CHUNKS_MAX];
+    uint64_t failed[WIRE_CHUNKS_MAX];
+    uint64_t checksum[WIRE_CHUNKS_MAX];
+    uint64_t bytes_out[WIRE_CHUNKS_MAX];
+    uint64_t run_us[WIRE_CHUNKS_MAX];
+    uint32_t error_at[WIRE_ERRORS_MAX];
+    uint64_t error_index[WIRE_ERRORS_MAX];
+    struct wire_text error_text[WIRE_ERRORS_MAX];
+    size_t errors;
+    bool any_failed;
+    bool any_bytes;
+};
+
+static void add_result(struct results_arrays *arrays, size_t at, const struct chunk_result *result)
+{
+    arrays->id[at] = result->id.value;
+    arrays->attempt[at] = result->attempt;
+    arrays->ok[at] = result->tally.ok;
+    arrays->failed[at] = result->tally.failed;
+    arrays->checksum[at] = result->tally.checksum;
+    arrays->bytes_out[at] = result->tally.bytes_out;
+    arrays->run_us[at] = result->run_us;
+    arrays->any_failed |= result->tally.failed > 0;
+    arrays->any_bytes |= result->tally.bytes_out > 0;
+    if (result->tally.failed > 0 && arrays->errors < WIRE_ERRORS_MAX) {
+        size_t error = arrays->errors++;
+        arrays->error_at[error] = (uint32_t)at;
+        arrays->error_index[error] = result->error_index;
+        arrays->error_text[error] =
+            (struct wire_text){.s = result->error, .len = result->error_len};
+    }
+}
+
+void client_send_results(struct client *client, const struct agent_action *action)
+{
+    struct results_arrays arrays;
+    arrays.errors = 0;
+    arrays.any_failed = false;
+    arrays.any_bytes = false;
+    for (uint32_t i = 0; i < action->count; i++) {
+        add_result(&arrays, i, agent_result(client->agent, action->first + i));
+    }
+    struct wire_message message = {
+        .type = WIRE_RESULTS, .session = action->session, .job = action->job};
+    message.as.results = (struct wire_results){
+        .seq = action->seq,
+        .credit = action->credit,
+        .count = action->count,
+        .id = arrays.id,
+        .attempt = arrays.attempt,
+        .ok = arrays.ok,
+        .failed = arrays.any_failed ? arrays.failed : NULL,
+        .checksum = arrays.checksum,
+        .bytes_out = arrays.any_bytes ? arrays.bytes_out : NULL,
+        .run_us = arrays.run_us,
+        .error_count = arrays.errors,
+        .error_at = arrays.error_at,
+        .error_index = arrays.error_index,
+        .error_text = arrays.error_text,
+        .cpu_us = client->engine == NULL ? 0 : engine_cpu_us(client->engine),
+    };
+    send_message(client, &message);
+}
+
+void client_send_heartbeat(struct client *client, const struct agent_action *action)
+{
+    struct agent_stats stats;
+    agent_get_stats(client->agent, &stats);
+    struct wire_message message = {
+        .type = WIRE_HEARTBEAT, .session = action->session, .job = action->job};
+    message.as.heartbeat.items_done = stats.items_done;
+    message.as.heartbeat.held = stats.held;
+    message.as.heartbeat.cpu_us = client->engine == NULL ? 0 : engine_cpu_us(client->engine);
+    send_message(client, &message);
+}
+
+void client_send_returned(struct client *client, const struct agent_action *action)
+{
+    uint64_t ids[WIRE_CHUNKS_MAX];
+    const struct chunk_id *from = agent_returned_ids(client->agent) + action->first;
+    for (uint32_t i = 0; i < action->count; i++) {
+        ids[i] = from[i].value;
+    }
+    struct wire_message message = {
+        .type = WIRE_RETURNED, .session = action->session, .job = action->job};
+    message.as.returned.id = ids;
+    message.as.returned.count = action->count;
+    send_message(client, &message);
+}
+
+void client_send_bye(struct client *client, const struct agent_action *action)
+{
+    struct wire_message message = {.type = WIRE_BYE, .session = action->session};
+    message.as.reject.text = wire_text(agent_exit_text(client->agent));
+    send_message(client, &message);
+}
+

@@ -1,0 +1,210 @@
+/* A process that runs chunks; see executor.h. Single-threaded and blocking: it sleeps in recv when it has nothing to do. */
+#include "worker/engine/executor.h"
+
+#include "worker/engine/chunk_run.h"
+#include "worker/engine/clock.h"
+#include "worker/engine/executor_wire.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { REPORT_NS = 200 * NS_PER_US };
+
+/* Reads whole messages out of packets. The bytes of one message stay where they are until the next one is asked for. */
+struct inbox {
+    int fd;
+    char *bytes;
+    size_t capacity;
+    size_t start;
+    size_t end;
+};
+
+struct executor {
+    int fd;
+    struct slot_record *record;
+    struct inbox inbox;
+    struct params params;
+    uint64_t range_first;
+    struct workload_host host;
+    struct chunk_run run;
+    uint64_t now_ns;
+    uint64_t reported_ns;
+    bool unreported; /* a result was published since */
+};
+
+static bool never_cancelled(const struct workload_host *host)
+{
+    /* An executor that is not wanted any more is killed. */
+    (void)host;
+    return false;
+}
+
+_Noreturn static void end(void)
+{
+    /* Not exit: what the zygote's parent registered and buffered is not ours. */
+    _exit(EXIT_SUCCESS);
+}
+
+static void report(struct executor *self, const struct executor_report *message, size_t size)
+{
+    if (send(self->fd, message, size, MSG_NOSIGNAL) < 0) {
+        end();
+    }
+}
+
+static void make_room(struct inbox *inbox, size_t size)
+{
+    size_t left = inbox->end - inbox->start;
+    if (inbox->capacity - inbox->start >= size + EXECUTOR_PACKET_MAX) {
+        return;
+    }
+    if (inbox->capacity < size + EXECUTOR_PACKET_MAX) {
+        char *bytes = malloc(size + EXECUTOR_PACKET_MAX);
+        if (bytes == NULL) {
+            abort(); /* told to the feeder as any other crash; the kernel would kill us next */
+        }
+        if (left > 0) {
+            memcpy(bytes, inbox->bytes + inbox->start, left);
+        }
+        free(inbox->bytes);
+        inbox->bytes = bytes;
+        inbox->capacity = size + EXECUTOR_PACKET_MAX;
+    } else {
+        memmove(inbox->bytes, inbox->bytes + inbox->start, left);
+    }
+    inbox->start = 0;
+    inbox->end = left;
+}
+
+/* The next `size` bytes, which stay valid until inbox_skip. Ends the process at the end of the connection. */
+static const char *inbox_peek(struct inbox *inbox, size_t size)
+{
+    make_room(inbox, size);
+    while (inbox->end - inbox->start < size) {
+        ssize_t got = recv(inbox->fd, inbox->bytes + inbox->end, inbox->capacity - inbox->end, 0);
+        if (got <= 0) {
+            end();
+        }
+        inbox->end += (size_t)got;
+    }
+    return inbox->bytes + inbox->start;
+}
+
+static void inbox_skip(struct inbox *inbox, size_t size)
+{
+    inbox->start += size;
+    if (inbox->start == inbox->end) {
+        inbox->start = 0;
+        inbox->end = 0;
+    }
+}
+
+static void read_params(struct executor *self, size_t size)
+{
+    const char *bytes = inbox_peek(&self->inbox, size);
+    const char *stop = bytes + size;
+    for (const char *name = bytes; name < stop;) {
+        const char *value = name + strlen(name) + 1;
+        if (params_set(&self->params, name, value) != 0) {
+            abort();
+        }
+        name = value + strlen(value) + 1;
+    }
+    inbox_skip(&self->inbox, size);
+}
+
+static void open_workload(struct executor *self)
+{
+    struct executor_job job;
+    memcpy(&job, inbox_peek(&self->inbox, sizeof(job)), sizeof(job));
+    inbox_skip(&self->inbox, sizeof(job));
+    read_params(self, job.param_bytes);
+
+    void *state = NULL;
+    struct executor_report message = {.kind = EXECUTOR_READY, .pid = getpid()};
+    self->range_first = job.range_first;
+    self->run.workload = job.workload;
+    if (job.workload->open(&self->params, &self->host, &message.error, &state) != 0 ||
+        job.workload->slot_open(state, &message.error, &self->run.slot) != 0) {
+        message.kind = EXECUTOR_OPEN_FAILED;
+        report(self, &message, sizeof(message));
+        end();
+    }
+    report(self, &message, EXECUTOR_REPORT_SHORT);
+}
+
+static void report_results(struct executor *self)
+{
+    self->reported_ns = self->now_ns;
+    self->unreported = false;
+    if (atomic_exchange(&self->record->told, 1) == 0) {
+        static const struct executor_report message = {.kind = EXECUTOR_RESULTS};
+        report(self, &message, EXECUTOR_REPORT_SHORT);
+    }
+}
+
+static void run_chunk(struct executor *self, uint32_t seq, const struct chunk_input *input)
+{
+    struct chunk_run *run = &self->run;
+    run->record = self->record;
+    run->seq = seq;
+    run->error = slot_record_error(self->record, seq);
+    chunk_run_begin(run, input, self->now_ns);
+    chunk_run_step(run, &self->host, UINT64_MAX);
+    self->now_ns = clock_now_ns();
+    *slot_record_result(self->record, seq) = (struct slot_result){
+        .tally = run->tally,
+        .run_ns = self->now_ns - run->start_ns,
+        .error_index = run->error_index,
+        .error_len = run->error_len,
+    };
+    slot_record_publish(self->record, seq);
+    self->unreported = true;
+    if (self->now_ns - self->reported_ns > REPORT_NS) {
+        report_results(self);
+    }
+}
+
+static void run_batch(struct executor *self, const char *bytes, const struct executor_batch *batch)
+{
+    const char *payload = bytes + batch->count * sizeof(struct executor_chunk);
+    self->now_ns = clock_now_ns();
+    self->reported_ns = self->now_ns;
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct executor_chunk chunk;
+        memcpy(&chunk, bytes + i * sizeof(chunk), sizeof(chunk));
+        if (!batch->begun && !slot_record_begin(self->record, batch->seq + i)) {
+            break;
+        }
+        struct chunk_input input = {
+            .first = chunk.first,
+            .count = chunk.count,
+            .range_first = self->range_first,
+            .skip = chunk.skip,
+            .careful = chunk.careful,
+            .payload = chunk.has_payload ? payload : NULL,
+            .payload_len = chunk.payload_len,
+        };
+        run_chunk(self, batch->seq + i, &input);
+        payload += chunk.payload_len;
+    }
+    if (self->unreported) {
+        report_results(self);
+    }
+}
+
+_Noreturn void executor_main(int fd, struct slot_record *record)
+{
+    struct executor self = {.fd = fd, .record = record, .inbox = {.fd = fd}};
+    self.host.cancelled = never_cancelled;
+    open_workload(&self);
+    for (;;) {
+        struct executor_batch batch;
+        memcpy(&batch, inbox_peek(&self.inbox, sizeof(batch)), sizeof(batch));
+        inbox_skip(&self.inbox, sizeof(batch));
+        run_batch(&self, inbox_peek(&self.inbox, batch.bytes), &batch);
+        inbox_skip(&self.inbox, batch.bytes);
+    }
+}

@@ -1,0 +1,58 @@
+/* A share: the chunks that one slot holds, begun or not, on the feeder's side of its slot record.
+ *
+ * Kept by the exchange, under its lock; see exchange.h. The record may be in memory that a process which has crashed has written to:
+ * share_range brings what it says within what was given. */
+#ifndef QUARTET_WORKER_ENGINE_SHARE_H
+#define QUARTET_WORKER_ENGINE_SHARE_H
+
+#include "worker/engine/slot_record.h"
+
+#include <stddef.h>
+
+/* What came of the items of a chunk before its executor crashed; the next result of that chunk is added to it. */
+struct carry {
+    struct tally tally;
+    uint64_t run_ns;
+    uint64_t error_index;
+    uint32_t error_len;
+    char error[CHUNK_ERROR_SIZE];
+};
+
+/* How much a slot may hold. A share is a bet that its chunks are short; when the bet is lost, the rest is taken back. */
+struct share_policy {
+    uint32_t chunks_max;  /* at once in hand; at most SLOT_RING */
+    uint64_t expected_ns; /* work in hand at most, as far as recent chunks tell */
+    uint64_t
+        ahead_ns; /* chunks shorter than this: one may wait behind the one that runs; 0: none */
+};
+
+struct share {
+    struct slot_record *record;
+    struct share_policy policy;
+    uint32_t issued;                /* seq of the next chunk to be given */
+    uint32_t expected;              /* seq of the next result */
+    uint64_t touched_ns;            /* when something was last given or came back */
+    struct carry *carry;            /* to be added to the result `expected`, once; NULL: nothing */
+    struct chunk chunks[SLOT_RING]; /* [seq % SLOT_RING], valid from `expected` to `issued` */
+};
+
+void share_init(struct share *share, struct slot_record *record, struct share_policy policy);
+
+/* The range, within [expected, issued]. */
+struct slot_range share_range(const struct share *share);
+
+/* Chunks given whose result was not collected, without those that were revoked. */
+uint32_t share_outstanding(const struct share *share);
+
+/* Results that are there to be collected. */
+uint32_t share_ready(const struct share *share);
+
+/* May more be given? After a revocation only when the slot has come to its end: seqs are never used twice. */
+bool share_open(const struct share *share);
+
+struct chunk *share_chunk(struct share *share, uint32_t seq);
+
+/* Turn the result `expected` into one for the owner and give the chunk's payload back. */
+struct chunk_result share_collect(struct share *share);
+
+#endif

@@ -1,0 +1,22 @@
+/* Strategy threads: a fixed pool of POSIX threads, one slot each. */
+#include "worker/engine/pool.h"
+
+static int prepare(struct engine_core *core, struct err_text *ret_error, void **ret_state)
+{
+    struct pool *pool;
+    int rc = pool_new(core, core->slots, pool_body_blocking, NULL, &pool);
+    if (rc != 0) {
+        return err_set(ret_error, rc, "no memory for %u threads", core->slots);
+    }
+    *ret_state = pool;
+    return 0;
+}
+
+const struct strategy_ops strategy_threads_ops = {
+    .strategy = STRATEGY_THREADS,
+    .slots_max = ENGINE_SLOTS_MAX,
+    .prepare = prepare,
+    .run = pool_run,
+    .cpu_us = pool_cpu_us,
+    .free = pool_free,
+};

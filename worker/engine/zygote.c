@@ -1,0 +1,417 @@
+/* The zygote: both sides of it. The owner's side sends requests over one SEQPACKET socket and never waits for an answer; the
+ * zygote's side is a loop over that socket and the ends of its children.
+ *
+ * Who ends whom: the owner's death closes the control socket and, through PR_SET_PDEATHSIG, kills the zygote; the zygote's death kills
+ * the executors in the same way. Each link is checked for the parent having died before the request was made. */
+#include "worker/engine/zygote.h"
+
+#include "common/base/check.h"
+#include "worker/engine/engine.h"
+#include "worker/engine/executor.h"
+#include "worker/engine/executor_wire.h"
+#include "worker/engine/zygote_spawn.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+struct zygote {
+    pid_t pid;
+    int control;
+    struct slot_record *records; /* ENGINE_PROCESSES_MAX, shared with zygote and executors */
+    pthread_mutex_t lock;
+    bool taken[ENGINE_PROCESSES_MAX];
+};
+
+enum zygote_request_kind { ZYGOTE_SPAWN = 1, ZYGOTE_KILL };
+
+struct zygote_request {
+    enum zygote_request_kind kind;
+    uint32_t place;
+};
+
+/* The zygote's own side. */
+struct nursery {
+    int control;
+    int signals;
+    struct slot_record *records;
+
+    struct nursery_child {
+        pid_t pid; /* 0: none */
+        int fd;    /* a copy of the executor's end, kept to tell its end */
+    } children[ENGINE_PROCESSES_MAX];
+};
+
+/* --- in the zygote --- */
+
+/* Die with the parent. It may have died before we asked. */
+static void die_with(pid_t parent)
+{
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) {
+        _exit(EXIT_FAILURE);
+    }
+}
+
+/* Every descriptor but the standard ones and `fd`. */
+static void close_others(int fd)
+{
+    if (fd > STDERR_FILENO + 1) {
+        (void)close_range(STDERR_FILENO + 1, (unsigned)fd - 1, 0);
+    }
+    (void)close_range((unsigned)fd + 1, ~0U, 0);
+}
+
+/* As in a program that has just been started, but for SIGPIPE: an executor writes to sockets whose other end may go. */
+static void reset_signals(void)
+{
+    for (int number = 1; number < NSIG; number++) {
+        (void)signal(number, number == SIGPIPE ? SIG_IGN : SIG_DFL);
+    }
+    sigset_t none;
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static void tell(int fd, const struct executor_report *message)
+{
+    /* Never wait for a feeder; one whose socket is full of news is gone or about to read. */
+    (void)send(fd, message, EXECUTOR_REPORT_SHORT, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static void spawn(struct nursery *self, uint32_t place, int fd)
+{
+    struct nursery_child *child = &self->children[place];
+    pid_t zygote = getpid();
+    pid_t pid = fork();
+    if (pid == 0) {
+        die_with(zygote);
+        (void)prctl(PR_SET_NAME, "quartet-exec");
+        close_others(fd);
+        reset_signals();
+        executor_main(fd, &self->records[place]);
+    }
+    if (pid < 0) {
+        struct executor_report message = {.kind = EXECUTOR_NOT_FORKED, .status = errno};
+        tell(fd, &message);
+        (void)close(fd);
+        return;
+    }
+    *child = (struct nursery_child){.pid = pid, .fd = fd};
+}
+
+static uint64_t timeval_us(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
+static void reap_one(struct nursery *self, pid_t pid, int status, const struct rusage *used)
+{
+    struct executor_report message = {
+        .kind = EXECUTOR_EXITED,
+        .pid = pid,
+        .status = status,
+        .cpu_us = timeval_us(used->ru_utime) + timeval_us(used->ru_stime),
+    };
+    for (size_t i = 0; i < ENGINE_PROCESSES_MAX; i++) {
+        struct nursery_child *child = &self->children[i];
+        if (child->pid == pid) {
+            child->pid = 0;
+            tell(child->fd, &message);
+            (void)close(child->fd);
+            return;
+        }
+    }
+}
+
+/* One signal may stand for many ends. Every child of the zygote is an executor, so that waiting for any steals from nobody. */
+static void reap(struct nursery *self)
+{
+    struct signalfd_siginfo info;
+    while (read(self->signals, &info, sizeof(info)) > 0) {
+    }
+    for (;;) {
+        int status;
+        struct rusage used;
+        pid_t pid = wait4(-1, &status, WNOHANG, &used);
+        if (pid <= 0) {
+            return;
+        }
+        reap_one(self, pid, status, &used);
+    }
+}
+
+_Noreturn static void end_zygote(struct nursery *self)
+{
+    for (size_t i = 0; i < ENGINE_PROCESSES_MAX; i++) {
+        if (self->children[i].pid != 0) {
+            (void)kill(self->children[i].pid, SIGKILL);
+        }
+    }
+    while (wait(NULL) > 0 || errno == EINTR) {
+    }
+    _exit(EXIT_SUCCESS);
+}
+
+/* Receive one request, with the descriptor that came with it or -1. False at the end of the connection. */
+static bool receive(int control, struct zygote_request *ret_request, int *ret_fd)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header; /* for its alignment */
+    } ancillary;
+    struct iovec part = {.iov_base = ret_request, .iov_len = sizeof(*ret_request)};
+    struct msghdr message = {
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = ancillary.bytes,
+        .msg_controllen = sizeof(ancillary.bytes),
+    };
+    ssize_t got;
+    do {
+        got = recvmsg(control, &message, MSG_CMSG_CLOEXEC);
+    } while (got < 0 && errno == EINTR);
+    if (got != (ssize_t)sizeof(*ret_request)) {
+        return false;
+    }
+    *ret_fd = -1;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
+        memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+    }
+    return true;
+}
+
+static void on_request(struct nursery *self)
+{
+    struct zygote_request request;
+    int fd;
+    if (!receive(self->control, &request, &fd)) {
+        end_zygote(self);
+    }
+    struct nursery_child *child = &self->children[request.place % ENGINE_PROCESSES_MAX];
+    if (request.kind == ZYGOTE_SPAWN && fd >= 0) {
+        CHECK(child->pid == 0);
+        spawn(self, request.place, fd);
+    } else if (request.kind == ZYGOTE_KILL && child->pid != 0) {
+        /* Not reaped yet, so that the number cannot have become another process's. */
+        (void)kill(child->pid, SIGKILL);
+    }
+}
+
+/* An own process group and no signals but the children's: Ctrl-C on the terminal is for the owner to act on. */
+static int isolate(void)
+{
+    (void)setpgid(0, 0);
+    (void)prctl(PR_SET_NAME, "quartet-zygote");
+    int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (null >= 0) {
+        (void)dup2(null, STDIN_FILENO);
+        (void)close(null);
+    }
+    sigset_t all;
+    sigset_t child;
+    (void)sigfillset(&all);
+    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    (void)signal(SIGCHLD, SIG_DFL);
+    (void)sigemptyset(&child);
+    (void)sigaddset(&child, SIGCHLD);
+    return signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
+}
+
+_Noreturn static void zygote_main(int control, struct slot_record *records)
+{
+    close_others(control);
+    struct nursery self = {.control = control, .signals = isolate(), .records = records};
+    CHECK(self.signals >= 0);
+    struct pollfd polled[] = {
+        {.fd = self.signals, .events = POLLIN},
+        {.fd = control, .events = POLLIN},
+    };
+    for (;;) {
+        if (poll(polled, 2, -1) < 0) {
+            continue;
+        }
+        /* Ends first: a place is used again as soon as its end was told. */
+        if (polled[0].revents != 0) {
+            reap(&self);
+        }
+        if (polled[1].revents != 0) {
+            on_request(&self);
+        }
+    }
+}
+
+/* --- in the owner --- */
+
+static size_t count_threads(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    if (tasks == NULL) {
+        return 1; /* without /proc nobody can tell */
+    }
+    size_t count = 0;
+    for (struct dirent *entry = readdir(tasks); entry != NULL; entry = readdir(tasks)) {
+        count += entry->d_name[0] != '.';
+    }
+    (void)closedir(tasks);
+    return count;
+}
+
+int zygote_start(struct err_text *ret_error, struct zygote **ret_zygote)
+{
+    CHECK(count_threads() == 1);
+    int sockets[2];
+    struct zygote *zygote = calloc(1, sizeof(*zygote));
+    if (zygote == NULL) {
+        return err_set(ret_error, ERR_NOMEM, "no memory for the zygote");
+    }
+    size_t size = ENGINE_PROCESSES_MAX * sizeof(struct slot_record);
+    /* Costs addresses only: pages come when a place is used. */
+    zygote->records = mmap(
+        NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    int rc = 0;
+    if (zygote->records == MAP_FAILED) {
+        rc = err_set(ret_error, ERR_NOMEM, "no memory to share with executors");
+        goto out;
+    }
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+        rc = err_set(ret_error, ERR_IO, "cannot connect a zygote: %s", strerrordesc_np(errno));
+        goto out_map;
+    }
+    pid_t owner = getpid();
+    zygote->pid = fork();
+    if (zygote->pid == 0) {
+        die_with(owner);
+        zygote_main(sockets[1], zygote->records);
+    }
+    (void)close(sockets[1]);
+    if (zygote->pid < 0) {
+        rc = err_set(ret_error, ERR_IO, "cannot fork a zygote: %s", strerrordesc_np(errno));
+        (void)close(sockets[0]);
+        goto out_map;
+    }
+    zygote->control = sockets[0];
+    CHECK(pthread_mutex_init(&zygote->lock, NULL) == 0);
+    *ret_zygote = zygote;
+    return 0;
+out_map:
+    (void)munmap(zygote->records, size);
+out:
+    free(zygote);
+    return rc;
+}
+
+void zygote_stop(struct zygote *zygote)
+{
+    if (zygote == NULL) {
+        return;
+    }
+    (void)close(zygote->control);
+    while (waitpid(zygote->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    (void)munmap(zygote->records, ENGINE_PROCESSES_MAX * sizeof(struct slot_record));
+    CHECK(pthread_mutex_destroy(&zygote->lock) == 0);
+    free(zygote);
+}
+
+int zygote_take_place(struct zygote *zygote, struct err_text *ret_error, uint32_t *ret_place)
+{
+    pthread_mutex_lock(&zygote->lock);
+    uint32_t place = 0;
+    while (place < ENGINE_PROCESSES_MAX && zygote->taken[place]) {
+        place++;
+    }
+    if (place < ENGINE_PROCESSES_MAX) {
+        zygote->taken[place] = true;
+    }
+    pthread_mutex_unlock(&zygote->lock);
+    if (place == ENGINE_PROCESSES_MAX) {
+        return err_set(ret_error,
+                       ERR_BUSY,
+                       "all %d processes that one program may have are in use",
+                       ENGINE_PROCESSES_MAX);
+    }
+    *ret_place = place;
+    return 0;
+}
+
+void zygote_give_place(struct zygote *zygote, uint32_t place)
+{
+    pthread_mutex_lock(&zygote->lock);
+    zygote->taken[place] = false;
+    pthread_mutex_unlock(&zygote->lock);
+}
+
+struct slot_record *zygote_record(struct zygote *zygote, uint32_t place)
+{
+    return &zygote->records[place];
+}
+
+static int request(struct zygote *zygote, enum zygote_request_kind kind, uint32_t place, int fd)
+{
+    struct zygote_request body = {.kind = kind, .place = place};
+    struct iovec part = {.iov_base = &body, .iov_len = sizeof(body)};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+
+    union {
+        char bytes[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr header; /* for its alignment */
+    } ancillary;
+
+    if (fd >= 0) {
+        memset(&ancillary, 0, sizeof(ancillary));
+        message.msg_control = ancillary.bytes;
+        message.msg_controllen = sizeof(ancillary.bytes);
+        struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+    }
+    ssize_t sent;
+    do {
+        sent = sendmsg(zygote->control, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    return sent < 0 ? -errno : 0;
+}
+
+int zygote_spawn(struct zygote *zygote, uint32_t place, struct err_text *ret_error, int *ret_fd)
+{
+    int sockets[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
+        return err_set(ret_error,
+                       ERR_IO,
+                       "cannot connect executor %u: %s (raise ulimit -n)",
+                       place,
+                       strerrordesc_np(errno));
+    }
+    /* Only our end: the executor sleeps in its. */
+    (void)fcntl(sockets[0], F_SETFL, O_NONBLOCK);
+    int rc = request(zygote, ZYGOTE_SPAWN, place, sockets[1]);
+    (void)close(sockets[1]);
+    if (rc != 0) {
+        (void)close(sockets[0]);
+        return err_set(ret_error, ERR_GONE, "the zygote is gone: %s", strerrordesc_np(-rc));
+    }
+    *ret_fd = sockets[0];
+    return 0;
+}
+
+void zygote_kill(struct zygote *zygote, uint32_t place)
+{
+    /* A zygote that is gone has taken its executors with it. */
+    (void)request(zygote, ZYGOTE_KILL, place, -1);
+}

@@ -3,7 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/io/versions.h"
-#include "coordinator/cli.h"
+#include "common/io/cli.h"
 #include "coordinator/commands.h"
 #include "coordinator/output.h"
 #include "coordinator/session.h"
@@ -105,6 +105,7 @@ static bool run_cell(struct compare *compare, const struct work *work, struct ce
     cell->workers = result.workers;
     cell->concurrency = result.concurrency;
     cell->cooperative = result.cooperative;
+    compare->comparisons[compare->comparison_count - 1].workers_elsewhere |= result.elsewhere;
     if (timed || result.outcome != RUNNER_DONE) {
         CHECK(cell->sample_count < options->rounds);
         cell->samples[cell->sample_count++] = result.sample;

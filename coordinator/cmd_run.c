@@ -122,6 +122,7 @@ static int write_report(struct run *run, char **command)
         .items = run->result.sample.items,
         .rounds = 1,
         .seed = run->options.seed,
+        .workers_elsewhere = run->result.elsewhere,
         .cells = &cell,
         .cell_count = 1,
     };

@@ -1,5 +1,5 @@
 /* quartet workloads: list what there is, or describe one with its parameters. */
-#include "coordinator/cli.h"
+#include "common/io/cli.h"
 #include "coordinator/commands.h"
 #include "worker/workloads/workload.h"
 

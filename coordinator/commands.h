@@ -3,7 +3,7 @@
 #ifndef QUARTET_COORDINATOR_COMMANDS_H
 #define QUARTET_COORDINATOR_COMMANDS_H
 
-#include "coordinator/cli.h"
+#include "common/io/cli.h"
 
 #include <stddef.h>
 

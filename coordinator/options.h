@@ -4,7 +4,7 @@
 
 #include "common/base/chunk.h"
 #include "common/base/err.h"
-#include "coordinator/cli.h"
+#include "common/io/cli.h"
 #include "coordinator/job.h"
 #include "worker/workloads/params.h"
 

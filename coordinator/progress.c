@@ -1,7 +1,7 @@
 #include "coordinator/progress.h"
 
+#include "common/io/text.h"
 #include "coordinator/terminal.h"
-#include "coordinator/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,7 +1,5 @@
 # Report formats, statistics, command line, progress.
 add_library(quartet_report STATIC
-  cli.c
-  cli_help.c
   environment.c
   progress.c
   report_csv.c
@@ -12,7 +10,6 @@ add_library(quartet_report STATIC
   report_table.c
   stats.c
   terminal.c
-  text.c
   verdict.c
   verdict_text.c)
 target_link_libraries(quartet_report

@@ -1,7 +1,7 @@
 /* The report as Markdown (GitHub's tables): the same table as on the terminal, with the same lines below it. */
+#include "common/io/text.h"
 #include "coordinator/report.h"
 #include "coordinator/report_parts.h"
-#include "coordinator/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

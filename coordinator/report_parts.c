@@ -2,7 +2,7 @@
 #include "coordinator/report_parts.h"
 
 #include "common/base/units.h"
-#include "coordinator/text.h"
+#include "common/io/text.h"
 #include "worker/workloads/workload.h"
 
 #include <inttypes.h>

@@ -1,8 +1,8 @@
 /* The table for a person: a row per strategy, local beside distributed, and below it whether the results agree, what the work is
  * bound by, and the verdict. ASCII only, so that it survives any terminal, pipe and mail. */
+#include "common/io/text.h"
 #include "coordinator/report.h"
 #include "coordinator/report_parts.h"
-#include "coordinator/text.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

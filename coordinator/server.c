@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 enum {
     START_LIMIT_US = 60 * 1000 * 1000,
@@ -54,6 +55,7 @@ int server_new(struct stage *stage, const struct server_options *options, struct
     server->options = *options;
     (void)uv_timer_init(&stage->loop, &server->beat);
     server->beat.data = server;
+    (void)gethostname(server->host, sizeof(server->host) - 1);
     uint32_t serial = 0;
     (void)!getrandom(&serial, sizeof(serial), 0);
     server->next_job = ((uint64_t)serial << 24) + 1;
@@ -185,6 +187,7 @@ static void count_ready(struct server *server, uint64_t *ret_startup_us)
             run->workers++;
             run->concurrency += peer->slots;
             run->cooperative |= peer->cooperative;
+            run->elsewhere |= strcmp(peer->host, server->host) != 0;
             *ret_startup_us = peer->startup_us > *ret_startup_us ? peer->startup_us : *ret_startup_us;
         }
     }
@@ -246,7 +249,7 @@ static void play(struct server *server, const struct job *job, struct job_result
     struct server_run *run = &server->run;
     struct err_text error = {{0}};
     uint64_t startup_us = 0;
-    if (muster(server, &error, &startup_us) != 0) {
+    if (server_check_job(server, &error) != 0 || muster(server, &error, &startup_us) != 0) {
         job_result_fail(ret_result, error.s);
         if (stage_interrupted(server->stage)) {
             ret_result->outcome = RUNNER_CANCELLED;
@@ -262,6 +265,7 @@ static void play(struct server *server, const struct job *job, struct job_result
     ret_result->sample.cpu_s = (double)sum_cpu_us(server) / 1e6;
     ret_result->sample.startup_s = (double)startup_us / 1e6;
     ret_result->workers = run->workers;
+    ret_result->elsewhere = run->elsewhere;
     ret_result->concurrency = run->concurrency;
     ret_result->cooperative = run->cooperative;
     if (ret_result->outcome == RUNNER_STALLED) {

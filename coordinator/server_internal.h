@@ -22,6 +22,7 @@ struct server_run {
     uint64_t cpu_us_gone;  /* of workers that are not there any more */
     struct err_text unable; /* what the last worker that could not run it said */
     uint32_t workers;
+    bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
     bool cooperative;
 };
@@ -34,6 +35,7 @@ struct server {
     struct wire_decoder *decoder;
     struct wire_encoder *encoder;
     uv_timer_t beat;
+    char host[PEER_NAME_SIZE]; /* of this machine */
     struct peers peers;
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
@@ -60,6 +62,9 @@ bool server_send_heartbeat(struct server *server, struct peer *peer);
 /* To somebody who has no session, or as a last word: nothing depends on whether it arrives. */
 void server_reject(struct server *server, struct zsock_peer address, enum wire_reason reason,
                    const char *text);
+
+/* Does the job of the run on stage fit a message? ERR_INVALID says what does not: its parameters are a user's input. */
+int server_check_job(struct server *server, struct err_text *ret_error);
 
 /* The job of the run on stage, to a worker that has not had it. */
 void server_send_job(struct server *server, struct peer *peer);

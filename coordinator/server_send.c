@@ -92,17 +92,16 @@ bool server_send_heartbeat(struct server *server, struct peer *peer)
     return server_send(server, peer, &message);
 }
 
-/* Send the job of the run on stage to a registered worker. */
-void server_send_job(struct server *server, struct peer *peer)
+/* The job of the run on stage as a message; its texts point into the job and into `names` and `values` (PARAMS_MAX each). */
+static struct wire_message job_message(const struct server_run *run, struct wire_text *names,
+                                       struct wire_text *values)
 {
-    const struct job *job = server->run.job;
-    struct wire_text names[PARAMS_MAX];
-    struct wire_text values[PARAMS_MAX];
+    const struct job *job = run->job;
     for (size_t i = 0; i < job->params->count; i++) {
         names[i] = wire_text(job->params->list[i].name);
         values[i] = wire_text(job->params->list[i].value);
     }
-    struct wire_message message = {.type = WIRE_JOB, .job = server->run.job_id};
+    struct wire_message message = {.type = WIRE_JOB, .session = 1, .job = run->job_id};
     message.as.job_spec = (struct wire_job){
         .workload = wire_text(job->workload->name),
         .param_names = names,
@@ -113,6 +112,22 @@ void server_send_job(struct server *server, struct peer *peer)
         .range_first = job->items.is_range ? job->items.range_first : 0,
         .credit_fixed = job->credit,
     };
+    return message;
+}
+
+int server_check_job(struct server *server, struct err_text *ret_error)
+{
+    struct wire_text names[PARAMS_MAX];
+    struct wire_text values[PARAMS_MAX];
+    struct wire_message message = job_message(&server->run, names, values);
+    return wire_check(server->encoder, &message, ret_error);
+}
+
+void server_send_job(struct server *server, struct peer *peer)
+{
+    struct wire_text names[PARAMS_MAX];
+    struct wire_text values[PARAMS_MAX];
+    struct wire_message message = job_message(&server->run, names, values);
     peer->state = PEER_STARTING;
     peer->busy_job = server->run.job_id;
     peer->cpu_us = 0;

@@ -1,7 +1,7 @@
 /* The verdict in plain words: who won, by how much, what distribution cost or brought, and what the times do not show. Pure. */
 #include "common/base/units.h"
+#include "common/io/text.h"
 #include "coordinator/report_parts.h"
-#include "coordinator/text.h"
 
 #include <math.h>
 #include <stdarg.h>

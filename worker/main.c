@@ -1,5 +1,5 @@
 /* quartet-worker: connects to a coordinator and runs what it is sent. */
-#include "coordinator/cli.h"
+#include "common/io/cli.h"
 #include "common/io/parent.h"
 #include "common/io/versions.h"
 #include "common/io/zsock.h"

@@ -23,7 +23,7 @@ struct uv_loop_s;
 struct zsock;
 struct zsock_context;
 
-enum { ZSOCK_BUDGET = 256, ZSOCK_FRAMES_MAX = 2 };
+enum { ZSOCK_BUDGET = 256 }; /* messages, and frames beyond the second */
 
 enum zsock_type { ZSOCK_ROUTER, ZSOCK_DEALER };
 
@@ -36,11 +36,11 @@ struct zsock_handlers {
     /* A message of one or two frames, the first not empty unless there is a second. `header` is
      * borrowed for the call; `payload` is a reference that the callee owns (NULL: one frame).
      * Messages of more frames, and headers or payloads above the limits, are dropped and
-     * reported through `bad`. */
+     * reported through `bad`, which may be NULL. */
     void (*message)(void *arg, struct zsock_peer peer, const void *header, size_t header_len,
                     struct blob *payload);
     void (*bad)(void *arg, struct zsock_peer peer, const char *why);
-    /* After the last message of a turn was handed over: send what has gathered. */
+    /* After the last message of a turn was handed over: send what has gathered. May be NULL. */
     void (*turn_end)(void *arg);
     /* DEALER: the handshake succeeded; the connection dropped, or another try at one failed in
      * the handshake. May be NULL. */

@@ -13,8 +13,8 @@ enum zsock_frame { FRAME_ID, FRAME_HEADER, FRAME_PAYLOAD, FRAME_EXCESS, FRAME_KI
 
 /* The message that is coming in, frame by frame. */
 struct zsock_inbound {
-    enum zsock_frame next;          /* what the next frame will be */
-    zmq_msg_t frames[FRAME_KINDS]; /* always initialised; libzmq receives into them again and again */
+    enum zsock_frame next;         /* what the next frame will be */
+    zmq_msg_t frames[FRAME_KINDS]; /* always initialised; received into again and again */
     struct zsock_peer peer;
     bool has_payload;
     const char *bad; /* why the message will be dropped at its end; NULL: it is good so far */
@@ -33,8 +33,10 @@ struct zsock_watch {
     unsigned drops_to_tell;
     bool woken;         /* poll fired since the last check */
     bool monitor_woken; /* likewise, or events were left over */
-    bool touched;       /* libzmq was called since it last said that there is nothing to read: the wake-up may be lost */
-    bool held_awake;    /* idle runs: there is something to read */
+    /* libzmq was called since it last said that there is nothing to read: the wake-up may be
+     * lost. */
+    bool touched;
+    bool held_awake; /* idle runs: there is something to read */
 };
 
 struct zsock {
@@ -69,6 +71,7 @@ void zsock_peer_has_dropped(struct zsock *socket);
 void zsock_receive(struct zsock *socket);
 /* The peer whose routing id these bytes are; 0 when libzmq did not give it. */
 struct zsock_peer zsock_peer_of(const void *id, size_t len);
+
 enum { ZSOCK_ID_SIZE = 5 };
 
 /* zsock_monitor.c: open the monitor of a socket; NULL with errno set when it cannot be had. */

@@ -12,7 +12,7 @@ struct arena {
     unsigned char *bytes;
     size_t size;
     size_t used;
-    bool exhausted; /* something was refused since the last reset */
+    bool exhausted;               /* something was refused since the last reset */
     ProtobufCAllocator allocator; /* this arena as protobuf-c wants it */
 };
 

@@ -12,9 +12,9 @@
 
 _Static_assert((int)WIRE_ERROR_TEXT_MAX == (int)CHUNK_ERROR_SIZE, "an item's error fits the wire");
 
+/* The message that wire_size was last asked about, as protobuf-c wants it. */
 struct wire_encoder {
-    Quartet__Header
-        header; /* of the message that wire_size was last asked about; `body` and the lists are its parts */
+    Quartet__Header header;
 
     union {
         Quartet__Hello hello;

@@ -20,7 +20,7 @@ enum {
     WIRE_PROTOCOL_MINOR = 0,
     WIRE_HEADER_MAX = 64 * 1024,        /* bytes of a header frame */
     WIRE_PAYLOAD_MAX = 8 * 1024 * 1024, /* bytes of a payload frame */
-    WIRE_CHUNKS_MAX = 896,              /* chunks or results in one message; the header then fits for every value */
+    WIRE_CHUNKS_MAX = 896,              /* chunks or results in one message; fits for every value */
     WIRE_ERRORS_MAX = 32,               /* error texts in one RESULTS message */
     WIRE_ERROR_TEXT_MAX = 240,          /* bytes of an item's error; CHUNK_ERROR_SIZE */
     WIRE_TEXT_MAX = 1024,               /* bytes of a text for people */
@@ -40,7 +40,7 @@ enum wire_type {
     WIRE_ACK = 8,      /* coordinator: only the header's ack */
     WIRE_HEARTBEAT = 9, /* both: I live */
     WIRE_CANCEL = 10,  /* coordinator: forget the header's job */
-    WIRE_DRAIN = 11,   /* coordinator: give back what you have not begun, finish the rest, then leave */
+    WIRE_DRAIN = 11,   /* coordinator: give back what is not begun, finish the rest, leave */
     WIRE_RETURNED = 12, /* worker: I am leaving; these I did not begin */
     WIRE_BYE = 13,     /* both: this was my last word */
 };
@@ -72,7 +72,7 @@ struct wire_hello {
     uint64_t nonce;
     uint64_t pid;
     uint32_t cores;      /* 1 to 65536 */
-    uint32_t strategies; /* bit (1 << enum strategy), at least one; bits of strategies that we do not know are left out */
+    uint32_t strategies; /* bit (1 << enum strategy), at least one; unknown bits are left out */
     uint32_t credit_max; /* 1 to 65536 */
     const struct wire_text *workloads;
     size_t workload_count;
@@ -187,7 +187,8 @@ void wire_encoder_free(struct wire_encoder *encoder);
 
 /* Would the other side take this message? Returns 0, or ERR_INVALID with the reason. For a
  * message made of a user's input (JOB), which must be refused in words before wire_size aborts. */
-int wire_check(struct wire_encoder *encoder, const struct wire_message *message, struct err_text *ret_error);
+int wire_check(struct wire_encoder *encoder, const struct wire_message *message,
+               struct err_text *ret_error);
 
 /* Decode a header frame. Returns 0, or ERR_PROTOCOL with the reason. A HELLO with another magic
  * is refused; one with another protocol major decodes, so that the coordinator can answer with a

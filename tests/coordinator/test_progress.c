@@ -1,6 +1,6 @@
 /* Progress bars, drawn into memory at a made-up width and time. */
 #include "coordinator/progress.h"
-#include "coordinator/text.h"
+#include "common/io/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

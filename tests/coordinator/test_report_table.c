@@ -1,6 +1,6 @@
 /* The table that a person reads: whole pictures, widths, marks and notes. */
 #include "coordinator/report.h"
-#include "coordinator/text.h"
+#include "common/io/text.h"
 #include "tests/coordinator/report_fixture.h"
 
 #include <setjmp.h>

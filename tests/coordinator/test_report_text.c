@@ -1,6 +1,6 @@
 /* Text on a terminal: columns, cutting, wrapping; and what a terminal says of itself. */
 #include "coordinator/terminal.h"
-#include "coordinator/text.h"
+#include "common/io/text.h"
 
 #include <fcntl.h>
 #include <setjmp.h>

@@ -65,7 +65,11 @@ void rig_spin_until(struct rig *rig, bool (*holds)(const void *arg), const void 
 void rig_run_for(struct rig *rig, unsigned ms);
 
 /* A header of `len` equal bytes. Returns what zsock_send returned. */
-int rig_send(struct rig_side *side, struct zsock_peer peer, unsigned char byte, size_t len, struct blob *payload);
+int rig_send(struct rig_side *side,
+             struct zsock_peer peer,
+             unsigned char byte,
+             size_t len,
+             struct blob *payload);
 
 /* Wait until this counter has reached `target`. */
 void rig_wait(struct rig *rig, const unsigned *counter, unsigned target);

@@ -213,6 +213,7 @@ struct sim_server {
     uint64_t job; /* id; 0: no job */
     uint64_t fed;
     bool job_over;
+    bool cancelled;
     bool stalled;
     bool no_more_workers;
     uint64_t frozen_until_us;
@@ -234,6 +235,7 @@ struct sim_chunk {
 struct sim_session {
     uint64_t id;
     uint64_t credit;
+    uint32_t slots;
     bool live;
     bool draining;
 };
@@ -352,6 +354,9 @@ void sim_judge_action(struct sim *sim,
 
 /* After each step of the scheduler. */
 void sim_judge_state(struct sim *sim);
+
+/* When it has nothing more to say for now. */
+void sim_judge_settled(struct sim *sim);
 
 /* The job is over: everything is accounted for exactly once, or it was cancelled. */
 void sim_judge_end_job(struct sim *sim, bool cancelled);

@@ -14,7 +14,9 @@ void sim_judge_begin_job(struct sim *sim)
     struct sim_judge *judge = &sim->judge;
     interval_deinit(&judge->counted);
     memset(&judge->tally, 0, sizeof(judge->tally));
-    memset(judge->chunks, 0, judge->chunk_capacity * sizeof(*judge->chunks));
+    for (size_t i = 0; i < judge->chunk_capacity; i++) {
+        judge->chunks[i] = (struct sim_chunk){0};
+    }
     judge->live = 0;
     judge->live_max = 0;
     judge->session_count = 0; /* everybody joins anew */
@@ -50,7 +52,10 @@ static void session_joins(struct sim *sim, const struct sched_event *event)
                                       judge->session_capacity * sizeof(*judge->sessions));
     }
     judge->sessions[judge->session_count++] = (struct sim_session){
-        .id = event->worker.value, .credit = event->as.joined.credit, .live = true};
+        .id = event->worker.value,
+        .slots = event->as.joined.slots,
+        .credit = event->as.joined.credit,
+        .live = true};
 }
 
 /* A chunk that its holder gave back or lost. */
@@ -331,6 +336,33 @@ void sim_judge_state(struct sim *sim)
                  "memory_bounded: room for %u chunks, of which at most %zu were live",
                  sched->chunks.capacity,
                  judge->live_max);
+    }
+}
+
+static uint64_t chunks_held_by(const struct sim_judge *judge, uint64_t session)
+{
+    uint64_t count = 0;
+    for (size_t i = 0; i < judge->chunk_capacity; i++) {
+        count += judge->chunks[i].id != 0 && judge->chunks[i].holder == session;
+    }
+    return count;
+}
+
+void sim_judge_settled(struct sim *sim)
+{
+    const struct sim_judge *judge = &sim->judge;
+    uint64_t known = judge->counted.members + items_of(judge, true);
+    if (judge->done || known == sim->server.fed) {
+        return;
+    }
+    for (size_t i = 0; i < judge->session_count; i++) {
+        const struct sim_session *session = &judge->sessions[i];
+        if (session->live && !session->draining && session->credit > 0 &&
+            chunks_held_by(judge, session->id) < session->slots) {
+            sim_fail(sim,
+                     "no_idle_slot: work waits, and session %llu has a free slot and credit",
+                     (ull)session->id);
+        }
     }
 }
 

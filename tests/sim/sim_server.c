@@ -215,6 +215,7 @@ static void step(struct sim *sim, const struct sched_event *event)
     while (!sim->server.job_over && sched_deadline_us(sim->server.sched) <= sim->now_us) {
         step_once(sim, &tick);
     }
+    sim_judge_settled(sim);
 }
 
 static void feed(struct sim *sim)
@@ -250,6 +251,7 @@ static void begin_job(struct sim *sim)
     server->job = server->job_index + 1;
     server->fed = 0;
     server->job_over = false;
+    server->cancelled = false;
     sim_trace(sim, "server: job %llu begins", (unsigned long long)server->job);
     sim_judge_begin_job(sim);
     for (size_t i = 0; i < SIM_PEERS_MAX; i++) {
@@ -281,11 +283,8 @@ static void settle(struct sim *sim)
     struct sim_server *server = &sim->server;
     flush(sim);
     while (server->job_over && !sim->ending) {
-        struct sched_stats stats;
-        sched_get_stats(server->sched, &stats);
-        bool cancelled = stats.items_done < sim->plan.jobs[server->job_index].items;
-        sim_judge_end_job(sim, cancelled);
-        for (size_t i = 0; cancelled && i < SIM_PEERS_MAX; i++) {
+        sim_judge_end_job(sim, server->cancelled);
+        for (size_t i = 0; server->cancelled && i < SIM_PEERS_MAX; i++) {
             if (server->peers[i].session != 0) {
                 (void)send_plain(sim, &server->peers[i], WIRE_CANCEL);
             }
@@ -532,6 +531,7 @@ void sim_server_cancel(struct sim *sim)
 {
     const struct sched_event cancel = {.type = SCHED_CANCEL};
     if (!sim->ending) {
+        sim->server.cancelled = true;
         step(sim, &cancel);
         settle(sim);
     }

@@ -15,9 +15,10 @@
 
 // clang-format off: it needs the headers above before it
 #include <cmocka.h>
+
 // clang-format on
 
-enum { SEEDS = 300, STEPS = 2000, HISTORY = 12 };
+enum { SEEDS = 300, STEPS = 4000, STEPS_LEFT = 30, HISTORY = 12 };
 
 enum model_engine { MODEL_NONE, MODEL_STARTING, MODEL_RUNNING, MODEL_STOPPING };
 
@@ -34,12 +35,14 @@ struct model {
     uint32_t credit;
     uint64_t seq;       /* of the last RESULTS of this session */
     uint64_t next_sent; /* number of the result that the next message begins with */
+    bool another_job;   /* since the last message: what was left of the one before was forgotten */
 
     /* The engine's side. */
     enum model_engine engine;
     uint64_t engine_job;
     uint32_t held;
     uint32_t take_backs;
+    uint64_t finished; /* results handed over, ever */
 
     bool connected;
     bool left;
@@ -76,7 +79,14 @@ static void hear_results(struct model *model, const struct agent_action *action)
     EXPECT(model, action->session == model->session);
     EXPECT(model, action->seq == model->seq + 1);
     EXPECT(model, action->count <= 16);
-    EXPECT(model, action->count == 0 || action->first == model->next_sent);
+    if (action->seq == 1) {
+        /* A new session begins with the oldest result that is not acknowledged. */
+        EXPECT(model, action->first == model->finished - rig_stats(model->rig).unacked);
+    } else {
+        EXPECT(model, action->first == model->next_sent || model->another_job);
+        EXPECT(model, action->first >= model->next_sent);
+    }
+    model->another_job = false;
     uint32_t errors = 0;
     for (uint32_t i = 0; i < action->count; i++) {
         const struct chunk_result *result = agent_result(model->rig->agent, action->first + i);
@@ -95,6 +105,7 @@ static void hear_engine_action(struct model *model, const struct agent_action *a
         EXPECT(model, model->engine == MODEL_NONE);
         model->engine = MODEL_STARTING;
         model->engine_job = action->job;
+        model->another_job = true;
         break;
     case AGENT_STOP_ENGINE:
         EXPECT(model, model->engine == MODEL_STARTING || model->engine == MODEL_RUNNING);
@@ -185,11 +196,11 @@ static struct agent_event event_of(struct model *model, enum agent_event_type ty
 
 static void happen_to_connection(struct model *model)
 {
-    if (!model->connected || chance(model, 5)) {
+    if (!model->connected || chance(model, 1)) {
         model->connected = true;
         model->session = 0;
         happen(model, &(struct agent_event){.type = AGENT_CONNECTED});
-    } else if (chance(model, 20)) {
+    } else if (chance(model, 3)) {
         model->connected = false;
         model->session = 0;
         happen(model, &(struct agent_event){.type = AGENT_DISCONNECTED});
@@ -198,6 +209,9 @@ static void happen_to_connection(struct model *model)
 
 static void welcome(struct model *model)
 {
+    if (model->session != 0 && !chance(model, 3)) {
+        return;
+    }
     struct agent_stats before = rig_stats(model->rig);
     struct agent_event event = {.type = AGENT_WELCOME,
                                 .session = ++model->sessions,
@@ -217,7 +231,7 @@ static void welcome(struct model *model)
 static void reject(struct model *model)
 {
     struct agent_event event = event_of(model, AGENT_REJECT);
-    bool fatal = chance(model, 2);
+    bool fatal = chance(model, 1);
     event.as.reject.reason = fatal ? WIRE_REASON_VERSION : WIRE_REASON_SESSION;
     event.as.reject.text = "no";
     happen(model, &event);
@@ -229,14 +243,12 @@ static void reject(struct model *model)
 static void ask_for_job(struct model *model)
 {
     struct agent_event event = event_of(model, AGENT_JOB);
-    if (event.job == 0 || chance(model, 30)) {
+    if (event.job == 0 || chance(model, 10)) {
         event.job = ++model->jobs;
     }
     event.as.job.credit_fixed = chance(model, 30) ? (uint32_t)rng_below(&model->rng, 40) : 0;
     if (event.session == model->session && model->session != 0) {
         model->job = event.job;
-        /* Where the next message begins is the agent's to say after that: a new session sends again, a new job forgets. */
-        model->next_sent = agent_unsent_first(model->rig);
     }
     happen(model, &event);
 }
@@ -244,17 +256,19 @@ static void ask_for_job(struct model *model)
 static void send_chunks(struct model *model)
 {
     struct agent_event event = event_of(model, AGENT_CHUNKS);
-    bool honest = !chance(model, 2);
+    bool honest = !chance(model, 1);
     uint64_t most = honest ? model->credit : model->credit + 20;
     if (most == 0) {
         return;
     }
     event.as.chunks.count = 1 + rng_below(&model->rng, most);
+    uint32_t count = (uint32_t)event.as.chunks.count;
     if (event.session == model->session && event.job == model->job) {
-        model->credit -= event.as.chunks.count < model->credit ? (uint32_t)event.as.chunks.count
-                                                                : model->credit;
+        model->credit -= count < model->credit ? count : model->credit;
     }
+    bool connected = model->connected;
     happen(model, &event);
+    EXPECT(model, !honest || model->connected == connected);
 }
 
 static void finish_chunks(struct model *model)
@@ -275,6 +289,7 @@ static void finish_chunks(struct model *model)
     }
     if (!stale) {
         model->held -= (uint32_t)count;
+        model->finished += model->left ? 0 : count;
     }
     happen(model,
            &(struct agent_event){
@@ -290,8 +305,7 @@ static void take_back(struct model *model)
     size_t count = (size_t)rng_below(&model->rng, (uint64_t)model->held + 1);
     model->take_backs--;
     model->held -= (uint32_t)count;
-    happen(model,
-           &(struct agent_event){.type = AGENT_TAKEN_BACK, .as.taken_back = {ids, count}});
+    happen(model, &(struct agent_event){.type = AGENT_TAKEN_BACK, .as.taken_back = {ids, count}});
 }
 
 static void happen_to_engine(struct model *model)
@@ -301,12 +315,13 @@ static void happen_to_engine(struct model *model)
     if (chance(model, 5)) {
         event.type = AGENT_ENGINE_READY;
         event.job = model->engine_job + 1; /* of an engine that never was */
-    } else if (model->engine == MODEL_STARTING) {
+    } else if (model->engine == MODEL_STARTING && chance(model, 90)) {
         model->engine = MODEL_RUNNING;
     } else if (model->engine == MODEL_STOPPING) {
         event.type = AGENT_ENGINE_STOPPED;
         model->engine = MODEL_NONE;
-    } else if (model->engine == MODEL_RUNNING && chance(model, 2)) {
+    } else if (model->engine == MODEL_STARTING ||
+               (model->engine == MODEL_RUNNING && chance(model, 2))) {
         event.type = AGENT_ENGINE_FAILED;
     } else {
         return;
@@ -348,11 +363,11 @@ static void happen_at_random(struct model *model)
         happen_to_connection(model);
     } else if (dice < 100) {
         welcome(model);
-    } else if (dice < 105) {
+    } else if (dice < 102) {
         reject(model);
     } else if (dice < 150) {
         ask_for_job(model);
-    } else if (dice < 155) {
+    } else if (dice < 152) {
         event = event_of(model, AGENT_CANCEL);
         happen(model, &event);
     } else if (dice < 350) {
@@ -365,8 +380,8 @@ static void happen_at_random(struct model *model)
         acknowledge(model);
     } else if (dice < 900) {
         take_back(model);
-    } else if (dice < 902) {
-        event = event_of(model, chance(model, 20) ? AGENT_BYE : AGENT_DRAIN);
+    } else if (dice < 901) {
+        event = event_of(model, chance(model, 5) ? AGENT_BYE : AGENT_DRAIN);
         happen(model, &event);
     } else {
         let_time_pass(model);
@@ -382,7 +397,10 @@ static void run_seed(uint64_t seed)
     options.give_up_us = chance(&model, 30) ? 2000000 : 0;
     options.idle_limit_us = chance(&model, 30) ? 2000000 : 0;
     model.rig = rig_new(&options);
-    for (int i = 0; i < STEPS; i++) {
+    for (int i = 0; i < STEPS && !model.left; i++) {
+        happen_at_random(&model);
+    }
+    for (int i = 0; i < STEPS_LEFT; i++) {
         happen_at_random(&model);
     }
     rig_free(model.rig);

@@ -1,5 +1,5 @@
-/* libcurl calls on_socket, on_timeout, on_open_socket and on_close_socket; libuv calls on_events and on_timer. The former
- * only note what libcurl wants; only the latter two drive libcurl, which must not be entered from its own callbacks. */
+/* libcurl calls on_socket, on_timeout, on_open_socket and on_close_socket; libuv calls on_events, on_timer and on_turn. The former
+ * only note what libcurl wants; only the latter drive libcurl, which must not be entered from its own callbacks. */
 #include "worker/workloads/curl_loop.h"
 
 #include "common/base/check.h"
@@ -26,6 +26,10 @@ struct curl_loop {
     uv_loop_t *loop;
     CURLM *multi; /* NULL: closing */
     uv_timer_t timer;
+    uv_prepare_t turn; /* before the loop sleeps: begin what was added */
+    uv_idle_t hurry;   /* active while something was added after this turn had begun: do not sleep */
+    CURL **added;      /* to begin; room for every adopted handle */
+    size_t added_count;
     struct watcher **watchers; /* by file descriptor */
     size_t watchers_size;
     size_t handles_open; /* uv handles whose close callback has not come */
@@ -41,6 +45,7 @@ static void handle_closed(struct curl_loop *curl)
     }
     struct curl_loop_callbacks callbacks = curl->callbacks;
     free(curl->watchers);
+    free(curl->added);
     free(curl);
     callbacks.closed(callbacks.arg);
 }
@@ -147,6 +152,38 @@ static void on_events(uv_poll_t *poll, int status, int events)
     what |= (events & UV_READABLE) != 0 ? CURL_CSELECT_IN : 0;
     what |= (events & UV_WRITABLE) != 0 ? CURL_CSELECT_OUT : 0;
     drive(watcher->curl, watcher->fd, what);
+}
+
+static void on_hurry(uv_idle_t *hurry)
+{
+    (void)hurry; /* being active is what it is for */
+}
+
+/* Hand what was added to libcurl. Those that it refuses end here; `done` may add more behind. */
+static void begin_added(struct curl_loop *curl)
+{
+    size_t count = curl->added_count;
+    size_t refused = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (curl_multi_add_handle(curl->multi, curl->added[i]) != CURLM_OK) {
+            curl->added[refused++] = curl->added[i];
+        }
+    }
+    curl->added_count = 0;
+    drive(curl, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_turn(uv_prepare_t *turn)
+{
+    struct curl_loop *curl = turn->data;
+    if (curl->added_count > 0) {
+        begin_added(curl);
+    }
+    if (curl->added_count > 0) {
+        (void)uv_idle_start(&curl->hurry, on_hurry);
+    } else {
+        (void)uv_idle_stop(&curl->hurry);
+    }
 }
 
 /* What libcurl calls. */

@@ -3,9 +3,15 @@
  *
  * It follows libcurl's example multi-uv.c with these corrections: a timeout of 0 is passed on (the example waits a
  * millisecond for every request), the status of a poll is looked at, the return of uv_poll_init is checked, everything is closed in
- * the end. And one change for speed: libcurl says "remove" for a socket at the end of each transfer and "add" at the start of the next
- * on the same connection, which costs the example five system calls a request. Here a socket keeps its uv_poll from its opening to
- * its closing, and what is removed is merely ignored. */
+ * the end. And two changes:
+ *
+ * libcurl says "remove" for a socket at the end of a transfer and "add" at the start of the next on the same connection, which costs
+ * the example five system calls. Here a socket keeps its uv_poll from its opening to its closing, and what is removed is merely
+ * ignored.
+ *
+ * A transfer that is added from inside `done` would begin, and against a fast server also end, before libcurl returns: one connection
+ * would then serve one item after the other, while the rest of the loop waits (no other connection, no cancel). Here transfers begin
+ * once in every turn of the loop, all together. */
 #ifndef QUARTET_WORKER_WORKLOADS_CURL_LOOP_H
 #define QUARTET_WORKER_WORKLOADS_CURL_LOOP_H
 
@@ -29,12 +35,12 @@ int curl_loop_open(struct uv_loop_s *loop,
                    struct err_text *ret_error,
                    struct curl_loop **ret_curl);
 
-/* Once for each easy handle, before it is first added: route its sockets through the loop. */
-void curl_loop_adopt(struct curl_loop *curl, CURL *easy);
+/* Once for each easy handle, before it is first added: route its sockets through the loop and make room for it. Returns 0 or
+ * ERR_NOMEM. */
+int curl_loop_adopt(struct curl_loop *curl, CURL *easy);
 
-/* Begin a transfer. `done` is never called from inside this call. The transfer begins at the loop's next turn, together with all
- * others that were added in this one. Returns 0 or ERR_NOMEM. */
-int curl_loop_add(struct curl_loop *curl, CURL *easy);
+/* Begin a transfer at the loop's next turn. `done` is never called from inside this call. */
+void curl_loop_add(struct curl_loop *curl, CURL *easy);
 
 /* Drop a transfer without `done`. */
 void curl_loop_remove(struct curl_loop *curl, CURL *easy);

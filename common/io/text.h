@@ -1,6 +1,6 @@
 /* Text on a terminal: how wide it is, and broken into lines. Tables, help and progress bars share it. Pure. */
-#ifndef QUARTET_COORDINATOR_TEXT_H
-#define QUARTET_COORDINATOR_TEXT_H
+#ifndef QUARTET_COMMON_IO_TEXT_H
+#define QUARTET_COMMON_IO_TEXT_H
 
 #include <stddef.h>
 #include <stdio.h>

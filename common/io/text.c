@@ -1,4 +1,4 @@
-#include "coordinator/text.h"
+#include "common/io/text.h"
 
 #include "common/base/check.h"
 

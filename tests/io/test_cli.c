@@ -1,6 +1,6 @@
 /* The command line: what is taken, what is refused and in which words, and the help. */
-#include "coordinator/cli.h"
-#include "coordinator/text.h"
+#include "common/io/cli.h"
+#include "common/io/text.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

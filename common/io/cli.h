@@ -2,8 +2,8 @@
  *
  * Long options only, as `--name VALUE` or `--name=VALUE`; `--` ends them; positional words may stand anywhere. Every refusal quotes the value
  * that it refuses and offers the nearest name. */
-#ifndef QUARTET_COORDINATOR_CLI_H
-#define QUARTET_COORDINATOR_CLI_H
+#ifndef QUARTET_COMMON_IO_CLI_H
+#define QUARTET_COMMON_IO_CLI_H
 
 #include "common/base/err.h"
 

@@ -1,6 +1,6 @@
 /* --help, printed from the same table of options that cli.c parses by. */
-#include "coordinator/cli.h"
-#include "coordinator/text.h"
+#include "common/io/cli.h"
+#include "common/io/text.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Parsing of a command line by its table of options. The help that the same table gives is in cli_help.c. */
-#include "coordinator/cli.h"
+#include "common/io/cli.h"
 
 #include "common/base/check.h"
 #include "common/base/nearest.h"

@@ -1,0 +1,228 @@
+/* The zygote: what its executors find when they start, and that none of them is left behind, whoever dies. */
+#include "common/base/check.h"
+#include "test_engine_rig.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void test_zygote_gives_executors_a_clean_start(void **state)
+{
+    struct rig *rig = *state;
+    struct chunk chunk = rig_chunk(1, 1, 1);
+    struct chunk_result result;
+    rig_engine(rig, &rig_census, STRATEGY_PROCESSES, 8);
+    rig_await_state(rig, ENGINE_READY);
+    assert_int_equal(engine_submit(rig->engine, &chunk, 1), 0);
+    rig_take(rig, &result, 1);
+
+    pid_t pid = atomic_load(&rig->shared->pids[1]);
+    assert_int_equal(atomic_load(&rig->shared->descriptors), 4); /* 0, 1, 2, its connection */
+    assert_false(atomic_load(&rig->shared->masked));
+    assert_false(atomic_load(&rig->shared->ignored));
+    /* Ctrl-C goes to the owner's process group. */
+    assert_int_not_equal(getpgid(pid), getpgid(0));
+    assert_int_not_equal(getpgid(pid), -1);
+    rig_end(rig);
+    assert_int_equal(kill(pid, 0), -1);
+    assert_int_equal(errno, ESRCH);
+}
+
+static void test_zygote_serves_two_engines_at_once(void **state)
+{
+    struct rig *rig = *state;
+    struct rig other = *rig;
+    assert_int_equal(sem_init(&other.woken, 0, 0), 0);
+    struct chunk chunk = rig_chunk(1, 0, 100);
+    struct chunk_result result;
+    rig_engine(rig, &rig_sum, STRATEGY_PROCESSES, 3);
+    rig_engine(&other, &rig_third, STRATEGY_PROCESSES, 3);
+    assert_int_equal(engine_submit(rig->engine, &chunk, 1), 0);
+    assert_int_equal(engine_submit(other.engine, &chunk, 1), 0);
+    rig_take(rig, &result, 1);
+    assert_int_equal(result.tally.ok, 100);
+    rig_end(rig);
+    rig_take(&other, &result, 1);
+    assert_int_equal(result.tally.failed, 34);
+    rig_drop(&result, 1);
+    rig_end(&other);
+    (void)sem_destroy(&other.woken);
+}
+
+/* Children of ours that are not waited for by anybody else: a program, its zygote, its executors. */
+struct family {
+    pid_t owner;
+    pid_t executors[3];
+};
+
+/* In a process of its own: an engine whose three executors are each in the middle of an item. Never returns. */
+_Noreturn static void be_owner(struct rig *rig, enum strategy strategy, int tell)
+{
+    struct err_text error;
+    CHECK(zygote_start(&error, &rig->zygote) == 0);
+    struct chunk chunks[3];
+    for (uint64_t i = 0; i < 3; i++) {
+        chunks[i] = rig_chunk(i + 1, RIG_GATE_NUMBER + i, 1);
+    }
+    rig_engine(rig, &rig_census, strategy, 3);
+    CHECK(engine_submit(rig->engine, chunks, 3) == 0);
+    for (size_t i = 0; i < 3; i++) {
+        rig_await(&rig->shared->begun);
+    }
+    CHECK(write(tell, "!", 1) == 1);
+    for (;;) {
+        (void)pause();
+    }
+}
+
+static struct family start_family(struct rig *rig)
+{
+    int news[2];
+    char byte;
+    struct family family;
+    assert_int_equal(pipe(news), 0);
+    /* Whoever loses its parent becomes our child, so that its end can be waited for. */
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    family.owner = fork();
+    assert_true(family.owner >= 0);
+    if (family.owner == 0) {
+        be_owner(rig, STRATEGY_PROCESSES, news[1]);
+    }
+    (void)close(news[1]);
+    assert_int_equal(read(news[0], &byte, 1), 1);
+    (void)close(news[0]);
+    for (size_t i = 0; i < 3; i++) {
+        family.executors[i] = atomic_load(&rig->shared->pids[(RIG_GATE_NUMBER + i) % 64]);
+        assert_true(family.executors[i] > 0);
+    }
+    return family;
+}
+
+/* Waits for the end of the owner, its zygote and its executors; a process that stays makes the test hang into its time limit. */
+static void assert_all_end(const struct family *family)
+{
+    size_t executors = 0;
+    size_t others = 0;
+    for (pid_t pid = waitpid(-1, NULL, 0); pid > 0; pid = waitpid(-1, NULL, 0)) {
+        bool executor = false;
+        for (size_t i = 0; i < 3; i++) {
+            executor = executor || pid == family->executors[i];
+        }
+        executors += executor;
+        others += !executor;
+    }
+    assert_int_equal(errno, ECHILD);
+    /* Orphans are ours to reap, unless the zygote has reaped them before it ended. */
+    assert_true(executors <= 3);
+    assert_true(others >= 1);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(kill(family->executors[i], 0), -1);
+    }
+}
+
+static void test_zygote_leaves_nothing_when_owner_is_killed(void **state)
+{
+    struct rig *rig = *state;
+    struct family family = start_family(rig);
+    assert_int_equal(kill(family.owner, SIGKILL), 0);
+    assert_all_end(&family);
+}
+
+static void test_zygote_ignores_interrupt_and_termination(void **state)
+{
+    struct rig *rig = *state;
+    struct family family = start_family(rig);
+    pid_t zygote = getpgid(family.executors[0]); /* it leads its process group */
+    assert_int_equal(kill(zygote, SIGINT), 0);
+    assert_int_equal(kill(zygote, SIGTERM), 0);
+    assert_int_equal(kill(zygote, SIGHUP), 0);
+    assert_int_equal(kill(family.executors[0], 0), 0);
+    assert_int_equal(kill(zygote, 0), 0);
+    assert_int_equal(kill(family.owner, SIGKILL), 0);
+    assert_all_end(&family);
+}
+
+static void test_zygote_death_takes_executors_along_and_fails_engine(void **state)
+{
+    struct rig *rig = *state;
+    struct err_text error = {.s = ""};
+    struct chunk chunk = rig_chunk(1, RIG_GATE_NUMBER, 1);
+    struct rig own = *rig;
+    assert_int_equal(sem_init(&own.woken, 0, 0), 0);
+    assert_int_equal(zygote_start(&error, &own.zygote), 0);
+    rig_engine(&own, &rig_census, STRATEGY_PROCESSES, 2);
+    assert_int_equal(engine_submit(own.engine, &chunk, 1), 0);
+    rig_await(&rig->shared->begun);
+    pid_t executor = atomic_load(&rig->shared->pids[RIG_GATE_NUMBER % 64]);
+
+    assert_int_equal(kill(getpgid(executor), SIGKILL), 0);
+    while (engine_state(own.engine, &error) != ENGINE_FAILED) {
+        rig_await(&own.woken);
+    }
+
+    assert_non_null(strstr(error.s, "zygote"));
+    rig_end(&own);
+    zygote_stop(own.zygote);
+    (void)sem_destroy(&own.woken);
+}
+
+static void test_zygote_stop_waits_for_everything(void **state)
+{
+    struct rig *rig = *state;
+    struct rig own = *rig;
+    struct err_text error;
+    assert_int_equal(zygote_start(&error, &own.zygote), 0);
+    zygote_stop(own.zygote);
+    zygote_stop(NULL);
+    /* Only the group's own zygote is left. */
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), 0);
+}
+
+static void *sleep_until_cancelled(void *arg)
+{
+    (void)pause();
+    return arg;
+}
+
+static void test_zygote_aborts_in_a_threaded_process(void **state)
+{
+    (void)state;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        pthread_t thread;
+        struct err_text error;
+        struct zygote *zygote;
+        (void)signal(SIGABRT, SIG_DFL);
+        (void)close(STDERR_FILENO);
+        CHECK(pthread_create(&thread, NULL, sleep_until_cancelled, NULL) == 0);
+        (void)zygote_start(&error, &zygote);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_zygote_gives_executors_a_clean_start, rig_reset),
+        cmocka_unit_test_setup(test_zygote_serves_two_engines_at_once, rig_reset),
+        cmocka_unit_test_setup(test_zygote_death_takes_executors_along_and_fails_engine,
+                               rig_reset),
+        cmocka_unit_test_setup(test_zygote_stop_waits_for_everything, rig_reset),
+        cmocka_unit_test_setup(test_zygote_aborts_in_a_threaded_process, rig_reset),
+    };
+    const struct CMUnitTest families[] = {
+        cmocka_unit_test_setup(test_zygote_leaves_nothing_when_owner_is_killed, rig_reset),
+        cmocka_unit_test_setup(test_zygote_ignores_interrupt_and_termination, rig_reset),
+    };
+    (void)families;
+    return cmocka_run_group_tests_name("zygote", tests, rig_setup, rig_teardown) != 0;
+}

@@ -2,8 +2,8 @@
  * order shuffled from the seed, so that drift of the machine hits all cells alike. */
 #include "common/base/check.h"
 #include "common/base/rng.h"
-#include "common/io/versions.h"
 #include "common/io/cli.h"
+#include "common/io/versions.h"
 #include "coordinator/commands.h"
 #include "coordinator/output.h"
 #include "coordinator/session.h"
@@ -66,8 +66,8 @@ static int begin_comparison(struct compare *compare, const struct work *work)
     };
     if (items->is_range && work->workload->expected_checksum != NULL) {
         comparison->has_expected = true;
-        comparison->expected_checksum =
-            work->workload->expected_checksum(items->range_first, items->range_last);
+        comparison->expected_checksum = work->workload->expected_checksum(items->range_first,
+                                                                          items->range_last);
     }
     return make_cells(compare, comparison);
 }
@@ -75,15 +75,22 @@ static int begin_comparison(struct compare *compare, const struct work *work)
 /* --- running it --- */
 
 /* Returns false when the whole comparison has to end here. */
-static bool run_cell(struct compare *compare, const struct work *work, struct cell *cell,
+static bool run_cell(struct compare *compare,
+                     const struct work *work,
+                     struct cell *cell,
                      uint32_t round)
 {
     const struct options *options = &compare->options;
     bool timed = round >= options->warmup;
     char label[128];
-    (void)snprintf(label, sizeof(label), "%s %s %s %s %" PRIu64 "/%" PRIu64, work->workload->name,
-                   placement_name(cell->placement), strategy_name(cell->strategy),
-                   timed ? "round" : "warm-up", timed ? round - options->warmup + 1 : round + 1,
+    (void)snprintf(label,
+                   sizeof(label),
+                   "%s %s %s %s %" PRIu64 "/%" PRIu64,
+                   work->workload->name,
+                   placement_name(cell->placement),
+                   strategy_name(cell->strategy),
+                   timed ? "round" : "warm-up",
+                   timed ? round - options->warmup + 1 : round + 1,
                    timed ? options->rounds : options->warmup);
     struct job job = {
         .workload = work->workload,
@@ -111,9 +118,13 @@ static bool run_cell(struct compare *compare, const struct work *work, struct ce
         cell->samples[cell->sample_count++] = result.sample;
     }
     if (result.outcome == RUNNER_STALLED) {
-        (void)err_set(&compare->trouble, ERR_GONE,
-                      "%s: %s; %" PRIu64 " of %" PRIu64 " items were done; not done: %s", label,
-                      result.error, result.sample.ok + result.sample.failed, work->count,
+        (void)err_set(&compare->trouble,
+                      ERR_GONE,
+                      "%s: %s; %" PRIu64 " of %" PRIu64 " items were done; not done: %s",
+                      label,
+                      result.error,
+                      result.sample.ok + result.sample.failed,
+                      work->count,
                       result.missing);
     }
     return result.outcome == RUNNER_DONE;
@@ -149,25 +160,32 @@ static int run_comparison(struct compare *compare, const struct work *work)
 
 /* --- settling what to run --- */
 
-static int choose_works(struct compare *compare, const char **words, size_t word_count,
+static int choose_works(struct compare *compare,
+                        const char **words,
+                        size_t word_count,
                         struct err_text *ret_error)
 {
     static const char *const defaults[] = {"download", "squares"};
     bool given = word_count > 0;
     size_t count = given ? word_count : sizeof(defaults) / sizeof(defaults[0]);
     if (count > WORKS_MAX) {
-        return err_set(ret_error, ERR_INVALID, "%zu workloads are too many to compare: %d at most",
-                       count, WORKS_MAX);
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "%zu workloads are too many to compare: %d at most",
+                       count,
+                       WORKS_MAX);
     }
     if (!given && compare->options.has_items) {
-        return err_set(ret_error, ERR_INVALID,
-                       "%s needs a workload: 'quartet compare WORKLOAD ...', one of 'quartet workloads'",
-                       compare->options.range_text != NULL ? "--range" : "--items");
+        return err_set(
+            ret_error,
+            ERR_INVALID,
+            "%s needs a workload: 'quartet compare WORKLOAD ...', one of 'quartet workloads'",
+            compare->options.range_text != NULL ? "--range" : "--items");
     }
     for (size_t i = 0; i < count; i++) {
         struct work *work = &compare->works[compare->work_count++];
-        int rc = work_choose(work, given ? words[i] : defaults[i], &compare->options, count == 1,
-                             ret_error);
+        int rc = work_choose(
+            work, given ? words[i] : defaults[i], &compare->options, count == 1, ret_error);
         rc = rc != 0 ? rc : work_check_items(work, &compare->options, true, ret_error);
         if (rc != 0) {
             return rc;
@@ -215,8 +233,8 @@ static int judge(const struct compare *compare)
     bool failed = false;
     for (size_t i = 0; i < compare->comparison_count; i++) {
         const struct comparison *comparison = &compare->comparisons[i];
-        struct cell_summary *summaries =
-            calloc(comparison->cell_count + 1, sizeof(struct cell_summary));
+        struct cell_summary *summaries = calloc(comparison->cell_count + 1,
+                                                sizeof(struct cell_summary));
         struct verdict *verdict = calloc(1, sizeof(*verdict));
         if (summaries != NULL && verdict != NULL) {
             comparison_judge(comparison, summaries, verdict);
@@ -247,8 +265,10 @@ static int finish(struct compare *compare, char **command)
                                                                 : EXIT_CANNOT_GO_ON;
     }
     if (number != 0) {
-        (void)fprintf(stderr, "quartet compare: stopped by signal %d; what was measured until then is shown\n",
-                      number);
+        (void)fprintf(
+            stderr,
+            "quartet compare: stopped by signal %d; what was measured until then is shown\n",
+            number);
         return EXIT_BY_SIGNAL + number;
     }
     if (compare->trouble.s[0] != '\0') {
@@ -299,14 +319,17 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
         .program = "quartet compare",
         .usage = "[WORKLOAD...]",
         .summary =
-            "Times the four strategies (serial, threads, async, processes) on the same items, in this process "
-            "and across workers, and says which is best, by how much, and what distribution costs. Without a "
+            "Times the four strategies (serial, threads, async, processes) on the same items, in "
+            "this process "
+            "and across workers, and says which is best, by how much, and what distribution costs. "
+            "Without a "
             "WORKLOAD: download of 64 items that take 0.1 s each, then squares of 1 to 10000000.",
-        .examples = "quartet compare\n"
-                    "quartet compare squares --range 1:1000000 --workers 4 --rounds 10\n"
-                    "quartet compare download --items urls.txt --json report.json\n\n"
-                    "Exit status: 0 all items succeeded and all results agree; 1 not so; 2 wrong usage or "
-                    "input; 3 the comparison could not go on; 128+N stopped by signal N.",
+        .examples =
+            "quartet compare\n"
+            "quartet compare squares --range 1:1000000 --workers 4 --rounds 10\n"
+            "quartet compare download --items urls.txt --json report.json\n\n"
+            "Exit status: 0 all items succeeded and all results agree; 1 not so; 2 wrong usage or "
+            "input; 3 the comparison could not go on; 128+N stopped by signal N.",
         .options = table.list,
         .option_count = table.count,
         .positional_max = SIZE_MAX,
@@ -314,9 +337,9 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
     size_t word_count = 0;
     int status = command_parse(&cli, argc, argv, words, &word_count);
     struct err_text error = {{0}};
-    if (status < 0 && (options_check(options, &error) != 0 ||
-                       options_check_outputs(options, &error) != 0 ||
-                       choose_works(compare, words, word_count, &error) != 0)) {
+    if (status < 0 &&
+        (options_check(options, &error) != 0 || options_check_outputs(options, &error) != 0 ||
+         choose_works(compare, words, word_count, &error) != 0)) {
         (void)fprintf(stderr, "quartet compare: %s\n", error.s);
         status = EXIT_WRONG_USAGE;
     }

@@ -38,7 +38,8 @@ static int parse_listen(const char *text, struct listen_address *ret, struct err
     }
     if (!fits || inet_pton(ret->is_v6 ? AF_INET6 : AF_INET, ret->address, parsed) != 1 ||
         units_parse_u64(colon + 1, PORT_MAX, &port) != 0) {
-        return err_set(ret_error, ERR_INVALID,
+        return err_set(ret_error,
+                       ERR_INVALID,
                        "--listen '%.128s' is not ADDRESS:PORT with a numeric address, as in "
                        "127.0.0.1:8080 or [::1]:8080",
                        text);
@@ -69,7 +70,8 @@ static int serve(const struct listen_address *listen)
         return rc == ERR_INVALID ? EXIT_WRONG_USAGE : EXIT_CANNOT_GO_ON;
     }
     (void)printf(listen->is_v6 ? "listening on http://[%s]:%u\n" : "listening on http://%s:%u\n",
-                 listen->address, origin_port(origin));
+                 listen->address,
+                 origin_port(origin));
     (void)fflush(stdout);
     int number = 0;
     (void)sigwait(&set, &number);
@@ -84,19 +86,30 @@ int cmd_origin(int argc, char **argv, struct zygote *zygote)
     bool insecure = false;
     uint64_t parent = 0;
     const struct cli_option options[] = {
-        {.name = "listen", .kind = CLI_TEXT, .value = "ADDRESS:PORT", .target = &text,
+        {.name = "listen",
+         .kind = CLI_TEXT,
+         .value = "ADDRESS:PORT",
+         .target = &text,
          .default_text = "127.0.0.1:0",
          .help = "numeric address and port to listen on; port 0 picks a free one and prints it"},
-        {.name = "insecure", .kind = CLI_FLAG, .target = &insecure,
-         .help = "allow an address that other machines can reach: it sends as much as anybody asks for"},
-        {.name = "parent", .kind = CLI_COUNT, .value = "PID", .target = &parent,
+        {.name = "insecure",
+         .kind = CLI_FLAG,
+         .target = &insecure,
+         .help = "allow an address that other machines can reach: it sends as much as anybody asks "
+                 "for"},
+        {.name = "parent",
+         .kind = CLI_COUNT,
+         .value = "PID",
+         .target = &parent,
          .help = "end when this process, which must be the parent, ends"},
     };
     const struct cli cli = {
         .program = "quartet origin",
         .usage = "",
-        .summary = "Serves HTTP to download from, so that comparisons need no network: /delay/SECONDS, /bytes/N, "
-                   "/status/CODE, and misbehaviour for tests (/redirect/N, /drip, /stall, /close). Runs until "
+        .summary = "Serves HTTP to download from, so that comparisons need no network: "
+                   "/delay/SECONDS, /bytes/N, "
+                   "/status/CODE, and misbehaviour for tests (/redirect/N, /drip, /stall, /close). "
+                   "Runs until "
                    "SIGINT or SIGTERM.",
         .examples = "quartet origin --listen 127.0.0.1:8080",
         .options = options,
@@ -115,7 +128,8 @@ int cmd_origin(int argc, char **argv, struct zygote *zygote)
     }
     if (status < 0 && !insecure && !is_loopback(&listen)) {
         (void)fprintf(stderr,
-                      "quartet origin: refusing to listen on '%s': other machines can reach it and it sends as "
+                      "quartet origin: refusing to listen on '%s': other machines can reach it and "
+                      "it sends as "
                       "much as anybody asks for; add --insecure if that is wanted\n",
                       text);
         status = EXIT_WRONG_USAGE;

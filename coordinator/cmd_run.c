@@ -29,11 +29,16 @@ static void print_how(const struct run *run, FILE *stream)
 {
     const struct job_result *result = &run->result;
     if (run->placement == PLACEMENT_LOCAL) {
-        (void)fprintf(stream, "local, %s, %u at once", strategy_name(run->options.strategies[0]),
+        (void)fprintf(stream,
+                      "local, %s, %u at once",
+                      strategy_name(run->options.strategies[0]),
                       result->concurrency);
     } else {
-        (void)fprintf(stream, "%u worker%s, %s, %u at once", result->workers,
-                      result->workers == 1 ? "" : "s", strategy_name(run->options.strategies[0]),
+        (void)fprintf(stream,
+                      "%u worker%s, %s, %u at once",
+                      result->workers,
+                      result->workers == 1 ? "" : "s",
+                      strategy_name(run->options.strategies[0]),
                       result->concurrency);
     }
 }
@@ -43,14 +48,19 @@ static void print_counts(const struct sample *sample, FILE *stream)
     char ok[UNITS_TEXT_SIZE];
     char failed[UNITS_TEXT_SIZE];
     char bytes[UNITS_TEXT_SIZE];
-    (void)fprintf(stream, "items      %s succeeded, %s failed", units_format_count(sample->ok, ok),
+    (void)fprintf(stream,
+                  "items      %s succeeded, %s failed",
+                  units_format_count(sample->ok, ok),
                   units_format_count(sample->failed, failed));
     if (!sample->complete) {
         char left[UNITS_TEXT_SIZE];
-        (void)fprintf(stream, ", %s not run",
+        (void)fprintf(stream,
+                      ", %s not run",
                       units_format_count(sample->items - sample->ok - sample->failed, left));
     }
-    (void)fprintf(stream, "\nresults    checksum %016" PRIx64 ", %s\n", sample->checksum,
+    (void)fprintf(stream,
+                  "\nresults    checksum %016" PRIx64 ", %s\n",
+                  sample->checksum,
                   units_format_bytes(sample->bytes_out, bytes));
 }
 
@@ -62,7 +72,8 @@ static void print_time(const struct sample *sample, FILE *stream)
     char rate[UNITS_TEXT_SIZE];
     double done = (double)(sample->ok + sample->failed);
     double per_second = sample->wall_s > 0 ? done / sample->wall_s : 0;
-    (void)fprintf(stream, "time       %s (%s items/s), CPU %s, start-up %s apart from it\n",
+    (void)fprintf(stream,
+                  "time       %s (%s items/s), CPU %s, start-up %s apart from it\n",
                   units_format_seconds(sample->wall_s, wall),
                   units_format_count((uint64_t)per_second, rate),
                   units_format_seconds(sample->cpu_s, cpu),
@@ -75,19 +86,25 @@ static void print_trouble(const struct sample *sample, FILE *stream)
         (void)fprintf(stream,
                       "trouble    %" PRIu64 " workers lost, %" PRIu64 " chunks run again, %" PRIu64
                       " results that came twice dropped\n",
-                      sample->workers_lost, sample->retried, sample->duplicates);
+                      sample->workers_lost,
+                      sample->retried,
+                      sample->duplicates);
     }
 }
 
 static void print_failures(const struct job_result *result, FILE *stream)
 {
     for (size_t i = 0; i < result->failure_count; i++) {
-        (void)fprintf(stream, "%s item %" PRIu64 ": %s\n", i == 0 ? "failed    " : "          ",
-                      result->failures[i].index, result->failures[i].text);
+        (void)fprintf(stream,
+                      "%s item %" PRIu64 ": %s\n",
+                      i == 0 ? "failed    " : "          ",
+                      result->failures[i].index,
+                      result->failures[i].text);
     }
     uint64_t shown = result->failure_count;
     if (result->sample.failed > shown && shown > 0) {
-        (void)fprintf(stream, "           ... and more, %" PRIu64 " in all\n", result->sample.failed);
+        (void)fprintf(
+            stream, "           ... and more, %" PRIu64 " in all\n", result->sample.failed);
     }
 }
 
@@ -159,7 +176,8 @@ static int finish(struct run *run, char **command)
         return EXIT_BY_SIGNAL + number;
     }
     if (result->outcome == RUNNER_STALLED) {
-        (void)fprintf(stderr, "quartet run: %s; not run: items %s\n", result->error, result->missing);
+        (void)fprintf(
+            stderr, "quartet run: %s; not run: items %s\n", result->error, result->missing);
         return EXIT_CANNOT_GO_ON;
     }
     if (rc != 0) {
@@ -209,12 +227,14 @@ static int settle(struct run *run, int argc, char **argv, const char **words)
     const struct cli cli = {
         .program = "quartet run",
         .usage = "WORKLOAD",
-        .summary = "Runs the items of one workload with one strategy, in this process or across workers, and prints "
+        .summary = "Runs the items of one workload with one strategy, in this process or across "
+                   "workers, and prints "
                    "a summary.",
         .examples = "quartet run download --items urls.txt --strategy async\n"
                     "quartet run squares --range 1:1000000000 --workers 2\n"
                     "quartet run noop --listen tcp://127.0.0.1:5555 --wait 4\n\n"
-                    "Exit status: 0 all items succeeded; 1 some failed; 2 wrong usage or input; 3 the run could "
+                    "Exit status: 0 all items succeeded; 1 some failed; 2 wrong usage or input; 3 "
+                    "the run could "
                     "not go on; 128+N stopped by signal N.",
         .options = table.list,
         .option_count = table.count,
@@ -260,8 +280,9 @@ int cmd_run(int argc, char **argv, struct zygote *zygote)
             status = finish(run, argv);
         } else {
             (void)fprintf(stderr, "quartet run: %s\n", error.s);
-            status = session_signal(run->session) != 0 ? EXIT_BY_SIGNAL + session_signal(run->session)
-                                                       : EXIT_CANNOT_GO_ON;
+            status = session_signal(run->session) != 0
+                         ? EXIT_BY_SIGNAL + session_signal(run->session)
+                         : EXIT_CANNOT_GO_ON;
         }
     }
     session_close(run->session);

@@ -27,12 +27,13 @@ static void print_param(const struct param_spec *spec)
 static void print_one(const struct workload_ops *workload)
 {
     (void)printf("%s: %s\n\n", workload->name, workload->summary);
-    (void)printf("items        %s%s%s\n", workload->traits & WORKLOAD_NUMBERS ? "--range" : "",
-                 (workload->traits & WORKLOAD_NUMBERS) && (workload->traits & WORKLOAD_BYTES)
-                     ? " or "
-                     : "",
-                 workload->traits & WORKLOAD_BYTES ? "--items" : "");
-    (void)printf("default      --range %" PRIu64 ":%" PRIu64 "\n", workload->default_first,
+    (void)printf(
+        "items        %s%s%s\n",
+        workload->traits & WORKLOAD_NUMBERS ? "--range" : "",
+        (workload->traits & WORKLOAD_NUMBERS) && (workload->traits & WORKLOAD_BYTES) ? " or " : "",
+        workload->traits & WORKLOAD_BYTES ? "--items" : "");
+    (void)printf("default      --range %" PRIu64 ":%" PRIu64 "\n",
+                 workload->default_first,
                  workload->default_last);
     (void)printf("asynchronous %s\n",
                  workload->async_start != NULL
@@ -51,7 +52,8 @@ int cmd_workloads(int argc, char **argv, struct zygote *zygote)
     const struct cli cli = {
         .program = "quartet workloads",
         .usage = "[NAME]",
-        .summary = "Lists the workloads, or describes one with its parameters, their units and defaults.",
+        .summary =
+            "Lists the workloads, or describes one with its parameters, their units and defaults.",
         .positional_max = 1,
     };
     struct err_text error = {{0}};

@@ -2,7 +2,10 @@
 
 #include <stdio.h>
 
-int command_parse(const struct cli *cli, int argc, char **argv, const char **ret_words,
+int command_parse(const struct cli *cli,
+                  int argc,
+                  char **argv,
+                  const char **ret_words,
                   size_t *ret_word_count)
 {
     struct err_text error = {{0}};
@@ -12,8 +15,8 @@ int command_parse(const struct cli *cli, int argc, char **argv, const char **ret
         return EXIT_ALL_OK;
     }
     if (rc != 0) {
-        (void)fprintf(stderr, "%s: %s; '%s --help' lists the flags\n", cli->program, error.s,
-                      cli->program);
+        (void)fprintf(
+            stderr, "%s: %s; '%s --help' lists the flags\n", cli->program, error.s, cli->program);
         return EXIT_WRONG_USAGE;
     }
     return -1;

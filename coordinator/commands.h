@@ -18,7 +18,10 @@ enum exit_status {
 };
 
 /* Parse the command line of a command. Returns -1 to go on, or the exit status: --help was printed, or the refusal was. `ret_words` has room for argc. */
-int command_parse(const struct cli *cli, int argc, char **argv, const char **ret_words,
+int command_parse(const struct cli *cli,
+                  int argc,
+                  char **argv,
+                  const char **ret_words,
                   size_t *ret_word_count);
 
 int cmd_compare(int argc, char **argv, struct zygote *zygote);

@@ -48,7 +48,9 @@ void fleet_program(const char *name, char *ret_path, size_t size)
     }
 }
 
-int fleet_new(struct stage *stage, const struct fleet_options *options, struct err_text *ret_error,
+int fleet_new(struct stage *stage,
+              const struct fleet_options *options,
+              struct err_text *ret_error,
               struct fleet **ret_fleet)
 {
     struct fleet *fleet = calloc(1, sizeof(*fleet));
@@ -75,11 +77,18 @@ static void on_ended(uv_process_t *process, int64_t status, int signal_number)
     member->alive = false;
     fleet->alive--;
     if (signal_number != 0) {
-        (void)snprintf(fleet->last_end, sizeof(fleet->last_end), "%s was killed by signal %d (%s)",
-                       member->name, signal_number, strsignal(signal_number));
+        (void)snprintf(fleet->last_end,
+                       sizeof(fleet->last_end),
+                       "%s was killed by signal %d (%s)",
+                       member->name,
+                       signal_number,
+                       strsignal(signal_number));
     } else {
-        (void)snprintf(fleet->last_end, sizeof(fleet->last_end), "%s exited with status %d",
-                       member->name, (int)status);
+        (void)snprintf(fleet->last_end,
+                       sizeof(fleet->last_end),
+                       "%s exited with status %d",
+                       member->name,
+                       (int)status);
     }
     uv_close((uv_handle_t *)process, on_closed);
     if (!fleet->closing) {
@@ -93,9 +102,16 @@ static int start(struct fleet *fleet, struct member *member, struct err_text *re
     (void)snprintf(parent, sizeof(parent), "%ld", (long)getpid());
     (void)snprintf(member->name, sizeof(member->name), "local-%u", ++fleet->started);
     const char *arguments[] = {
-        fleet->program, "--connect", fleet->options.endpoint,
-        "--name",       member->name, "--parent", parent,
-        "--quiet",      "--insecure", NULL,
+        fleet->program,
+        "--connect",
+        fleet->options.endpoint,
+        "--name",
+        member->name,
+        "--parent",
+        parent,
+        "--quiet",
+        "--insecure",
+        NULL,
     };
     uv_stdio_container_t stdio[] = {
         {.flags = UV_IGNORE},
@@ -118,7 +134,10 @@ static int start(struct fleet *fleet, struct member *member, struct err_text *re
     member->open = true;
     if (rc != 0) {
         uv_close((uv_handle_t *)&member->process, on_closed);
-        return err_set(ret_error, ERR_CHILD, "cannot start a worker with '%s': %s", fleet->program,
+        return err_set(ret_error,
+                       ERR_CHILD,
+                       "cannot start a worker with '%s': %s",
+                       fleet->program,
                        uv_strerror(rc));
     }
     member->alive = true;
@@ -177,7 +196,9 @@ void fleet_free(struct fleet *fleet, uint32_t grace_ms)
     if (fleet == NULL) {
         return;
     }
+
     enum { KILL_WAIT_MS = 5000 };
+
     fleet->closing = true;
     wait_closed(fleet, grace_ms);
     for (uint32_t i = 0; i < FLEET_MAX; i++) {

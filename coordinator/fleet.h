@@ -19,7 +19,9 @@ struct fleet_options {
     void *arg;
 };
 
-int fleet_new(struct stage *stage, const struct fleet_options *options, struct err_text *ret_error,
+int fleet_new(struct stage *stage,
+              const struct fleet_options *options,
+              struct err_text *ret_error,
               struct fleet **ret_fleet);
 
 /* Start workers until `count` are alive. Returns 0 or ERR_CHILD (names the program). */

@@ -26,7 +26,7 @@ struct job {
 struct job_result {
     struct sample sample;
     enum runner_outcome outcome;
-    char missing[256];    /* what was not run, for a partial outcome */
+    char missing[256];         /* what was not run, for a partial outcome */
     char error[ERR_TEXT_SIZE]; /* why, for RUNNER_FAILED and RUNNER_STALLED */
     struct runner_failure failures[RUNNER_FAILURES_MAX];
     size_t failure_count;

@@ -12,7 +12,8 @@ enum {
     BATCH_MAX = 256,
     START_LIMIT_US = 60 * 1000 * 1000,
     STOP_LIMIT_MS = 500,
-    CREDIT_MIN = 256, /* enough that tiny chunks share their hand-overs; costs nothing in one process */
+    CREDIT_MIN =
+        256, /* enough that tiny chunks share their hand-overs; costs nothing in one process */
 };
 
 static const struct worker_id SELF = {1};
@@ -71,8 +72,8 @@ static void on_wake(uv_async_t *wake)
     do {
         count = engine_take(local->engine, local->results, RESULTS_MAX);
         if (count > 0 && local->runner != NULL) {
-            runner_results(local->runner, stage_now_us(), SELF, local->results, count,
-                           (uint32_t)count);
+            runner_results(
+                local->runner, stage_now_us(), SELF, local->results, count, (uint32_t)count);
         }
         for (size_t i = 0; i < count; i++) {
             free(local->results[i].error);
@@ -106,7 +107,9 @@ static bool is_closed(void *arg)
     return local->closed;
 }
 
-static int start_engine(struct stage *stage, struct local *local, const struct engine_options *options,
+static int start_engine(struct stage *stage,
+                        struct local *local,
+                        const struct engine_options *options,
                         struct err_text *ret_error)
 {
     int rc = engine_new(options, ret_error, &local->engine);
@@ -115,13 +118,19 @@ static int start_engine(struct stage *stage, struct local *local, const struct e
     }
     rc = stage_wait(stage, is_settled, local, START_LIMIT_US);
     if (rc != 0) {
-        return err_set(ret_error, rc, "the engine for strategy %s did not start: %s",
-                       strategy_name(options->strategy), err_name(rc));
+        return err_set(ret_error,
+                       rc,
+                       "the engine for strategy %s did not start: %s",
+                       strategy_name(options->strategy),
+                       err_name(rc));
     }
     return engine_state(local->engine, ret_error) == ENGINE_READY ? 0 : ERR_IO;
 }
 
-static void play(struct stage *stage, struct local *local, const struct job *job, uint32_t slots,
+static void play(struct stage *stage,
+                 struct local *local,
+                 const struct job *job,
+                 uint32_t slots,
                  struct job_result *ret_result)
 {
     struct runner_options options = {
@@ -151,7 +160,9 @@ static void play(struct stage *stage, struct local *local, const struct job *job
     local->runner = NULL;
 }
 
-void local_run(struct stage *stage, struct zygote *zygote, const struct job *job,
+void local_run(struct stage *stage,
+               struct zygote *zygote,
+               const struct job *job,
                struct job_result *ret_result)
 {
     memset(ret_result, 0, sizeof(*ret_result));
@@ -160,8 +171,8 @@ void local_run(struct stage *stage, struct zygote *zygote, const struct job *job
         job_result_fail(ret_result, "no memory for a local run");
         return;
     }
-    uint32_t slots =
-        job->slots > 0 ? job->slots : strategy_default_slots(job->strategy, cores_usable());
+    uint32_t slots = job->slots > 0 ? job->slots
+                                    : strategy_default_slots(job->strategy, cores_usable());
     struct engine_options options = {
         .workload = job->workload,
         .params = job->params,

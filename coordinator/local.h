@@ -9,7 +9,9 @@
 struct zygote;
 
 /* Run `job` to its end. Never fails as a call: what went wrong is in the result. */
-void local_run(struct stage *stage, struct zygote *zygote, const struct job *job,
+void local_run(struct stage *stage,
+               struct zygote *zygote,
+               const struct job *job,
                struct job_result *ret_result);
 
 #endif

@@ -26,15 +26,17 @@ enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
 static void print_usage(FILE *stream)
 {
-    (void)fputs("quartet runs a list of work items on one machine or many, and measures which way of "
-                "running\nthem is best.\n\n",
-                stream);
+    (void)fputs(
+        "quartet runs a list of work items on one machine or many, and measures which way of "
+        "running\nthem is best.\n\n",
+        stream);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         (void)fprintf(stream, "  quartet %-10s %s\n", commands[i].name, commands[i].summary);
     }
-    (void)fputs("\n'quartet COMMAND --help' lists the flags of a command. 'quartet --version' prints "
-                "versions.\nWorkers on other machines: 'quartet-worker --help'.\n",
-                stream);
+    (void)fputs(
+        "\n'quartet COMMAND --help' lists the flags of a command. 'quartet --version' prints "
+        "versions.\nWorkers on other machines: 'quartet-worker --help'.\n",
+        stream);
 }
 
 static void print_versions(void)
@@ -51,8 +53,11 @@ static int refuse(const char *word)
         names[i] = commands[i].name;
     }
     const char *near = nearest_name(word, names, COMMAND_COUNT);
-    (void)fprintf(stderr, "quartet: '%s' is not a command%s%s%s; 'quartet --help' lists them\n", word,
-                  near == NULL ? "" : ", did you mean '", near == NULL ? "" : near,
+    (void)fprintf(stderr,
+                  "quartet: '%s' is not a command%s%s%s; 'quartet --help' lists them\n",
+                  word,
+                  near == NULL ? "" : ", did you mean '",
+                  near == NULL ? "" : near,
                   near == NULL ? "" : "'?");
     return EXIT_WRONG_USAGE;
 }

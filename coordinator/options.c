@@ -63,7 +63,8 @@ static int parse_param(const char *value, void *target, struct err_text *ret_err
     return params_set_text(&options->params, value, ret_error);
 }
 
-static int parse_strategy_name(const char *name, enum strategy *ret_strategy,
+static int parse_strategy_name(const char *name,
+                               enum strategy *ret_strategy,
                                struct err_text *ret_error)
 {
     if (strategy_from_name(name, ret_strategy) == 0) {
@@ -74,9 +75,12 @@ static int parse_strategy_name(const char *name, enum strategy *ret_strategy,
         names[i] = strategy_name((enum strategy)(STRATEGY_SERIAL + i));
     }
     const char *near = nearest_name(name, names, STRATEGY_COUNT);
-    return err_set(ret_error, ERR_INVALID,
-                   "strategy '%.64s' is not one of serial, threads, async, processes%s%s%s", name,
-                   near == NULL ? "" : "; did you mean '", near == NULL ? "" : near,
+    return err_set(ret_error,
+                   ERR_INVALID,
+                   "strategy '%.64s' is not one of serial, threads, async, processes%s%s%s",
+                   name,
+                   near == NULL ? "" : "; did you mean '",
+                   near == NULL ? "" : near,
                    near == NULL ? "" : "'?");
 }
 
@@ -112,8 +116,8 @@ static int parse_strategies(const char *value, void *target, struct err_text *re
             return rc;
         }
         if (has_strategy(options, strategy)) {
-            return err_set(ret_error, ERR_INVALID, "--strategies '%.64s' names %s twice", value,
-                           name);
+            return err_set(
+                ret_error, ERR_INVALID, "--strategies '%.64s' names %s twice", value, name);
         }
         options->strategies[options->strategy_count++] = strategy;
         if (at[len] == '\0') {
@@ -130,8 +134,10 @@ static int parse_chunk(const char *value, void *target, struct err_text *ret_err
     if (strcmp(value, "auto") == 0) {
         return 0;
     }
-    if (units_parse_u64(value, UINT64_MAX, &options->chunk_items) != 0 || options->chunk_items == 0) {
-        return err_set(ret_error, ERR_INVALID,
+    if (units_parse_u64(value, UINT64_MAX, &options->chunk_items) != 0 ||
+        options->chunk_items == 0) {
+        return err_set(ret_error,
+                       ERR_INVALID,
                        "--chunk '%.64s' is neither 'auto' nor a whole number of items from 1",
                        value);
     }
@@ -154,21 +160,35 @@ static void add_heading(struct option_table *table, const char *text)
 void options_add_items(struct option_table *table, struct options *options)
 {
     add_heading(table, "Items");
-    add(table, (struct cli_option){
-                   .name = "range", .kind = CLI_CALL, .value = "FIRST:LAST", .target = options,
-                   .call = parse_range, .default_text = "the workload's own",
-                   .help = "the integers from FIRST to LAST, both included"});
-    add(table, (struct cli_option){
-                   .name = "items", .kind = CLI_CALL, .value = "FILE", .target = options,
-                   .call = parse_items, .help = "one item per line of FILE; '-' reads standard input"});
-    add(table, (struct cli_option){.name = "null", .kind = CLI_FLAG,
-                                   .target = &options->null_separated,
-                                   .help = "items end with a NUL byte instead of a newline"});
-    add(table, (struct cli_option){
-                   .name = "param", .kind = CLI_CALL, .value = "NAME=VALUE", .target = options,
-                   .call = parse_param,
-                   .help = "a parameter of the workload; repeatable. 'quartet workloads NAME' lists "
-                           "them"});
+    add(table,
+        (struct cli_option){.name = "range",
+                            .kind = CLI_CALL,
+                            .value = "FIRST:LAST",
+                            .target = options,
+                            .call = parse_range,
+                            .default_text = "the workload's own",
+                            .help = "the integers from FIRST to LAST, both included"});
+    add(table,
+        (struct cli_option){.name = "items",
+                            .kind = CLI_CALL,
+                            .value = "FILE",
+                            .target = options,
+                            .call = parse_items,
+                            .help = "one item per line of FILE; '-' reads standard input"});
+    add(table,
+        (struct cli_option){.name = "null",
+                            .kind = CLI_FLAG,
+                            .target = &options->null_separated,
+                            .help = "items end with a NUL byte instead of a newline"});
+    add(table,
+        (struct cli_option){
+            .name = "param",
+            .kind = CLI_CALL,
+            .value = "NAME=VALUE",
+            .target = options,
+            .call = parse_param,
+            .help = "a parameter of the workload; repeatable. 'quartet workloads NAME' lists "
+                    "them"});
 }
 
 void options_add_one_strategy(struct option_table *table, struct options *options)
@@ -176,114 +196,206 @@ void options_add_one_strategy(struct option_table *table, struct options *option
     add_heading(table, "Strategy");
     options->strategies[0] = STRATEGY_THREADS;
     options->strategy_count = 1;
-    add(table, (struct cli_option){
-                   .name = "strategy", .kind = CLI_CALL, .value = "NAME", .target = options,
-                   .call = parse_one_strategy, .default_text = "threads",
-                   .help = "how items run at the same time: serial, threads, async or processes"});
+    add(table,
+        (struct cli_option){
+            .name = "strategy",
+            .kind = CLI_CALL,
+            .value = "NAME",
+            .target = options,
+            .call = parse_one_strategy,
+            .default_text = "threads",
+            .help = "how items run at the same time: serial, threads, async or processes"});
     options_add_concurrency(table, options);
 }
 
 void options_add_strategies(struct option_table *table, struct options *options)
 {
     add_heading(table, "Strategies");
-    add(table, (struct cli_option){
-                   .name = "strategies", .kind = CLI_CALL, .value = "LIST", .target = options,
-                   .call = parse_strategies, .default_text = "serial,threads,async,processes",
-                   .help = "which strategies to compare, separated by commas"});
+    add(table,
+        (struct cli_option){.name = "strategies",
+                            .kind = CLI_CALL,
+                            .value = "LIST",
+                            .target = options,
+                            .call = parse_strategies,
+                            .default_text = "serial,threads,async,processes",
+                            .help = "which strategies to compare, separated by commas"});
     options_add_concurrency(table, options);
 }
 
 void options_add_concurrency(struct option_table *table, struct options *options)
 {
-    add(table, (struct cli_option){.name = "threads", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->threads, .min = 1, .max = ENGINE_SLOTS_MAX,
-                                   .default_text = "8, or the usable cores if more",
-                                   .help = "threads in each engine of strategy threads"});
-    add(table, (struct cli_option){.name = "processes", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->processes, .min = 1,
-                                   .max = ENGINE_PROCESSES_MAX,
-                                   .default_text = "8, or the usable cores if more",
-                                   .help = "processes in each engine of strategy processes"});
-    add(table, (struct cli_option){.name = "in-flight", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->in_flight, .min = 1, .max = ENGINE_SLOTS_MAX,
-                                   .default_text = "100",
-                                   .help = "items in flight in each engine of strategy async"});
+    add(table,
+        (struct cli_option){.name = "threads",
+                            .kind = CLI_COUNT,
+                            .value = "N",
+                            .target = &options->threads,
+                            .min = 1,
+                            .max = ENGINE_SLOTS_MAX,
+                            .default_text = "8, or the usable cores if more",
+                            .help = "threads in each engine of strategy threads"});
+    add(table,
+        (struct cli_option){.name = "processes",
+                            .kind = CLI_COUNT,
+                            .value = "N",
+                            .target = &options->processes,
+                            .min = 1,
+                            .max = ENGINE_PROCESSES_MAX,
+                            .default_text = "8, or the usable cores if more",
+                            .help = "processes in each engine of strategy processes"});
+    add(table,
+        (struct cli_option){.name = "in-flight",
+                            .kind = CLI_COUNT,
+                            .value = "N",
+                            .target = &options->in_flight,
+                            .min = 1,
+                            .max = ENGINE_SLOTS_MAX,
+                            .default_text = "100",
+                            .help = "items in flight in each engine of strategy async"});
 }
 
-void options_add_placement(struct option_table *table, struct options *options,
+void options_add_placement(struct option_table *table,
+                           struct options *options,
                            const char *workers_default)
 {
     add_heading(table, "Placement");
-    add(table, (struct cli_option){.name = "local", .kind = CLI_FLAG,
-                                   .target = &options->local_only,
-                                   .help = "only in this process: no workers, no sockets"});
-    add(table, (struct cli_option){.name = "workers", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->workers, .min = 0, .max = WORKERS_LOCAL_MAX,
-                                   .default_text = workers_default,
-                                   .help = "start N worker processes on this machine"});
-    add(table, (struct cli_option){
-                   .name = "listen", .kind = CLI_TEXT, .value = "ENDPOINT",
-                   .target = &options->listen,
-                   .help = "wait for workers at tcp://ADDRESS:PORT or ipc://PATH; they are started "
-                           "with 'quartet-worker --connect ENDPOINT'"});
-    add(table, (struct cli_option){.name = "wait", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->wait_count, .min = 1, .max = 65535,
-                                   .default_text = "1", .help = "with --listen: begin when N workers have come by themselves"});
-    add(table, (struct cli_option){.name = "wait-timeout", .kind = CLI_SECONDS, .value = "SECONDS",
-                                   .target = &options->wait_timeout_s, .min = 0.1, .max = 604800,
-                                   .default_text = "60",
-                                   .help = "give up when they have not come after so long"});
-    add(table, (struct cli_option){
-                   .name = "insecure", .kind = CLI_FLAG, .target = &options->insecure,
-                   .help = "allow an endpoint that other machines can reach: nothing is encrypted or "
-                           "authenticated there"});
+    add(table,
+        (struct cli_option){.name = "local",
+                            .kind = CLI_FLAG,
+                            .target = &options->local_only,
+                            .help = "only in this process: no workers, no sockets"});
+    add(table,
+        (struct cli_option){.name = "workers",
+                            .kind = CLI_COUNT,
+                            .value = "N",
+                            .target = &options->workers,
+                            .min = 0,
+                            .max = WORKERS_LOCAL_MAX,
+                            .default_text = workers_default,
+                            .help = "start N worker processes on this machine"});
+    add(table,
+        (struct cli_option){
+            .name = "listen",
+            .kind = CLI_TEXT,
+            .value = "ENDPOINT",
+            .target = &options->listen,
+            .help = "wait for workers at tcp://ADDRESS:PORT or ipc://PATH; they are started "
+                    "with 'quartet-worker --connect ENDPOINT'"});
+    add(table,
+        (struct cli_option){.name = "wait",
+                            .kind = CLI_COUNT,
+                            .value = "N",
+                            .target = &options->wait_count,
+                            .min = 1,
+                            .max = 65535,
+                            .default_text = "1",
+                            .help = "with --listen: begin when N workers have come by themselves"});
+    add(table,
+        (struct cli_option){.name = "wait-timeout",
+                            .kind = CLI_SECONDS,
+                            .value = "SECONDS",
+                            .target = &options->wait_timeout_s,
+                            .min = 0.1,
+                            .max = 604800,
+                            .default_text = "60",
+                            .help = "give up when they have not come after so long"});
+    add(table,
+        (struct cli_option){
+            .name = "insecure",
+            .kind = CLI_FLAG,
+            .target = &options->insecure,
+            .help = "allow an endpoint that other machines can reach: nothing is encrypted or "
+                    "authenticated there"});
 }
 
 void options_add_chunks(struct option_table *table, struct options *options)
 {
     add_heading(table, "Chunks");
-    add(table, (struct cli_option){
-                   .name = "chunk", .kind = CLI_CALL, .value = "auto|N", .target = options,
-                   .call = parse_chunk, .default_text = "auto",
-                   .help = "items of one chunk; auto: as many as take about 100 ms"});
-    add(table, (struct cli_option){.name = "credit", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->credit, .min = 1, .max = 65536,
-                                   .default_text = "adapts to the rate",
-                                   .help = "chunks that a worker may hold at a time"});
+    add(table,
+        (struct cli_option){.name = "chunk",
+                            .kind = CLI_CALL,
+                            .value = "auto|N",
+                            .target = options,
+                            .call = parse_chunk,
+                            .default_text = "auto",
+                            .help = "items of one chunk; auto: as many as take about 100 ms"});
+    add(table,
+        (struct cli_option){.name = "credit",
+                            .kind = CLI_COUNT,
+                            .value = "N",
+                            .target = &options->credit,
+                            .min = 1,
+                            .max = 65536,
+                            .default_text = "adapts to the rate",
+                            .help = "chunks that a worker may hold at a time"});
 }
 
 void options_add_measuring(struct option_table *table, struct options *options)
 {
     add_heading(table, "Measuring");
-    add(table, (struct cli_option){.name = "rounds", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->rounds, .min = 1, .max = SAMPLES_MAX,
-                                   .default_text = "3",
-                                   .help = "timed rounds; each runs every cell once, in a shuffled order"});
-    add(table, (struct cli_option){.name = "warmup", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->warmup, .min = 0, .max = SAMPLES_MAX,
-                                   .default_text = "1", .help = "rounds that are run first and not counted"});
-    add(table, (struct cli_option){.name = "seed", .kind = CLI_COUNT, .value = "N",
-                                   .target = &options->seed, .min = 0, .max = 0,
-                                   .default_text = "1", .help = "of the order of cells"});
+    add(table,
+        (struct cli_option){
+            .name = "rounds",
+            .kind = CLI_COUNT,
+            .value = "N",
+            .target = &options->rounds,
+            .min = 1,
+            .max = SAMPLES_MAX,
+            .default_text = "3",
+            .help = "timed rounds; each runs every cell once, in a shuffled order"});
+    add(table,
+        (struct cli_option){.name = "warmup",
+                            .kind = CLI_COUNT,
+                            .value = "N",
+                            .target = &options->warmup,
+                            .min = 0,
+                            .max = SAMPLES_MAX,
+                            .default_text = "1",
+                            .help = "rounds that are run first and not counted"});
+    add(table,
+        (struct cli_option){.name = "seed",
+                            .kind = CLI_COUNT,
+                            .value = "N",
+                            .target = &options->seed,
+                            .min = 0,
+                            .max = 0,
+                            .default_text = "1",
+                            .help = "of the order of cells"});
 }
 
 void options_add_output(struct option_table *table, struct options *options, bool tables)
 {
     add_heading(table, "Output");
-    add(table, (struct cli_option){
-                   .name = "json", .kind = CLI_TEXT, .value = "FILE", .target = &options->json,
-                   .help = "write the report, every sample included; '-' is standard output"});
+    add(table,
+        (struct cli_option){
+            .name = "json",
+            .kind = CLI_TEXT,
+            .value = "FILE",
+            .target = &options->json,
+            .help = "write the report, every sample included; '-' is standard output"});
     if (tables) {
-        add(table, (struct cli_option){.name = "csv", .kind = CLI_TEXT, .value = "FILE",
-                                       .target = &options->csv, .help = "write the table as CSV"});
-        add(table, (struct cli_option){.name = "markdown", .kind = CLI_TEXT, .value = "FILE",
-                                       .target = &options->markdown,
-                                       .help = "write the table as Markdown"});
+        add(table,
+            (struct cli_option){.name = "csv",
+                                .kind = CLI_TEXT,
+                                .value = "FILE",
+                                .target = &options->csv,
+                                .help = "write the table as CSV"});
+        add(table,
+            (struct cli_option){.name = "markdown",
+                                .kind = CLI_TEXT,
+                                .value = "FILE",
+                                .target = &options->markdown,
+                                .help = "write the table as Markdown"});
     }
-    add(table, (struct cli_option){.name = "no-progress", .kind = CLI_FLAG,
-                                   .target = &options->no_progress, .help = "no progress bars"});
-    add(table, (struct cli_option){.name = "quiet", .kind = CLI_FLAG, .target = &options->quiet,
-                                   .help = "no progress bars and no notes; results and errors only"});
+    add(table,
+        (struct cli_option){.name = "no-progress",
+                            .kind = CLI_FLAG,
+                            .target = &options->no_progress,
+                            .help = "no progress bars"});
+    add(table,
+        (struct cli_option){.name = "quiet",
+                            .kind = CLI_FLAG,
+                            .target = &options->quiet,
+                            .help = "no progress bars and no notes; results and errors only"});
 }
 
 /* --- afterwards --- */
@@ -291,29 +403,39 @@ void options_add_output(struct option_table *table, struct options *options, boo
 int options_check(struct options *options, struct err_text *ret_error)
 {
     if (options->range_text != NULL && options->items_path != NULL) {
-        return err_set(ret_error, ERR_INVALID,
-                       "--range '%s' and --items '%s' both say what the items are: give one of them",
-                       options->range_text, options->items_path);
+        return err_set(
+            ret_error,
+            ERR_INVALID,
+            "--range '%s' and --items '%s' both say what the items are: give one of them",
+            options->range_text,
+            options->items_path);
     }
     if (options->null_separated && options->items_path == NULL) {
-        return err_set(ret_error, ERR_INVALID, "--null says how --items is read, but there is no --items");
+        return err_set(
+            ret_error, ERR_INVALID, "--null says how --items is read, but there is no --items");
     }
     options->items.separator = options->null_separated ? '\0' : '\n';
     if (options->local_only && options->listen != NULL) {
-        return err_set(ret_error, ERR_INVALID,
+        return err_set(ret_error,
+                       ERR_INVALID,
                        "--local and --listen '%s' contradict each other: give one of them",
                        options->listen);
     }
     if (options->wait_count > 0 && options->listen == NULL) {
-        return err_set(ret_error, ERR_INVALID,
-                       "--wait %llu waits for workers that come by themselves: say where with --listen",
-                       (unsigned long long)options->wait_count);
+        return err_set(
+            ret_error,
+            ERR_INVALID,
+            "--wait %llu waits for workers that come by themselves: say where with --listen",
+            (unsigned long long)options->wait_count);
     }
     if (options->workers == WORKERS_NOT_GIVEN) {
-        options->workers = options->listen != NULL || options->local_only ? 0 : options->workers_default;
+        options->workers = options->listen != NULL || options->local_only
+                               ? 0
+                               : options->workers_default;
     }
     if (options->local_only && options->workers > 0) {
-        return err_set(ret_error, ERR_INVALID,
+        return err_set(ret_error,
+                       ERR_INVALID,
                        "--local and --workers %llu contradict each other: give one of them",
                        (unsigned long long)options->workers);
     }

@@ -27,16 +27,16 @@ struct options {
     /* strategies */
     enum strategy strategies[STRATEGY_COUNT];
     size_t strategy_count;
-    uint64_t threads;   /* 0: the default of each engine's machine */
+    uint64_t threads; /* 0: the default of each engine's machine */
     uint64_t processes;
     uint64_t in_flight;
 
     /* placement */
     bool local_only;
-    uint64_t workers;     /* to start on this machine; settled by options_check */
+    uint64_t workers; /* to start on this machine; settled by options_check */
     uint64_t workers_default;
-    const char *listen;   /* NULL: nobody but our own workers is expected */
-    uint64_t wait_count;  /* workers to wait for, with --listen */
+    const char *listen;  /* NULL: nobody but our own workers is expected */
+    uint64_t wait_count; /* workers to wait for, with --listen */
     double wait_timeout_s;
     bool insecure;
 
@@ -71,7 +71,9 @@ void options_add_items(struct option_table *table, struct options *options);
 void options_add_one_strategy(struct option_table *table, struct options *options);
 void options_add_strategies(struct option_table *table, struct options *options);
 void options_add_concurrency(struct option_table *table, struct options *options);
-void options_add_placement(struct option_table *table, struct options *options, const char *workers_default);
+void options_add_placement(struct option_table *table,
+                           struct options *options,
+                           const char *workers_default);
 void options_add_chunks(struct option_table *table, struct options *options);
 void options_add_measuring(struct option_table *table, struct options *options);
 void options_add_output(struct option_table *table, struct options *options, bool tables);

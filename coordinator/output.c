@@ -22,7 +22,8 @@ static bool is_stdout(const char *path)
     return path != NULL && strcmp(path, "-") == 0;
 }
 
-static int write_file(const struct report *report, const char *path,
+static int write_file(const struct report *report,
+                      const char *path,
                       int (*write)(const struct report *report, FILE *stream))
 {
     if (path == NULL) {
@@ -53,10 +54,11 @@ int output_files(const struct report *report, const struct options *options)
 
 int output_report(const struct report *report, const struct options *options)
 {
-    bool taken =
-        is_stdout(options->json) || is_stdout(options->csv) || is_stdout(options->markdown);
+    bool taken = is_stdout(options->json) || is_stdout(options->csv) ||
+                 is_stdout(options->markdown);
     FILE *stream = taken ? stderr : stdout;
-    int rc = report_write_table(report, stream, terminal_wants_color(stream), terminal_width(stream));
+    int rc = report_write_table(
+        report, stream, terminal_wants_color(stream), terminal_width(stream));
     if (rc == 0 && fflush(stream) != 0) {
         rc = ERR_IO;
     }

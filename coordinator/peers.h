@@ -14,11 +14,11 @@
 enum { PEER_INDEX_BITS = 16, PEERS_MAX = 1 << PEER_INDEX_BITS, PEER_NAME_SIZE = 128 };
 
 enum peer_state {
-    PEER_IDLE = 1,  /* registered, no job */
-    PEER_STARTING,  /* was sent the job, has not answered READY */
-    PEER_RUNNING,   /* ready: known to the scheduler */
-    PEER_UNABLE,    /* answered READY with an error */
-    PEER_LEAVING,   /* draining */
+    PEER_IDLE = 1, /* registered, no job */
+    PEER_STARTING, /* was sent the job, has not answered READY */
+    PEER_RUNNING,  /* ready: known to the scheduler */
+    PEER_UNABLE,   /* answered READY with an error */
+    PEER_LEAVING,  /* draining */
 };
 
 /* Chunks gathered for one CHUNKS message, as the wire wants them. Grows to WIRE_CHUNKS_MAX. */
@@ -49,11 +49,11 @@ struct peer {
 
     uint64_t heard_us;
     uint64_t sent_us;
-    uint64_t seq;     /* last RESULTS accounted for */
-    uint64_t acked;   /* last one told to it */
+    uint64_t seq;      /* last RESULTS accounted for */
+    uint64_t acked;    /* last one told to it */
     uint64_t busy_job; /* its engine stands for this job; 0: none */
 
-    uint32_t slots;   /* of the job */
+    uint32_t slots; /* of the job */
     bool cooperative;
     uint64_t cpu_us;     /* of the job so far */
     uint64_t startup_us; /* of the job */
@@ -68,7 +68,7 @@ struct peers {
     uint32_t high;          /* indices below this have been used */
     uint32_t count;
     uint32_t max;
-    uint64_t next_serial;   /* upper bits of the next session */
+    uint64_t next_serial; /* upper bits of the next session */
 };
 
 /* `serial`: where session numbers begin; random, so that sessions of another coordinator are never taken for ours. */

@@ -34,7 +34,8 @@ struct runner {
     struct sched_action list[ACTIONS_MAX];
 };
 
-int runner_new(const struct runner_options *options, struct err_text *ret_error,
+int runner_new(const struct runner_options *options,
+               struct err_text *ret_error,
                struct runner **ret_runner)
 {
     struct runner *runner = calloc(1, sizeof(*runner));
@@ -111,7 +112,8 @@ static void note_failure(struct runner *runner, uint64_t index, const char *text
     if (runner->failure_count < RUNNER_FAILURES_MAX) {
         runner->failure_count++;
     }
-    memmove(&runner->failures[at + 1], &runner->failures[at],
+    memmove(&runner->failures[at + 1],
+            &runner->failures[at],
             (runner->failure_count - at - 1) * sizeof(runner->failures[0]));
     struct runner_failure *failure = &runner->failures[at];
     failure->index = index;
@@ -131,7 +133,8 @@ static int reserve_payload(struct runner *runner, uint32_t slot)
     if (payloads == NULL) {
         return ERR_NOMEM;
     }
-    memset(payloads + runner->payload_count, 0,
+    memset(payloads + runner->payload_count,
+           0,
            (count - runner->payload_count) * sizeof(struct blob *));
     runner->payloads = payloads;
     runner->payload_count = count;
@@ -178,7 +181,9 @@ static void note_result_failure(struct runner *runner, const struct chunk_result
 {
     if (result != NULL && result->tally.failed > 0) {
         bool told = result->error != NULL;
-        note_failure(runner, result->error_index, told ? result->error : "failed",
+        note_failure(runner,
+                     result->error_index,
+                     told ? result->error : "failed",
                      told ? result->error_len : strlen("failed"));
     }
 }
@@ -186,13 +191,15 @@ static void note_result_failure(struct runner *runner, const struct chunk_result
 static void note_abandoned(struct runner *runner, const struct sched_action *action)
 {
     char text[CHUNK_ERROR_SIZE];
-    int len = snprintf(text, sizeof(text), "lost together with the worker that ran it, %u times",
-                       action->attempt);
+    int len = snprintf(
+        text, sizeof(text), "lost together with the worker that ran it, %u times", action->attempt);
     note_failure(runner, action->first, text, (size_t)len);
 }
 
 /* `result`: the one of the event in hand, or NULL. */
-static void perform(struct runner *runner, uint64_t now_us, const struct sched_action *action,
+static void perform(struct runner *runner,
+                    uint64_t now_us,
+                    const struct sched_action *action,
                     const struct chunk_result *result)
 {
     switch (action->type) {
@@ -223,7 +230,9 @@ static void perform(struct runner *runner, uint64_t now_us, const struct sched_a
     }
 }
 
-static int step(struct runner *runner, uint64_t now_us, const struct sched_event *event,
+static int step(struct runner *runner,
+                uint64_t now_us,
+                const struct sched_event *event,
                 const struct chunk_result *result)
 {
     struct sched_actions actions = {.list = runner->list, .capacity = ACTIONS_MAX};
@@ -271,7 +280,9 @@ static bool wants_items(const struct runner *runner)
 }
 
 /* Perform one event and what follows from it: a full list of actions goes on with ticks, a hungry scheduler gets more items. */
-static int advance(struct runner *runner, uint64_t now_us, const struct sched_event *event,
+static int advance(struct runner *runner,
+                   uint64_t now_us,
+                   const struct sched_event *event,
                    const struct chunk_result *result)
 {
     if (runner->ended_said) {
@@ -288,7 +299,9 @@ static int advance(struct runner *runner, uint64_t now_us, const struct sched_ev
     return rc;
 }
 
-static void advance_and_flush(struct runner *runner, uint64_t now_us, const struct sched_event *event)
+static void advance_and_flush(struct runner *runner,
+                              uint64_t now_us,
+                              const struct sched_event *event)
 {
     (void)advance(runner, now_us, event, NULL);
     runner->link->flush(runner->link_arg);
@@ -303,7 +316,10 @@ void runner_begin(struct runner *runner, uint64_t now_us)
     runner_tick(runner, now_us);
 }
 
-void runner_join(struct runner *runner, uint64_t now_us, struct worker_id worker, uint32_t slots,
+void runner_join(struct runner *runner,
+                 uint64_t now_us,
+                 struct worker_id worker,
+                 uint32_t slots,
                  uint32_t credit)
 {
     struct sched_event event = {.type = SCHED_WORKER_JOINED, .worker = worker};
@@ -312,8 +328,12 @@ void runner_join(struct runner *runner, uint64_t now_us, struct worker_id worker
     advance_and_flush(runner, now_us, &event);
 }
 
-void runner_results(struct runner *runner, uint64_t now_us, struct worker_id worker,
-                    const struct chunk_result *results, size_t count, uint32_t credit)
+void runner_results(struct runner *runner,
+                    uint64_t now_us,
+                    struct worker_id worker,
+                    const struct chunk_result *results,
+                    size_t count,
+                    uint32_t credit)
 {
     for (size_t i = 0; i < count; i++) {
         struct sched_event event = {.type = SCHED_RESULT, .worker = worker};
@@ -331,7 +351,9 @@ void runner_results(struct runner *runner, uint64_t now_us, struct worker_id wor
     (void)advance(runner, now_us, &event, NULL);
 }
 
-void runner_returned(struct runner *runner, uint64_t now_us, struct worker_id worker,
+void runner_returned(struct runner *runner,
+                     uint64_t now_us,
+                     struct worker_id worker,
                      struct chunk_id chunk)
 {
     struct sched_event event = {.type = SCHED_CHUNK_RETURNED, .worker = worker};
@@ -339,7 +361,9 @@ void runner_returned(struct runner *runner, uint64_t now_us, struct worker_id wo
     advance_and_flush(runner, now_us, &event);
 }
 
-void runner_worker_event(struct runner *runner, uint64_t now_us, struct worker_id worker,
+void runner_worker_event(struct runner *runner,
+                         uint64_t now_us,
+                         struct worker_id worker,
                          enum sched_event_type type)
 {
     struct sched_event event = {.type = type, .worker = worker};
@@ -414,8 +438,12 @@ static size_t append_gap(char *text, size_t size, size_t len, uint64_t first, ui
 {
     int added = end - first == 1
                     ? snprintf(text + len, size - len, "%s%" PRIu64, len == 0 ? "" : ", ", first)
-                    : snprintf(text + len, size - len, "%s%" PRIu64 " to %" PRIu64,
-                               len == 0 ? "" : ", ", first, end - 1);
+                    : snprintf(text + len,
+                               size - len,
+                               "%s%" PRIu64 " to %" PRIu64,
+                               len == 0 ? "" : ", ",
+                               first,
+                               end - 1);
     size_t next = len + (size_t)added;
     return next < size ? next : size - 1;
 }
@@ -423,6 +451,7 @@ static size_t append_gap(char *text, size_t size, size_t len, uint64_t first, ui
 char *runner_describe_missing(const struct runner *runner, char *ret_text, size_t size)
 {
     enum { GAPS_MAX = 6 };
+
     uint64_t total = source_available(runner->source);
     uint64_t first = 0;
     uint64_t end = 0;
@@ -466,8 +495,10 @@ void runner_fill_sample(const struct runner *runner, struct sample *ret_sample)
     ret_sample->bytes_out = stats.tally.bytes_out;
     ret_sample->complete = runner->outcome == RUNNER_DONE;
     if (runner->failure_count > 0) {
-        (void)snprintf(ret_sample->first_error, sizeof(ret_sample->first_error),
-                       "item %" PRIu64 ": %s", runner->failures[0].index,
+        (void)snprintf(ret_sample->first_error,
+                       sizeof(ret_sample->first_error),
+                       "item %" PRIu64 ": %s",
+                       runner->failures[0].index,
                        runner->failures[0].text);
     }
 }

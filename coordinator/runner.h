@@ -32,8 +32,8 @@ struct runner_link {
 
 struct runner_options {
     struct items_spec items;
-    uint64_t chunk_items;  /* 0: automatic */
-    uint64_t lease_us;     /* 0: workers are never silent (local) */
+    uint64_t chunk_items; /* 0: automatic */
+    uint64_t lease_us;    /* 0: workers are never silent (local) */
     uint32_t workers_max;
     const struct runner_link *link; /* outlives the runner */
     void *link_arg;
@@ -55,22 +55,34 @@ struct runner_failure {
     char text[CHUNK_ERROR_SIZE];
 };
 
-int runner_new(const struct runner_options *options, struct err_text *ret_error,
+int runner_new(const struct runner_options *options,
+               struct err_text *ret_error,
                struct runner **ret_runner);
 void runner_free(struct runner *runner);
 
 /* Start the clock and let chunks go to the workers that have joined. Workers may join before and after. */
 void runner_begin(struct runner *runner, uint64_t now_us);
 
-void runner_join(struct runner *runner, uint64_t now_us, struct worker_id worker, uint32_t slots,
+void runner_join(struct runner *runner,
+                 uint64_t now_us,
+                 struct worker_id worker,
+                 uint32_t slots,
                  uint32_t credit);
 /* Results of one message, then its credit. The runner reads the results and leaves their `error` to the caller. */
-void runner_results(struct runner *runner, uint64_t now_us, struct worker_id worker,
-                    const struct chunk_result *results, size_t count, uint32_t credit);
-void runner_returned(struct runner *runner, uint64_t now_us, struct worker_id worker,
+void runner_results(struct runner *runner,
+                    uint64_t now_us,
+                    struct worker_id worker,
+                    const struct chunk_result *results,
+                    size_t count,
+                    uint32_t credit);
+void runner_returned(struct runner *runner,
+                     uint64_t now_us,
+                     struct worker_id worker,
                      struct chunk_id chunk);
 /* Something happened to a worker: one of SCHED_HEARD, _WORKER_DRAINING, _WORKER_LEFT, _WORKER_LOST. A worker that never joined is ignored. */
-void runner_worker_event(struct runner *runner, uint64_t now_us, struct worker_id worker,
+void runner_worker_event(struct runner *runner,
+                         uint64_t now_us,
+                         struct worker_id worker,
                          enum sched_event_type type);
 /* No worker can come any more: with none left the run ends as RUNNER_STALLED. */
 void runner_no_more_workers(struct runner *runner, uint64_t now_us);

@@ -460,7 +460,7 @@ bool sched_wants_items(const struct sched *sched)
     }
     /* Twice what the share of a slot is taken from, so that chunks of a stream do not shrink for want of reading ahead. */
     uint64_t slots = sched->workers.slots > 0 ? sched->workers.slots : 1;
-    uint64_t ahead = 2 * SCHED_SHARES * slots;
+    uint64_t ahead = slots * 2 * SCHED_SHARES;
     uint64_t fresh = sched->stats.items_available - sched->cut;
     return fresh / ahead < sched_size_wanted(sched);
 }

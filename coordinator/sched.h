@@ -31,39 +31,43 @@ struct sched_options {
     uint32_t workers_max;     /* 1 to 65536 */
     uint64_t chunk_items;     /* items of every chunk; 0: automatic */
     uint64_t chunk_target_us; /* what an automatic chunk should take; 100,000 */
-    uint32_t attempts_max;    /* attempts of a chunk that may end with the loss of its worker before its items count as failed; 3 */
-    uint64_t lease_us;        /* a worker not heard of for this long is lost, and what it holds is queued again; 0: never */
+    uint32_t attempts_max;    /* losses of its worker after which a chunk's items fail; 3 */
+    uint64_t lease_us;        /* a worker silent for this long is lost; 0: never */
 };
 
 enum sched_event_type {
     SCHED_ITEMS = 1,       /* items [0, available) exist; `final`: there will be no more */
     SCHED_WORKER_JOINED,   /* a worker is ready for this job */
     SCHED_CREDIT,          /* it may be sent `credit` more chunks */
-    SCHED_HEARD,           /* it said something: its lease is renewed. Every other event of a worker renews it too */
+    SCHED_HEARD,           /* a sign of life renews its lease, as every other event of it does */
     SCHED_RESULT,          /* one attempt at a chunk ended */
     SCHED_CHUNK_RETURNED,  /* it gives back a chunk that it has not begun; burns no attempt */
-    SCHED_WORKER_DRAINING, /* it is leaving: nothing more is sent to it, what it holds may still finish */
-    SCHED_WORKER_LEFT,     /* it left on purpose: what it still held is queued again and burns no attempt */
+    SCHED_WORKER_DRAINING, /* nothing more is sent to it, what it holds may still finish */
+    SCHED_WORKER_LEFT,     /* on purpose: what it still held is queued again, burning no attempt */
     SCHED_WORKER_LOST,     /* it is gone: what it held is queued again, burning an attempt */
     SCHED_NO_MORE_WORKERS, /* no further worker can ever join */
     SCHED_TICK,            /* time passed: leases */
-    SCHED_CANCEL,          /* stop: nothing is sent any more, the job ends with what is accounted for */
+    SCHED_CANCEL,          /* the job ends with what is accounted for */
 };
 
 struct sched_event {
     enum sched_event_type type;
     struct worker_id worker; /* of the events that have one */
+
     union {
         struct {
             uint64_t available;
-            uint64_t chunk_items_max; /* most items of one chunk, from the size of their bytes; 0: no limit */
+            uint64_t chunk_items_max; /* most items of one chunk, for their bytes; 0: no limit */
             bool final;
         } items;
+
         struct {
             uint32_t slots;  /* items that it runs at once, at least 1 */
             uint32_t credit; /* chunks it may be sent at once */
         } joined;
+
         uint32_t credit;
+
         struct {
             struct chunk_id chunk;
             uint32_t attempt;
@@ -76,18 +80,19 @@ struct sched_event {
 
 enum sched_action_type {
     SCHED_SEND = 1,    /* send this chunk to `worker` */
-    SCHED_FINISHED,    /* this chunk is accounted for: its bytes may go; its result is the one of the event in hand */
-    SCHED_ABANDONED,   /* this chunk has used up its attempts: its items were counted as failed; its bytes may go */
-    SCHED_DROP_WORKER, /* `worker` was silent for longer than its lease: forget it, it has to register again */
-    SCHED_STALLED,     /* no worker is left and none can come: the job cannot go on. Said once */
-    SCHED_DONE,        /* every item is accounted for, or the job was cancelled. Said once, and nothing after it */
+    SCHED_FINISHED,    /* its bytes may go; its result is the one of the event in hand */
+    SCHED_ABANDONED,   /* it used up its attempts, its items count as failed; its bytes may go */
+    SCHED_DROP_WORKER, /* it was silent for its lease: forget it, it has to register again */
+    SCHED_STALLED,     /* no worker is left and none can come, but work. Said once */
+    SCHED_DONE,        /* all is accounted for, or cancelled. Said once, and nothing after it */
 };
 
 struct sched_action {
     enum sched_action_type type;
     struct worker_id worker;
     struct chunk_id chunk;
-    uint32_t slot; /* dense index of the chunk, reused after FINISHED or ABANDONED: the shell keeps bytes by it */
+    uint32_t
+        slot; /* dense index, reused after FINISHED or ABANDONED: the shell keeps bytes by it */
     uint32_t attempt;
     uint64_t first;
     uint64_t count;
@@ -115,16 +120,16 @@ struct sched_stats {
     uint64_t chunks_finished; /* accounted for */
     uint64_t chunks_retried;  /* attempts after the first */
     uint64_t chunks_abandoned;
-    uint64_t duplicates;      /* results that came after the first */
-    uint64_t strays;          /* results for chunks that were never, or from workers that are not registered */
+    uint64_t duplicates; /* results that came after the first */
+    uint64_t strays;     /* results for chunks that never were, or of unregistered workers */
     uint64_t workers_joined;
     uint64_t workers_lost;
     uint64_t workers_left;
     uint32_t workers_live;
     uint32_t slots_live;
-    double item_cost_us;      /* moving average; 0 before the first result */
-    uint64_t chunk_items;     /* size of the last fresh chunk */
-    struct tally tally;       /* of all that is accounted for; abandoned items are in `failed` */
+    double item_cost_us;  /* moving average; 0 before the first result */
+    uint64_t chunk_items; /* size of the last fresh chunk */
+    struct tally tally;   /* of all that is accounted for; abandoned items are in `failed` */
 };
 
 /* Returns 0 or ERR_NOMEM, ERR_INVALID (options out of range; none but chunk_items and lease_us may be 0). */
@@ -137,7 +142,9 @@ void sched_free(struct sched *sched);
  * (an unknown worker, one that joins twice, a shrinking input, a result that does not add up to its chunk's items), ERR_BUSY when a
  * worker joins beyond workers_max, or ERR_NOMEM when there is no memory for one that joins (without memory for more chunks in flight,
  * fewer are in flight). Results that do not count are not errors. After DONE every event is accepted and changes nothing. */
-int sched_step(struct sched *sched, uint64_t now_us, const struct sched_event *event,
+int sched_step(struct sched *sched,
+               uint64_t now_us,
+               const struct sched_event *event,
                struct sched_actions *out);
 
 /* When the next TICK is due; UINT64_MAX: never. */
@@ -150,7 +157,10 @@ void sched_get_stats(const struct sched *sched, struct sched_stats *ret_stats);
 
 /* Walks the intervals that are accounted for, in ascending order, for reports of what was not done. Returns how many there are;
  * `ret_first` and `ret_end` describe number `index`, when there is one. Takes as long as there are chunks in flight. */
-size_t sched_done_spans(const struct sched *sched, size_t index, uint64_t *ret_first, uint64_t *ret_end);
+size_t sched_done_spans(const struct sched *sched,
+                        size_t index,
+                        uint64_t *ret_first,
+                        uint64_t *ret_end);
 
 /* Abort when an invariant is broken; for tests and the simulator. Each has a name, which is in the message:
  * one_state (each chunk in exactly one), credit_conserved, counted_once, held_sums, attempts_bounded. O(state). */

@@ -55,14 +55,15 @@ static void bucket_remove(struct sched_workers *workers, uint32_t gap)
 /* Both arrays anew or neither, so that a failure leaves all as it was. */
 static int resize(struct sched_workers *workers, uint32_t capacity)
 {
-    uint32_t *buckets = malloc(capacity * 2 * sizeof(*buckets));
+    size_t buckets_size = (size_t)capacity * 2 * sizeof(uint32_t);
+    uint32_t *buckets = malloc(buckets_size);
     struct sched_worker *table = malloc(capacity * sizeof(*table));
     if (buckets == NULL || table == NULL) {
         free(buckets);
         free(table);
         return ERR_NOMEM;
     }
-    memset(buckets, 0xff, capacity * 2 * sizeof(*buckets)); /* INDEX_NONE */
+    memset(buckets, 0xff, buckets_size); /* INDEX_NONE */
     if (workers->capacity > 0) {
         memcpy(table, workers->table, workers->capacity * sizeof(*table));
     }

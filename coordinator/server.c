@@ -34,13 +34,17 @@ static int check_endpoint(const struct server_options *options, struct err_text 
     if (zsock_endpoint_is_local(options->endpoint) || options->insecure) {
         return 0;
     }
-    return err_set(ret_error, ERR_INVALID,
-                   "refusing to listen on '%s': it can be reached from other machines and nothing is "
-                   "encrypted or authenticated; add --insecure if that network is trusted",
-                   options->endpoint);
+    return err_set(
+        ret_error,
+        ERR_INVALID,
+        "refusing to listen on '%s': it can be reached from other machines and nothing is "
+        "encrypted or authenticated; add --insecure if that network is trusted",
+        options->endpoint);
 }
 
-int server_new(struct stage *stage, const struct server_options *options, struct err_text *ret_error,
+int server_new(struct stage *stage,
+               const struct server_options *options,
+               struct err_text *ret_error,
                struct server **ret_server)
 {
     int rc = check_endpoint(options, ret_error);
@@ -64,15 +68,15 @@ int server_new(struct stage *stage, const struct server_options *options, struct
     server->encoder = wire_encoder_new();
     server->dirty = calloc(options->workers_max, sizeof(struct peer *));
     rc = peers_init(&server->peers, options->workers_max, (uint64_t)serial << 12);
-    if (rc != 0 || server->context == NULL || server->decoder == NULL ||
-        server->encoder == NULL || server->dirty == NULL) {
+    if (rc != 0 || server->context == NULL || server->decoder == NULL || server->encoder == NULL ||
+        server->dirty == NULL) {
         rc = err_set(ret_error, ERR_NOMEM, "no memory for the server");
         goto out;
     }
     rc = open_socket(server, ret_error);
     if (rc == 0) {
-        (void)uv_timer_start(&server->beat, server_on_beat, options->heartbeat_ms / 2,
-                             options->heartbeat_ms / 2);
+        (void)uv_timer_start(
+            &server->beat, server_on_beat, options->heartbeat_ms / 2, options->heartbeat_ms / 2);
     }
 out:
     if (rc != 0) {
@@ -130,8 +134,12 @@ char *server_describe_workers(const struct server *server, char *ret_text, size_
     for (uint32_t i = 0; i < server->peers.high && len < size; i++) {
         const struct peer *peer = server->peers.by_index[i];
         if (peer != NULL) {
-            int added = snprintf(ret_text + len, size - len, "%s%s@%s", len == 0 ? "" : ", ",
-                                 peer->name, peer->host);
+            int added = snprintf(ret_text + len,
+                                 size - len,
+                                 "%s%s@%s",
+                                 len == 0 ? "" : ", ",
+                                 peer->name,
+                                 peer->host);
             len += (size_t)added;
         }
     }
@@ -188,7 +196,8 @@ static void count_ready(struct server *server, uint64_t *ret_startup_us)
             run->concurrency += peer->slots;
             run->cooperative |= peer->cooperative;
             run->elsewhere |= strcmp(peer->host, server->host) != 0;
-            *ret_startup_us = peer->startup_us > *ret_startup_us ? peer->startup_us : *ret_startup_us;
+            *ret_startup_us = peer->startup_us > *ret_startup_us ? peer->startup_us
+                                                                 : *ret_startup_us;
         }
     }
 }
@@ -240,8 +249,8 @@ static int muster(struct server *server, struct err_text *ret_error, uint64_t *r
     if (run->unable.s[0] != '\0') {
         return err_set(ret_error, ERR_INVALID, "%s", run->unable.s);
     }
-    return err_set(ret_error, ERR_GONE, "no worker is connected to %s",
-                   zsock_endpoint(server->socket));
+    return err_set(
+        ret_error, ERR_GONE, "no worker is connected to %s", zsock_endpoint(server->socket));
 }
 
 static void play(struct server *server, const struct job *job, struct job_result *ret_result)
@@ -269,8 +278,8 @@ static void play(struct server *server, const struct job *job, struct job_result
     ret_result->concurrency = run->concurrency;
     ret_result->cooperative = run->cooperative;
     if (ret_result->outcome == RUNNER_STALLED) {
-        (void)snprintf(ret_result->error, sizeof(ret_result->error),
-                       "every worker is gone and none can come");
+        (void)snprintf(
+            ret_result->error, sizeof(ret_result->error), "every worker is gone and none can come");
     }
 }
 

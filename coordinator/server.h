@@ -15,14 +15,17 @@ struct server;
 
 struct server_options {
     const char *endpoint; /* to listen on; "tcp://127.0.0.1:*" picks a free port */
-    bool insecure;        /* allow endpoints that are neither ipc nor loopback: nothing is encrypted there */
+    bool
+        insecure; /* allow endpoints that are neither ipc nor loopback: nothing is encrypted there */
     uint32_t heartbeat_ms;
     uint32_t workers_max;
-    bool quiet;           /* no notes about workers that come and go */
+    bool quiet; /* no notes about workers that come and go */
 };
 
 /* Listen. Returns 0; ERR_INVALID (not an endpoint, or refused without `insecure`), ERR_BUSY (address in use), ERR_IO, ERR_NOMEM; texts quote the endpoint. */
-int server_new(struct stage *stage, const struct server_options *options, struct err_text *ret_error,
+int server_new(struct stage *stage,
+               const struct server_options *options,
+               struct err_text *ret_error,
                struct server **ret_server);
 
 /* Say BYE to every worker, let it leave the socket, close, free. NULL is allowed. */
@@ -46,9 +49,9 @@ void server_run(struct server *server, const struct job *job, struct job_result 
 struct server_stats {
     uint64_t messages_in;
     uint64_t messages_out;
-    uint64_t bad_frames;      /* dropped: malformed, oversized, wrong magic */
-    uint64_t rejected;        /* workers refused */
-    uint64_t stale_messages;  /* of sessions or jobs that are over */
+    uint64_t bad_frames;     /* dropped: malformed, oversized, wrong magic */
+    uint64_t rejected;       /* workers refused */
+    uint64_t stale_messages; /* of sessions or jobs that are over */
 };
 
 void server_get_stats(const struct server *server, struct server_stats *ret_stats);

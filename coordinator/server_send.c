@@ -1,6 +1,5 @@
-#include "coordinator/server_internal.h"
-
 #include "common/base/check.h"
+#include "coordinator/server_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,7 +37,9 @@ static int put_header(struct server *server, const struct wire_message *message)
 }
 
 /* To somebody who has no session, or as a last word: nothing depends on whether it arrives. */
-static void send_plain(struct server *server, struct zsock_peer address, struct wire_message *message)
+static void send_plain(struct server *server,
+                       struct zsock_peer address,
+                       struct wire_message *message)
 {
     if (put_header(server, message) == 0) {
         (void)zsock_send(server->socket, address, NULL);
@@ -47,8 +48,11 @@ static void send_plain(struct server *server, struct zsock_peer address, struct 
 }
 
 /* Try to send to a registered worker; carries the acknowledgement. */
-int server_try_send(struct server *server, struct peer *peer, struct wire_message *message,
-                    const struct zsock_part *parts, size_t part_count)
+int server_try_send(struct server *server,
+                    struct peer *peer,
+                    struct wire_message *message,
+                    const struct zsock_part *parts,
+                    size_t part_count)
 {
     message->session = peer->session;
     message->ack = peer->seq;
@@ -71,13 +75,18 @@ bool server_send(struct server *server, struct peer *peer, struct wire_message *
 {
     int rc = server_try_send(server, peer, message, NULL, 0);
     if (rc != 0) {
-        server_forget(server, peer, SCHED_WORKER_LOST,
-                  rc == ERR_GONE ? "its connection dropped" : "it does not read what is sent to it");
+        server_forget(server,
+                      peer,
+                      SCHED_WORKER_LOST,
+                      rc == ERR_GONE ? "its connection dropped"
+                                     : "it does not read what is sent to it");
     }
     return rc == 0;
 }
 
-void server_reject(struct server *server, struct zsock_peer address, enum wire_reason reason,
+void server_reject(struct server *server,
+                   struct zsock_peer address,
+                   enum wire_reason reason,
                    const char *text)
 {
     struct wire_message message = {.type = WIRE_REJECT};
@@ -93,7 +102,8 @@ bool server_send_heartbeat(struct server *server, struct peer *peer)
 }
 
 /* The job of the run on stage as a message; its texts point into the job and into `names` and `values` (PARAMS_MAX each). */
-static struct wire_message job_message(const struct server_run *run, struct wire_text *names,
+static struct wire_message job_message(const struct server_run *run,
+                                       struct wire_text *names,
                                        struct wire_text *values)
 {
     const struct job *job = run->job;
@@ -228,4 +238,3 @@ const struct runner_link server_link = {
     .drop = link_drop,
     .ended = link_ended,
 };
-

@@ -2,8 +2,10 @@
 
 #include <stdio.h>
 
-void server_forget(struct server *server, struct peer *peer, enum sched_event_type how,
-                      const char *why)
+void server_forget(struct server *server,
+                   struct peer *peer,
+                   enum sched_event_type how,
+                   const char *why)
 {
     struct worker_id worker = {peer->session};
     bool joined = peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
@@ -41,16 +43,20 @@ static void copy_text(char *to, size_t size, struct wire_text text)
     to[len] = '\0';
 }
 
-static void on_hello(struct server *server, struct zsock_peer address,
+static void on_hello(struct server *server,
+                     struct zsock_peer address,
                      const struct wire_message *message)
 {
     const struct wire_hello *hello = &message->as.hello;
     char text[256];
     if (hello->protocol_major != WIRE_PROTOCOL_MAJOR) {
-        (void)snprintf(text, sizeof(text),
+        (void)snprintf(text,
+                       sizeof(text),
                        "this coordinator speaks protocol %d.%d, the worker %u.%u: install the same "
                        "version of quartet on both",
-                       WIRE_PROTOCOL_MAJOR, WIRE_PROTOCOL_MINOR, hello->protocol_major,
+                       WIRE_PROTOCOL_MAJOR,
+                       WIRE_PROTOCOL_MINOR,
+                       hello->protocol_major,
                        hello->protocol_minor);
         server->stats.rejected++;
         server_note(server, "refused a worker: %s", text);
@@ -64,7 +70,9 @@ static void on_hello(struct server *server, struct zsock_peer address,
     }
     struct peer *peer = peers_add(&server->peers, address);
     if (peer == NULL) {
-        (void)snprintf(text, sizeof(text), "the coordinator holds %u workers and takes no more",
+        (void)snprintf(text,
+                       sizeof(text),
+                       "the coordinator holds %u workers and takes no more",
                        server->peers.count);
         server->stats.rejected++;
         server_reject(server, address, WIRE_REASON_FULL, text);
@@ -95,15 +103,23 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
     }
     if (ready->error.len > 0) {
         peer->state = PEER_UNABLE;
-        (void)err_set(&run->unable, ERR_INVALID, "worker %s@%s: %.*s", peer->name, peer->host,
-                      (int)ready->error.len, ready->error.s);
+        (void)err_set(&run->unable,
+                      ERR_INVALID,
+                      "worker %s@%s: %.*s",
+                      peer->name,
+                      peer->host,
+                      (int)ready->error.len,
+                      ready->error.s);
         return;
     }
     peer->state = PEER_RUNNING;
     peer->slots = ready->slots;
     peer->cooperative = ready->cooperative;
     peer->startup_us = ready->startup_us;
-    runner_join(run->runner, stage_now_us(), (struct worker_id){peer->session}, ready->slots,
+    runner_join(run->runner,
+                stage_now_us(),
+                (struct worker_id){peer->session},
+                ready->slots,
                 ready->credit);
 }
 
@@ -150,12 +166,18 @@ static void on_results(struct server *server, struct peer *peer, const struct wi
     server_mark_dirty(server, peer);
     if (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING) {
         size_t count = unpack_results(server, results);
-        runner_results(server->run.runner, stage_now_us(), (struct worker_id){peer->session},
-                       server->results, count, results->credit);
+        runner_results(server->run.runner,
+                       stage_now_us(),
+                       (struct worker_id){peer->session},
+                       server->results,
+                       count,
+                       results->credit);
     }
 }
 
-static void on_returned(struct server *server, struct peer *peer, const struct wire_message *message)
+static void on_returned(struct server *server,
+                        struct peer *peer,
+                        const struct wire_message *message)
 {
     if (peer->state != PEER_RUNNING && peer->state != PEER_LEAVING) {
         peer->state = peer->state == PEER_IDLE ? PEER_IDLE : PEER_UNABLE;
@@ -168,12 +190,14 @@ static void on_returned(struct server *server, struct peer *peer, const struct w
         runner_worker_event(server->run.runner, now_us, worker, SCHED_WORKER_DRAINING);
     }
     for (size_t i = 0; i < message->as.returned.count; i++) {
-        runner_returned(server->run.runner, now_us, worker,
-                        (struct chunk_id){message->as.returned.id[i]});
+        runner_returned(
+            server->run.runner, now_us, worker, (struct chunk_id){message->as.returned.id[i]});
     }
 }
 
-static void on_heartbeat(struct server *server, struct peer *peer, const struct wire_message *message)
+static void on_heartbeat(struct server *server,
+                         struct peer *peer,
+                         const struct wire_message *message)
 {
     if (message->job == 0) {
         peer->busy_job = 0;
@@ -181,16 +205,20 @@ static void on_heartbeat(struct server *server, struct peer *peer, const struct 
     }
     if (peer->state == PEER_RUNNING) {
         peer->cpu_us = message->as.heartbeat.cpu_us;
-        runner_worker_event(server->run.runner, stage_now_us(), (struct worker_id){peer->session},
-                            SCHED_HEARD);
+        runner_worker_event(
+            server->run.runner, stage_now_us(), (struct worker_id){peer->session}, SCHED_HEARD);
     }
 }
 
 static void on_bye(struct server *server, struct peer *peer, const struct wire_message *message)
 {
-    server_note(server, "worker %s@%s left%s%.*s", peer->name, peer->host,
-         message->as.reject.text.len > 0 ? ": " : "", (int)message->as.reject.text.len,
-         message->as.reject.text.s);
+    server_note(server,
+                "worker %s@%s left%s%.*s",
+                peer->name,
+                peer->host,
+                message->as.reject.text.len > 0 ? ": " : "",
+                (int)message->as.reject.text.len,
+                message->as.reject.text.s);
     server_forget(server, peer, SCHED_WORKER_LEFT, "");
 }
 
@@ -208,7 +236,8 @@ static const struct {
     [WIRE_BYE] = {on_bye, false},
 };
 
-static void on_session_message(struct server *server, struct zsock_peer address,
+static void on_session_message(struct server *server,
+                               struct zsock_peer address,
                                const struct wire_message *message)
 {
     size_t type = message->type;
@@ -226,14 +255,18 @@ static void on_session_message(struct server *server, struct zsock_peer address,
     }
     peer->heard_us = stage_now_us();
     bool of_run = server->run.runner != NULL && message->job == server->run.job_id;
-    if ((handlers[type].of_run || (message->type == WIRE_HEARTBEAT && message->job != 0)) && !of_run) {
+    if ((handlers[type].of_run || (message->type == WIRE_HEARTBEAT && message->job != 0)) &&
+        !of_run) {
         server->stats.stale_messages++;
         return;
     }
     handlers[type].on(server, peer, message);
 }
 
-static void on_message(void *arg, struct zsock_peer address, const void *header, size_t len,
+static void on_message(void *arg,
+                       struct zsock_peer address,
+                       const void *header,
+                       size_t len,
                        struct blob *payload)
 {
     struct server *server = arg;
@@ -311,4 +344,3 @@ void server_on_beat(uv_timer_t *timer)
         }
     }
 }
-

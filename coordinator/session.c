@@ -71,20 +71,28 @@ static int gather_workers(struct session *session, uint64_t timeout_us, struct e
         return 0;
     }
     if (rc == 0) {
-        return err_set(ret_error, ERR_CHILD, "a worker of this machine ended while it was starting: %s",
+        return err_set(ret_error,
+                       ERR_CHILD,
+                       "a worker of this machine ended while it was starting: %s",
                        fleet_last_end(session->fleet));
     }
     if (rc == ERR_CANCELLED) {
         return err_set(ret_error, rc, "interrupted while waiting for workers");
     }
     char names[256];
-    return err_set(ret_error, rc,
-                   "waited %.3g s for %u workers at %s: %u came%s%s, %u are missing; start them with "
-                   "'quartet-worker --connect %s'",
-                   (double)timeout_us / 1e6, session->expected, server_endpoint(session->server), came,
-                   came > 0 ? ": " : "",
-                   server_describe_workers(session->server, names, sizeof(names)),
-                   session->expected - came, server_endpoint(session->server));
+    return err_set(
+        ret_error,
+        rc,
+        "waited %.3g s for %u workers at %s: %u came%s%s, %u are missing; start them with "
+        "'quartet-worker --connect %s'",
+        (double)timeout_us / 1e6,
+        session->expected,
+        server_endpoint(session->server),
+        came,
+        came > 0 ? ": " : "",
+        server_describe_workers(session->server, names, sizeof(names)),
+        session->expected - came,
+        server_endpoint(session->server));
 }
 
 static int open_workers(struct session *session, struct err_text *ret_error)
@@ -113,8 +121,10 @@ static int open_workers(struct session *session, struct err_text *ret_error)
     }
     session->expected = (uint32_t)(options->workers + options->wait_count);
     if (options->listen != NULL && !options->quiet) {
-        (void)fprintf(stderr, "quartet: listening on %s, waiting for %llu workers\n",
-                      server_endpoint(session->server), (unsigned long long)options->wait_count);
+        (void)fprintf(stderr,
+                      "quartet: listening on %s, waiting for %llu workers\n",
+                      server_endpoint(session->server),
+                      (unsigned long long)options->wait_count);
     }
     uint64_t timeout_us = options->listen != NULL ? (uint64_t)(options->wait_timeout_s * 1e6)
                                                   : (uint64_t)LOCAL_START_LIMIT_US;
@@ -123,14 +133,17 @@ static int open_workers(struct session *session, struct err_text *ret_error)
 
 /* --- life --- */
 
-int session_open(const struct options *options, struct zygote *zygote, struct err_text *ret_error,
+int session_open(const struct options *options,
+                 struct zygote *zygote,
+                 struct err_text *ret_error,
                  struct session **ret_session)
 {
     struct session *session = calloc(1, sizeof(*session));
     if (session == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory");
     }
-    *ret_session = session; /* also after a failure: its signal is asked for, and session_close ends what was begun */
+    *ret_session =
+        session; /* also after a failure: its signal is asked for, and session_close ends what was begun */
     session->options = options;
     session->zygote = zygote;
     bool bars = !options->no_progress && !options->quiet && progress_possible(stderr);
@@ -161,7 +174,9 @@ void session_close(struct session *session)
     free(session);
 }
 
-void session_run(struct session *session, const struct job *job, enum placement placement,
+void session_run(struct session *session,
+                 const struct job *job,
+                 enum placement placement,
                  struct job_result *ret_result)
 {
     if (placement == PLACEMENT_LOCAL) {

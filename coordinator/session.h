@@ -15,14 +15,18 @@ struct session;
 
 /* Open the stage; with workers involved also listen, start the local ones, and wait for all that are expected. Returns 0; ERR_TIMEOUT (names who is missing),
  * ERR_CANCELLED, ERR_CHILD (a worker could not start), or an error of listening. */
-int session_open(const struct options *options, struct zygote *zygote, struct err_text *ret_error,
+int session_open(const struct options *options,
+                 struct zygote *zygote,
+                 struct err_text *ret_error,
                  struct session **ret_session);
 
 /* Say BYE to the workers, wait until those started here have ended, end the origin, free. NULL is allowed. */
 void session_close(struct session *session);
 
 /* Run one job. Before a distributed one, workers that were started here and have died are started again, so that every cell has the same number. */
-void session_run(struct session *session, const struct job *job, enum placement placement,
+void session_run(struct session *session,
+                 const struct job *job,
+                 enum placement placement,
                  struct job_result *ret_result);
 
 /* Has a signal asked to stop? Its number, or 0. */

@@ -38,8 +38,10 @@ int items_parse_range(const char *text, struct items_spec *spec, struct err_text
     char first_text[UNITS_TEXT_SIZE];
     size_t first_len = colon == NULL ? 0 : (size_t)(colon - text);
     if (colon == NULL || first_len >= sizeof(first_text)) {
-        return err_set(ret_error, ERR_INVALID,
-                       "range '%.64s' is not FIRST:LAST (inclusive integers, as in 1:1000)", text);
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "range '%.64s' is not FIRST:LAST (inclusive integers, as in 1:1000)",
+                       text);
     }
     memcpy(first_text, text, first_len);
     first_text[first_len] = '\0';
@@ -47,18 +49,21 @@ int items_parse_range(const char *text, struct items_spec *spec, struct err_text
     uint64_t last = 0;
     if (units_parse_u64(first_text, UINT64_MAX, &first) != 0 ||
         units_parse_u64(colon + 1, UINT64_MAX, &last) != 0) {
-        return err_set(ret_error, ERR_INVALID,
+        return err_set(ret_error,
+                       ERR_INVALID,
                        "range '%.64s' is not FIRST:LAST with integers from 0 to "
                        "18446744073709551615",
                        text);
     }
     if (last < first) {
-        return err_set(ret_error, ERR_INVALID,
-                       "range '%.64s' runs backwards: write the smaller number first", text);
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "range '%.64s' runs backwards: write the smaller number first",
+                       text);
     }
     if (first == 0 && last == UINT64_MAX) {
-        return err_set(ret_error, ERR_INVALID, "range '%.64s' has 2^64 items, one too many to count",
-                       text);
+        return err_set(
+            ret_error, ERR_INVALID, "range '%.64s' has 2^64 items, one too many to count", text);
     }
     spec->is_range = true;
     spec->range_first = first;
@@ -79,18 +84,20 @@ static int open_file(struct source *source, struct err_text *ret_error)
     }
     struct stat status;
     if (source->fd < 0 || fstat(source->fd, &status) != 0) {
-        return err_set(ret_error, ERR_IO, "cannot read the items '%s': %s", spec->path,
-                       strerror(errno));
+        return err_set(
+            ret_error, ERR_IO, "cannot read the items '%s': %s", spec->path, strerror(errno));
     }
     if (S_ISDIR(status.st_mode)) {
-        return err_set(ret_error, ERR_IO, "cannot read the items '%s': it is a directory",
-                       spec->path);
+        return err_set(
+            ret_error, ERR_IO, "cannot read the items '%s': it is a directory", spec->path);
     }
     source->pollable = !S_ISREG(status.st_mode);
     return 0;
 }
 
-int source_open(const struct items_spec *spec, struct err_text *ret_error, struct source **ret_source)
+int source_open(const struct items_spec *spec,
+                struct err_text *ret_error,
+                struct source **ret_source)
 {
     struct source *source = calloc(1, sizeof(*source));
     if (source == NULL) {
@@ -193,9 +200,11 @@ static int parse(struct source *source, struct err_text *ret_error)
         char *end = left == 0 ? NULL : memchr(start, source->spec.separator, left);
         size_t len = end == NULL ? left : (size_t)(end - start);
         if (len > ITEM_LEN_MAX) {
-            return err_set(ret_error, ERR_INVALID,
+            return err_set(ret_error,
+                           ERR_INVALID,
                            "item %llu of '%s' is longer than %d bytes: is the separator right?",
-                           (unsigned long long)(source->items_read + 1), source->spec.path,
+                           (unsigned long long)(source->items_read + 1),
+                           source->spec.path,
                            ITEM_LEN_MAX);
         }
         if (end != NULL) {
@@ -231,7 +240,10 @@ int source_read(struct source *source, struct err_text *ret_error)
         return 0;
     }
     if (got < 0) {
-        return err_set(ret_error, ERR_IO, "reading the items '%s' failed: %s", source->spec.path,
+        return err_set(ret_error,
+                       ERR_IO,
+                       "reading the items '%s' failed: %s",
+                       source->spec.path,
                        strerror(errno));
     }
     source->at_end = got == 0;
@@ -245,8 +257,8 @@ static size_t measure(const struct source *source, uint64_t count)
 {
     const char *at = source->text + source->taken;
     for (uint64_t i = 0; i < count; i++) {
-        const char *end = memchr(at, source->spec.separator,
-                                 source->parsed - (size_t)(at - source->text));
+        const char *end = memchr(
+            at, source->spec.separator, source->parsed - (size_t)(at - source->text));
         CHECK(end != NULL);
         at = end + 1;
     }

@@ -21,8 +21,8 @@ struct items_spec {
     uint64_t range_first; /* inclusive */
     uint64_t range_last;  /* inclusive, at least range_first; the count fits uint64_t */
     const char *path;     /* of a file; for messages also when `fd` is used */
-    int fd;               /* at least 0: read this descriptor from its offset 0 instead of opening `path` (a spooled standard input); else -1 */
-    char separator;       /* '\n' or '\0' */
+    int fd; /* at least 0: read this descriptor from its offset 0 instead of opening `path` (a spooled standard input); else -1 */
+    char separator; /* '\n' or '\0' */
 };
 
 /* "FIRST:LAST" into `spec`. ERR_INVALID quotes it: not numbers, beyond 2^64-1, backwards, or 2^64 items. */
@@ -31,7 +31,9 @@ int items_parse_range(const char *text, struct items_spec *spec, struct err_text
 struct source;
 
 /* Returns 0; ERR_IO when the file cannot be opened (quotes it); ERR_NOMEM. */
-int source_open(const struct items_spec *spec, struct err_text *ret_error, struct source **ret_source);
+int source_open(const struct items_spec *spec,
+                struct err_text *ret_error,
+                struct source **ret_source);
 void source_close(struct source *source);
 
 /* Items that have been read so far, and whether there are no more. */

@@ -9,7 +9,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
 #include <uv.h>
 
 struct stage {
@@ -19,8 +18,8 @@ struct stage {
     uv_signal_t interrupt;
     uv_signal_t terminate;
     uv_poll_t items;
-    int items_fd; /* that `items` watches; -1: none */
-    int signal;   /* the one that asked to stop; 0: none */
+    int items_fd;          /* that `items` watches; -1: none */
+    int signal;            /* the one that asked to stop; 0: none */
     struct runner *runner; /* of the run on stage; NULL between runs */
     struct progress *progress;
     bool progress_on;

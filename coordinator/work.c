@@ -18,7 +18,10 @@ static bool has_param(const struct workload_ops *workload, const char *name)
     return false;
 }
 
-int work_choose(struct work *work, const char *name, const struct options *options, bool strict,
+int work_choose(struct work *work,
+                const char *name,
+                const struct options *options,
+                bool strict,
                 struct err_text *ret_error)
 {
     memset(work, 0, sizeof(*work));
@@ -35,8 +38,8 @@ int work_choose(struct work *work, const char *name, const struct options *optio
         struct params trial = {0};
         rc = params_copy(&trial, &work->params);
         if (rc == 0) {
-            rc = params_resolve(&trial, work->workload->params, work->workload->param_count,
-                                ret_error);
+            rc = params_resolve(
+                &trial, work->workload->params, work->workload->param_count, ret_error);
         }
         params_deinit(&trial);
     }
@@ -53,16 +56,20 @@ static bool known_to_any(const struct work *works, size_t count, const char *par
     return false;
 }
 
-int work_check_params(const struct work *works, size_t count, const struct options *options,
+int work_check_params(const struct work *works,
+                      size_t count,
+                      const struct options *options,
                       struct err_text *ret_error)
 {
     for (size_t i = 0; i < options->params.count; i++) {
         const char *param = options->params.list[i].name;
         if (!known_to_any(works, count, param)) {
-            return err_set(ret_error, ERR_NOT_FOUND,
-                           "--param '%s': none of the workloads compared has a parameter of that name; "
-                           "'quartet workloads NAME' lists them",
-                           param);
+            return err_set(
+                ret_error,
+                ERR_NOT_FOUND,
+                "--param '%s': none of the workloads compared has a parameter of that name; "
+                "'quartet workloads NAME' lists them",
+                param);
         }
     }
     return 0;
@@ -75,7 +82,9 @@ static int spool_stdin(struct items_spec *items, struct err_text *ret_error)
     char buffer[64 * 1024];
     ssize_t got = 0;
     if (spool == NULL) {
-        return err_set(ret_error, ERR_IO, "cannot make a temporary file for standard input: %s",
+        return err_set(ret_error,
+                       ERR_IO,
+                       "cannot make a temporary file for standard input: %s",
                        strerror(errno));
     }
     while ((got = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0) {
@@ -87,13 +96,14 @@ static int spool_stdin(struct items_spec *items, struct err_text *ret_error)
     items->fd = failed ? -1 : dup(fileno(spool));
     (void)fclose(spool);
     if (items->fd < 0) {
-        return err_set(ret_error, ERR_IO, "cannot keep a copy of standard input: %s",
-                       strerror(errno));
+        return err_set(
+            ret_error, ERR_IO, "cannot keep a copy of standard input: %s", strerror(errno));
     }
     return 0;
 }
 
-static int check_kind(const struct work *work, const struct options *options,
+static int check_kind(const struct work *work,
+                      const struct options *options,
                       struct err_text *ret_error)
 {
     unsigned wanted = work->items.is_range ? WORKLOAD_NUMBERS : WORKLOAD_BYTES;
@@ -101,16 +111,22 @@ static int check_kind(const struct work *work, const struct options *options,
         return 0;
     }
     if (work->items.is_range) {
-        return err_set(ret_error, ERR_INVALID,
+        return err_set(ret_error,
+                       ERR_INVALID,
                        "workload %s takes items from --items, not numbers (--range '%s')",
-                       work->workload->name, options->range_text);
+                       work->workload->name,
+                       options->range_text);
     }
-    return err_set(ret_error, ERR_INVALID,
+    return err_set(ret_error,
+                   ERR_INVALID,
                    "workload %s takes numbers: give --range FIRST:LAST instead of --items '%s'",
-                   work->workload->name, options->items_path);
+                   work->workload->name,
+                   options->items_path);
 }
 
-int work_check_items(struct work *work, const struct options *options, bool rereadable,
+int work_check_items(struct work *work,
+                     const struct options *options,
+                     bool rereadable,
                      struct err_text *ret_error)
 {
     if (options->has_items) {
@@ -135,7 +151,9 @@ int work_check_items(struct work *work, const struct options *options, bool rere
     }
     rc = rc != 0 ? rc : items_count(&work->items, ret_error, &work->count);
     if (rc == 0 && work->count == 0) {
-        return err_set(ret_error, ERR_INVALID, "there are no items: '%s' is empty",
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "there are no items: '%s' is empty",
                        is_stdin ? "standard input" : work->items.path);
     }
     return rc;
@@ -149,19 +167,21 @@ int work_resolve(struct work *work, const char *origin_url, struct err_text *ret
         struct params settled = {0};
         char url[256];
         rc = params_copy(&settled, &work->params);
-        rc = rc != 0 ? rc
-                     : params_resolve(&settled, work->workload->params, work->workload->param_count,
-                                      ret_error);
+        rc = rc != 0
+                 ? rc
+                 : params_resolve(
+                       &settled, work->workload->params, work->workload->param_count, ret_error);
         if (rc == 0) {
-            (void)snprintf(url, sizeof(url), "%s/delay/%g", origin_url,
-                           params_seconds(&settled, "delay"));
+            (void)snprintf(
+                url, sizeof(url), "%s/delay/%g", origin_url, params_seconds(&settled, "delay"));
             rc = params_set(&work->params, "url", url);
         }
         params_deinit(&settled);
     }
-    return rc != 0 ? rc
-                   : params_resolve(&work->params, work->workload->params,
-                                    work->workload->param_count, ret_error);
+    return rc != 0
+               ? rc
+               : params_resolve(
+                     &work->params, work->workload->params, work->workload->param_count, ret_error);
 }
 
 void work_deinit(struct work *work)

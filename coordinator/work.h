@@ -11,24 +11,31 @@
 
 struct work {
     const struct workload_ops *workload;
-    struct params params;     /* resolved by work_resolve */
+    struct params params; /* resolved by work_resolve */
     struct items_spec items;
-    uint64_t count;           /* items; 0: not known yet (standard input that is read as it comes) */
-    bool needs_origin;        /* downloads without a URL of the user's */
+    uint64_t count;    /* items; 0: not known yet (standard input that is read as it comes) */
+    bool needs_origin; /* downloads without a URL of the user's */
 };
 
 /* Which of the parameters given in `options` are for `workload` goes into `work`; ERR_NOT_FOUND for an unknown workload. `strict`: a parameter that it does not have
  * is refused with the nearest name; otherwise it is left out (it may belong to another workload of the same command: work_check_params). */
-int work_choose(struct work *work, const char *name, const struct options *options, bool strict,
+int work_choose(struct work *work,
+                const char *name,
+                const struct options *options,
+                bool strict,
                 struct err_text *ret_error);
 
 /* Is every given parameter known to at least one of the works? */
-int work_check_params(const struct work *works, size_t count, const struct options *options,
+int work_check_params(const struct work *works,
+                      size_t count,
+                      const struct options *options,
                       struct err_text *ret_error);
 
 /* Check the items: of a kind that the workload takes, readable, not empty. `rereadable`: they will be read several times, so standard input is copied to a
  * temporary file first; otherwise standard input is left alone. */
-int work_check_items(struct work *work, const struct options *options, bool rereadable,
+int work_check_items(struct work *work,
+                     const struct options *options,
+                     bool rereadable,
                      struct err_text *ret_error);
 
 /* Fill in defaults, and `origin_url` where the user gave no URL (NULL unless needs_origin). */

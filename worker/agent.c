@@ -10,7 +10,7 @@
 enum {
     CREDIT_MAX = 65536,
     DIRECT_ACTIONS = 8, /* most actions of a step besides the messages that are cut to size */
-    LAST_ACTIONS = 2,   /* BYE and EXIT always find room */
+    LAST_ACTIONS = 3,   /* an order to the engine, BYE and EXIT always find room */
 };
 
 static const uint64_t heartbeat_us_max = UINT64_C(3600000000);
@@ -47,28 +47,35 @@ static uint32_t take_credit(struct agent *agent)
     return credit;
 }
 
-static void start_engine(struct agent *agent, struct agent_actions *out)
+/* One order to the engine at most comes of an event. It goes out after the messages: the shell may answer an order at once, with an event
+ * of its own, and what that event makes the agent say must not overtake what it said before. */
+static void order_engine(struct agent *agent, enum agent_action_type order)
+{
+    CHECK(agent->order == 0);
+    agent->order = order;
+}
+
+static void start_engine(struct agent *agent)
 {
     agent_move_engine(agent, ENGINE_IS_STARTING);
     agent->engine_job = agent->job;
     agent->busy_us = agent->now_us;
-    agent_emit(agent, out, AGENT_START_ENGINE);
+    order_engine(agent, AGENT_START_ENGINE);
 }
 
 /* What the engine holds is lost with it. */
-static void stop_engine(struct agent *agent, struct agent_actions *out)
+static void stop_engine(struct agent *agent)
 {
     agent_move_engine(agent, ENGINE_IS_STOPPING);
     agent->held = 0;
     agent->credit_out = 0;
-    agent->taking_back = 0;
-    agent_emit(agent, out, AGENT_STOP_ENGINE)->job = agent->engine_job;
+    order_engine(agent, AGENT_STOP_ENGINE);
 }
 
-static void forget_job(struct agent *agent, struct agent_actions *out)
+static void forget_job(struct agent *agent)
 {
     if (agent->engine == ENGINE_IS_STARTING || agent->engine == ENGINE_IS_RUNNING) {
-        stop_engine(agent, out);
+        stop_engine(agent);
     }
     agent_results_forget(&agent->results);
     agent->returned.sent = agent->returned.count;
@@ -230,7 +237,7 @@ static void on_job(struct agent *agent, const struct agent_event *event, struct 
         }
         return;
     }
-    forget_job(agent, out);
+    forget_job(agent);
     if (agent->draining) {
         return;
     }
@@ -238,7 +245,7 @@ static void on_job(struct agent *agent, const struct agent_event *event, struct 
     agent->job_asked = true;
     agent->job_credit = event->as.job.credit_fixed;
     if (agent->engine == ENGINE_IS_NONE) {
-        start_engine(agent, out);
+        start_engine(agent);
     }
 }
 
@@ -246,8 +253,9 @@ static void on_cancel(struct agent *agent,
                       const struct agent_event *event,
                       struct agent_actions *out)
 {
+    (void)out;
     if (in_session(agent, event) && event->job == agent->job && agent->job != 0) {
-        forget_job(agent, out);
+        forget_job(agent);
     }
 }
 
@@ -282,20 +290,21 @@ static void on_engine_failed(struct agent *agent,
     if (agent->job_asked) {
         say_ready(agent, out);
     }
-    stop_engine(agent, out);
+    stop_engine(agent);
 }
 
 static void on_engine_stopped(struct agent *agent,
                               const struct agent_event *event,
                               struct agent_actions *out)
 {
+    (void)out;
     if (agent->engine != ENGINE_IS_STOPPING || event->job != agent->engine_job) {
         return;
     }
     agent_move_engine(agent, ENGINE_IS_NONE);
     agent->engine_job = 0;
     if (agent->job != 0 && !agent->job_failed) {
-        start_engine(agent, out);
+        start_engine(agent);
     }
 }
 
@@ -328,8 +337,7 @@ static void on_chunks(struct agent *agent,
     agent_emit(agent, out, AGENT_SUBMIT);
     if (agent->draining) {
         /* They were under way when the drain began. The agent knows no ids; the engine gives back what it has not begun. */
-        agent->taking_back++;
-        agent_emit(agent, out, AGENT_TAKE_BACK);
+        order_engine(agent, AGENT_TAKE_BACK);
     }
 }
 
@@ -370,6 +378,7 @@ static void on_drain(struct agent *agent,
                      const struct agent_event *event,
                      struct agent_actions *out)
 {
+    (void)out;
     bool from_signal = event->session == 0;
     if (agent->draining || !(from_signal || in_session(agent, event))) {
         return;
@@ -377,8 +386,7 @@ static void on_drain(struct agent *agent,
     agent->draining = true;
     agent->drain_us = agent->now_us;
     if (agent->engine == ENGINE_IS_RUNNING && agent->held > 0) {
-        agent->taking_back++;
-        agent_emit(agent, out, AGENT_TAKE_BACK);
+        order_engine(agent, AGENT_TAKE_BACK);
     } else {
         agent->returned.due = agent_can_deliver(agent) &&
                               agent_results_unacked(&agent->results) > 0;
@@ -391,11 +399,10 @@ static void on_taken_back(struct agent *agent,
 {
     (void)out;
     size_t count = event->as.taken_back.count;
-    if (agent->taking_back == 0) {
+    if (!agent->draining || agent->engine != ENGINE_IS_RUNNING) {
         return;
     }
     CHECK(count <= agent->held);
-    agent->taking_back--;
     agent->held -= (uint32_t)count;
     if (!agent_can_deliver(agent)) {
         return; /* no session that they were given in: the coordinator has them back already */
@@ -462,10 +469,18 @@ static void send_pending(struct agent *agent, struct agent_actions *out)
     }
 }
 
+static void give_order(struct agent *agent, struct agent_actions *out)
+{
+    if (agent->order != 0) {
+        agent_emit(agent, out, agent->order)->job = agent->engine_job;
+        agent->order = 0;
+    }
+}
+
 static void leave_when_drained(struct agent *agent, struct agent_actions *out)
 {
-    bool drained = agent->draining && agent->held == 0 && agent->taking_back == 0 &&
-                   !agent_has_returned(agent) && agent_results_unacked(&agent->results) == 0;
+    bool drained = agent->draining && agent->held == 0 && !agent_has_returned(agent) &&
+                   agent_results_unacked(&agent->results) == 0;
     if (drained) {
         err_set(&agent->exit_text, 0, "drained: everything was finished or given back");
         agent_say_bye_and_leave(agent, out);
@@ -572,6 +587,7 @@ int agent_step(struct agent *agent,
     reactions[event->type](agent, event, out);
     if (agent->link != LINK_LEFT) {
         send_pending(agent, out);
+        give_order(agent, out);
         leave_when_drained(agent, out);
     }
     return 0;

@@ -3,13 +3,19 @@
  *
  * Events and the time go in, actions come out; worker/client.c is the shell that performs them on ZeroMQ and the engine.
  *
- * A session begins with WELCOME and ends when the connection drops, the coordinator is silent for too long, or it rejects the session.
+ * A session begins with WELCOME and ends when the connection drops, the coordinator is silent or acknowledges nothing for
+ * AGENT_SILENCE_BEATS heartbeats, it sends more chunks than there was credit for, or it rejects the session. After a refusal the next HELLO
+ * waits, from 100 ms to 5 s, doubling.
  * A worker that lost its session goes on working: it registers again with the same nonce, and results that were not acknowledged
  * are sent again. Only a new job, or CANCEL, makes it forget them.
  *
+ * A drain gives back what is unbegun (RETURNED), finishes the rest, and leaves when every result is acknowledged; at drain_limit_us; or
+ * after 5 s in which nothing could be delivered. A second DRAIN changes nothing.
+ *
  * Credit: the window is how many chunks the worker wants to hold. It starts at twice the slots (at least 4) and, unless the job
  * fixes it, follows the rate at which chunks finish, so that about AGENT_WINDOW_US of work is at hand: at most doubling at a time,
- * never under twice the slots, never over credit_max. Held chunks plus credit out never exceed the window's largest value so far, and
+ * never under twice the slots, never over credit_max. It doubles too when chunks come for idle slots with all credit used up: the round trip is then longer than the
+ * window. Held chunks plus credit out never exceed the window's largest value so far, and
  * results not yet acknowledged never exceed twice credit_max (no credit is granted beyond). */
 #ifndef QUARTET_WORKER_AGENT_H
 #define QUARTET_WORKER_AGENT_H
@@ -49,7 +55,7 @@ enum agent_event_type {
     AGENT_ENGINE_FAILED,
     AGENT_ENGINE_STOPPED,
     AGENT_RESULTS,         /* the engine finished chunks */
-    AGENT_TAKEN_BACK,      /* answer to AGENT_TAKE_BACK: these were unbegun */
+    AGENT_TAKEN_BACK,      /* answer to AGENT_TAKE_BACK: these were unbegun. May come in several parts */
     AGENT_TICK,
 };
 
@@ -128,15 +134,18 @@ enum { AGENT_ACTIONS_MIN = 128 };
 int agent_new(const struct agent_options *options, uint64_t now_us, struct agent **ret_agent);
 void agent_free(struct agent *agent);
 
-/* Advance by one event, as sched_step. Events that make no sense for the state (stale session, unknown job) are ignored, never errors;
- * AGENT_RESULTS of a stale job are freed. Returns 0, or ERR_NOMEM with the state unchanged (results then stay the caller's). */
+/* Advance by one event, as sched_step; `out` has room for at least 16 more. Events that make no sense for the state (stale session, unknown
+ * job) are ignored, never errors; AGENT_RESULTS of a stale job are freed. What finds no room in `out` goes with the next step, for which
+ * agent_deadline_us says `now`. Perform the actions in order; those for the engine that may be answered at once come after all messages.
+ * Returns 0, or ERR_NOMEM with the state unchanged (results then stay the caller's). */
 int agent_step(struct agent *agent, uint64_t now_us, const struct agent_event *event,
                struct agent_actions *out);
 
 /* When the next TICK is due; UINT64_MAX: never. */
 uint64_t agent_deadline_us(const struct agent *agent);
 
-/* A result that is not acknowledged yet, by its absolute number; borrowed until the next step. Results of one message are contiguous. */
+/* A result that is not acknowledged yet, by its absolute number; borrowed until the next step. Results of one message lie side by side
+ * in memory. */
 const struct chunk_result *agent_result(const struct agent *agent, uint64_t number);
 
 /* Ids behind AGENT_SEND_RETURNED; borrowed until the next step. */

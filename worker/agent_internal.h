@@ -143,7 +143,8 @@ struct agent {
     bool job_failed;     /* it cannot run here */
     uint32_t job_credit; /* window that it fixes; 0: adapt */
     enum agent_engine engine;
-    uint64_t engine_job; /* which job the engine was made for */
+    uint64_t engine_job;          /* which job the engine was made for */
+    enum agent_action_type order; /* to the engine, from the event in hand; 0: none */
 
     /* Chunks. */
     struct agent_window window;
@@ -155,8 +156,7 @@ struct agent {
 
     /* Leaving. */
     bool draining;
-    uint64_t drain_us;    /* since when */
-    uint32_t taking_back; /* TAKE_BACKs that are not answered */
+    uint64_t drain_us; /* since when */
     struct agent_returned returned;
     struct err_text last_refusal;
     struct err_text exit_text;

@@ -155,7 +155,8 @@ static void loop_until_finished(struct client *client)
             uint64_t at_us = client_now_us();
             uint64_t wait_us = deadline_us > at_us ? deadline_us - at_us : 0;
             uv_update_time(&client->loop);
-            (void)uv_timer_start(&client->timer, on_timer, (wait_us + US_PER_MS - 1) / US_PER_MS, 0);
+            (void)uv_timer_start(
+                &client->timer, on_timer, (wait_us + US_PER_MS - 1) / US_PER_MS, 0);
         }
         (void)uv_run(&client->loop, UV_RUN_ONCE);
     }

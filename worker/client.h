@@ -12,11 +12,13 @@ struct zygote;
 struct client_options {
     const char *endpoint; /* of the coordinator */
     const char *name;     /* for people */
-    uint32_t slots;       /* items at once for every job; 0: as the job says, or the strategy's default here */
-    uint32_t credit_max;  /* chunks it will ever hold */
-    double give_up_s;     /* without a coordinator for this long: exit; 0: never */
-    double idle_limit_s;  /* without work for this long: leave; 0: never */
-    double drain_limit_s; /* on SIGTERM: leave after this long even with items still running; 0: no limit */
+    uint32_t
+        slots; /* items at once for every job; 0: as the job says, or the strategy's default here */
+    uint32_t credit_max; /* chunks it will ever hold */
+    double give_up_s;    /* without a coordinator for this long: exit; 0: never */
+    double idle_limit_s; /* without work for this long: leave; 0: never */
+    double
+        drain_limit_s; /* on SIGTERM: leave after this long even with items still running; 0: no limit */
     bool quiet;
 };
 

@@ -142,4 +142,3 @@ void client_submit_chunks(struct client *client)
     }
     client->chunk_count = 0;
 }
-

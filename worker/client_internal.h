@@ -42,13 +42,13 @@ struct client {
     struct wire_encoder *encoder;
     struct agent *agent;
     struct engine *engine;
-    uint64_t engine_job;  /* the job the engine was made for */
-    bool engine_settled;  /* READY or FAILED was told to the agent */
+    uint64_t engine_job; /* the job the engine was made for */
+    bool engine_settled; /* READY or FAILED was told to the agent */
     bool engine_stopping;
     struct client_job job;
     struct err_text engine_error;
     bool connected_once;
-    bool reconnect;       /* close and open the socket at the end of this turn */
+    bool reconnect; /* close and open the socket at the end of this turn */
     bool finished;
     int exit_status;
     int signal;

@@ -10,13 +10,14 @@ static int copy_params(struct params *params, const struct wire_job *job)
     for (size_t i = 0; i < job->param_count; i++) {
         char name[PARAM_NAME_MAX + 1];
         char value[PARAM_VALUE_MAX + 1];
-        if (job->param_names[i].len > PARAM_NAME_MAX || job->param_values[i].len > PARAM_VALUE_MAX) {
+        if (job->param_names[i].len > PARAM_NAME_MAX ||
+            job->param_values[i].len > PARAM_VALUE_MAX) {
             return ERR_INVALID;
         }
-        (void)snprintf(name, sizeof(name), "%.*s", (int)job->param_names[i].len,
-                       job->param_names[i].s);
-        (void)snprintf(value, sizeof(value), "%.*s", (int)job->param_values[i].len,
-                       job->param_values[i].s);
+        (void)snprintf(
+            name, sizeof(name), "%.*s", (int)job->param_names[i].len, job->param_names[i].s);
+        (void)snprintf(
+            value, sizeof(value), "%.*s", (int)job->param_values[i].len, job->param_values[i].s);
         int rc = params_set(params, name, value);
         if (rc != 0) {
             return rc;
@@ -48,8 +49,8 @@ static void on_job(struct client *client, const struct wire_message *message)
         if (copy_params(&job->params, from) != 0) {
             (void)err_set(&job->refused, ERR_INVALID, "the job's parameters are too long");
         } else {
-            (void)params_resolve(&job->params, job->workload->params, job->workload->param_count,
-                                 &job->refused);
+            (void)params_resolve(
+                &job->params, job->workload->params, job->workload->param_count, &job->refused);
         }
     }
     struct agent_event event = {
@@ -58,7 +59,8 @@ static void on_job(struct client *client, const struct wire_message *message)
     client_step(client, &event);
 }
 
-static void on_chunks(struct client *client, const struct wire_message *message,
+static void on_chunks(struct client *client,
+                      const struct wire_message *message,
                       struct blob *payload)
 {
     const struct wire_chunks *from = &message->as.chunks;
@@ -88,7 +90,8 @@ static void on_chunks(struct client *client, const struct wire_message *message,
     CHECK(client->chunk_count == 0);
 }
 
-static void on_simple(struct client *client, const struct wire_message *message,
+static void on_simple(struct client *client,
+                      const struct wire_message *message,
                       enum agent_event_type type)
 {
     struct agent_event event = {.type = type, .session = message->session, .job = message->job};
@@ -101,8 +104,8 @@ static void on_simple(struct client *client, const struct wire_message *message,
 static void on_reject(struct client *client, const struct wire_message *message)
 {
     char text[WIRE_TEXT_MAX + 1];
-    (void)snprintf(text, sizeof(text), "%.*s", (int)message->as.reject.text.len,
-                   message->as.reject.text.s);
+    (void)snprintf(
+        text, sizeof(text), "%.*s", (int)message->as.reject.text.len, message->as.reject.text.s);
     struct agent_event event = {.type = AGENT_REJECT, .session = message->session};
     event.as.reject.reason = message->as.reject.reason;
     event.as.reject.text = text;
@@ -116,7 +119,8 @@ static void on_ack(struct client *client, const struct wire_message *message)
     client_step(client, &event);
 }
 
-static void dispatch(struct client *client, const struct wire_message *message,
+static void dispatch(struct client *client,
+                     const struct wire_message *message,
                      struct blob *payload)
 {
     switch (message->type) {
@@ -149,13 +153,17 @@ static void dispatch(struct client *client, const struct wire_message *message,
     case WIRE_READY:
     case WIRE_RESULTS:
     case WIRE_RETURNED:
-        client_note(client, "the coordinator sent a %s, which only workers do: ignored",
-             wire_type_name(message->type));
+        client_note(client,
+                    "the coordinator sent a %s, which only workers do: ignored",
+                    wire_type_name(message->type));
         break;
     }
 }
 
-static void on_message(void *arg, struct zsock_peer peer, const void *header, size_t len,
+static void on_message(void *arg,
+                       struct zsock_peer peer,
+                       const void *header,
+                       size_t len,
                        struct blob *payload)
 {
     (void)peer;
@@ -209,4 +217,3 @@ const struct zsock_handlers client_socket_handlers = {
     .connected = on_connected,
     .disconnected = on_disconnected,
 };
-

@@ -94,8 +94,8 @@ static void add_result(struct results_arrays *arrays, size_t at, const struct ch
         size_t error = arrays->errors++;
         arrays->error_at[error] = (uint32_t)at;
         arrays->error_index[error] = result->error_index;
-        arrays->error_text[error] =
-            (struct wire_text){.s = result->error, .len = result->error_len};
+        arrays->error_text[error] = (struct wire_text){.s = result->error,
+                                                       .len = result->error_len};
     }
 }
 
@@ -162,4 +162,3 @@ void client_send_bye(struct client *client, const struct agent_action *action)
     message.as.reject.text = wire_text(agent_exit_text(client->agent));
     send_message(client, &message);
 }
-

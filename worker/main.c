@@ -31,39 +31,79 @@ struct arguments {
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
     const struct cli_option options[] = {
-        {.name = "connect", .kind = CLI_TEXT, .value = "ENDPOINT", .target = &arguments->connect,
+        {.name = "connect",
+         .kind = CLI_TEXT,
+         .value = "ENDPOINT",
+         .target = &arguments->connect,
          .help = "where the coordinator listens: tcp://ADDRESS:PORT or ipc://PATH"},
-        {.name = "name", .kind = CLI_TEXT, .value = "NAME", .target = &arguments->name,
-         .default_text = "worker-PID", .help = "what to be called in notes and reports"},
-        {.name = "slots", .kind = CLI_COUNT, .value = "N", .target = &arguments->slots, .min = 1,
-         .max = ENGINE_SLOTS_MAX, .default_text = "as the job says",
+        {.name = "name",
+         .kind = CLI_TEXT,
+         .value = "NAME",
+         .target = &arguments->name,
+         .default_text = "worker-PID",
+         .help = "what to be called in notes and reports"},
+        {.name = "slots",
+         .kind = CLI_COUNT,
+         .value = "N",
+         .target = &arguments->slots,
+         .min = 1,
+         .max = ENGINE_SLOTS_MAX,
+         .default_text = "as the job says",
          .help = "items at once, for every strategy but serial"},
-        {.name = "credit-max", .kind = CLI_COUNT, .value = "N", .target = &arguments->credit_max,
-         .min = 4, .max = 65536, .default_text = "8192", .help = "most chunks to hold at a time"},
-        {.name = "give-up", .kind = CLI_SECONDS, .value = "SECONDS", .target = &arguments->give_up_s,
-         .max = 1e9, .default_text = "600",
+        {.name = "credit-max",
+         .kind = CLI_COUNT,
+         .value = "N",
+         .target = &arguments->credit_max,
+         .min = 4,
+         .max = 65536,
+         .default_text = "8192",
+         .help = "most chunks to hold at a time"},
+        {.name = "give-up",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &arguments->give_up_s,
+         .max = 1e9,
+         .default_text = "600",
          .help = "exit after so long without a coordinator; 0: never"},
-        {.name = "idle-timeout", .kind = CLI_SECONDS, .value = "SECONDS",
-         .target = &arguments->idle_limit_s, .max = 1e9, .default_text = "0",
+        {.name = "idle-timeout",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &arguments->idle_limit_s,
+         .max = 1e9,
+         .default_text = "0",
          .help = "leave after so long without work; 0: never"},
-        {.name = "drain-limit", .kind = CLI_SECONDS, .value = "SECONDS",
-         .target = &arguments->drain_limit_s, .max = 1e9, .default_text = "30",
+        {.name = "drain-limit",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &arguments->drain_limit_s,
+         .max = 1e9,
+         .default_text = "30",
          .help = "on SIGTERM: leave after so long even when items still run; 0: wait for them"},
-        {.name = "insecure", .kind = CLI_FLAG, .target = &arguments->insecure,
+        {.name = "insecure",
+         .kind = CLI_FLAG,
+         .target = &arguments->insecure,
          .help = "allow an endpoint on another machine: nothing is encrypted or authenticated"},
-        {.name = "parent", .kind = CLI_COUNT, .value = "PID", .target = &arguments->parent,
+        {.name = "parent",
+         .kind = CLI_COUNT,
+         .value = "PID",
+         .target = &arguments->parent,
          .help = "end when this process, which must be the parent, ends"},
         {.name = "quiet", .kind = CLI_FLAG, .target = &arguments->quiet, .help = "errors only"},
-        {.name = "version", .kind = CLI_FLAG, .target = &arguments->version,
+        {.name = "version",
+         .kind = CLI_FLAG,
+         .target = &arguments->version,
          .help = "print the versions of quartet and its libraries"},
     };
     const struct cli cli = {
         .program = "quartet-worker",
         .usage = "--connect ENDPOINT",
-        .summary = "Connects to a quartet coordinator, runs the chunks of items that it sends, and exits when the "
-                   "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, leaves.",
+        .summary = "Connects to a quartet coordinator, runs the chunks of items that it sends, and "
+                   "exits when the "
+                   "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
+                   "leaves.",
         .examples = "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
-                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator; 4 refused by the "
+                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator; 4 "
+                    "refused by the "
                     "coordinator (another protocol version).",
         .options = options,
         .option_count = sizeof(options) / sizeof(options[0]),
@@ -90,15 +130,17 @@ static int parse(int argc, char **argv, struct arguments *arguments)
 static int check(const struct arguments *arguments)
 {
     if (arguments->connect == NULL) {
-        (void)fputs("quartet-worker: --connect ENDPOINT is missing: where does the coordinator listen?\n",
-                    stderr);
+        (void)fputs(
+            "quartet-worker: --connect ENDPOINT is missing: where does the coordinator listen?\n",
+            stderr);
         return EXIT_USAGE;
     }
     if (!arguments->insecure && !zsock_endpoint_is_local(arguments->connect)) {
-        (void)fprintf(stderr,
-                      "quartet-worker: refusing to connect to '%s': it is on another machine and nothing is "
-                      "encrypted or authenticated; add --insecure if that network is trusted\n",
-                      arguments->connect);
+        (void)fprintf(
+            stderr,
+            "quartet-worker: refusing to connect to '%s': it is on another machine and nothing is "
+            "encrypted or authenticated; add --insecure if that network is trusted\n",
+            arguments->connect);
         return EXIT_USAGE;
     }
     return -1;
@@ -114,8 +156,7 @@ int main(int argc, char **argv)
         return EXIT_FAILURE;
     }
     (void)signal(SIGPIPE, SIG_IGN);
-    struct arguments arguments = {
-        .credit_max = CREDIT_MAX, .give_up_s = 600, .drain_limit_s = 30};
+    struct arguments arguments = {.credit_max = CREDIT_MAX, .give_up_s = 600, .drain_limit_s = 30};
     int status = parse(argc, argv, &arguments);
     if (status < 0 && arguments.version) {
         versions_print(stdout, "quartet-worker");

@@ -33,6 +33,7 @@ int strategy_from_name(const char *name, enum strategy *ret_strategy)
 uint32_t strategy_default_slots(enum strategy strategy, uint32_t cores)
 {
     enum { POOL_MIN = 8, IN_FLIGHT = 100 };
+
     switch (strategy) {
     case STRATEGY_SERIAL:
         return 1;

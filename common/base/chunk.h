@@ -47,7 +47,8 @@ struct chunk {
     uint64_t count;       /* at least 1 */
     uint32_t attempt;     /* from 1 */
     uint32_t payload_len; /* bytes of this chunk's slice; 0 without payload */
-    struct blob *payload; /* shared; NULL without payload. Whoever holds the chunk holds one reference */
+    struct blob
+        *payload; /* shared; NULL without payload. Whoever holds the chunk holds one reference */
     size_t payload_offset;
 };
 
@@ -67,11 +68,13 @@ enum { CHUNK_ERROR_SIZE = 240 };
 struct chunk_result {
     struct chunk_id id;
     uint32_t attempt;
-    uint32_t error_len;    /* bytes at `error`; 0 when no item failed */
-    uint64_t run_us;       /* from the first item's start to the last one's end */
+    uint32_t error_len; /* bytes at `error`; 0 when no item failed */
+    uint64_t run_us;    /* from the first item's start to the last one's end */
     struct tally tally;
-    uint64_t error_index;  /* index of the first item that failed; meaningful when tally.failed > 0 */
-    char *error;           /* owned, malloc'd, why it failed in one line (no NUL counted); NULL when none failed */
+    uint64_t
+        error_index; /* index of the first item that failed; meaningful when tally.failed > 0 */
+    char *
+        error; /* owned, malloc'd, why it failed in one line (no NUL counted); NULL when none failed */
 };
 
 #endif

@@ -21,21 +21,22 @@ enum cli_kind {
 };
 
 struct cli_option {
-    const char *name;  /* without the dashes; NULL: a heading for --help, its text in `help` */
+    const char *name; /* without the dashes; NULL: a heading for --help, its text in `help` */
     enum cli_kind kind;
-    const char *value; /* what to call the value in --help: "N", "FILE", "SECONDS"; NULL for a flag */
-    void *target;      /* where the value goes, by kind; or the argument of `call` */
-    double min, max;   /* of COUNT and SECONDS; exact below 2^53; max 0: UINT64_MAX / no limit */
+    const char
+        *value;      /* what to call the value in --help: "N", "FILE", "SECONDS"; NULL for a flag */
+    void *target;    /* where the value goes, by kind; or the argument of `call` */
+    double min, max; /* of COUNT and SECONDS; exact below 2^53; max 0: UINT64_MAX / no limit */
     int (*call)(const char *value, void *target, struct err_text *ret_error);
     const char *default_text; /* for --help: "8 or the usable cores"; NULL: none shown */
-    const char *help;  /* what it does, with the unit; wrapped by cli_help */
+    const char *help;         /* what it does, with the unit; wrapped by cli_help */
 };
 
 struct cli {
-    const char *program;   /* "quartet compare" */
-    const char *usage;     /* "[WORKLOAD...]" */
-    const char *summary;   /* one paragraph */
-    const char *examples;  /* lines for the end of --help; may be NULL */
+    const char *program;  /* "quartet compare" */
+    const char *usage;    /* "[WORKLOAD...]" */
+    const char *summary;  /* one paragraph */
+    const char *examples; /* lines for the end of --help; may be NULL */
     const struct cli_option *options;
     size_t option_count;
     size_t positional_max; /* SIZE_MAX: any number */
@@ -44,8 +45,13 @@ struct cli {
 /* Parse argv[1..]. Positional words go to `ret_words` (at least argc entries). Returns 0; ERR_INVALID with the text; or 1 when --help
  * was asked for (print it and exit 0). Values are checked here: kind, range. `*ret_given` may be NULL; otherwise it has option_count entries
  * and says which options were given. */
-int cli_parse(const struct cli *cli, int argc, char **argv, struct err_text *ret_error,
-              const char **ret_words, size_t *ret_word_count, bool *ret_given);
+int cli_parse(const struct cli *cli,
+              int argc,
+              char **argv,
+              struct err_text *ret_error,
+              const char **ret_words,
+              size_t *ret_word_count,
+              bool *ret_given);
 
 /* The whole --help, wrapped at 80 columns. */
 void cli_help(const struct cli *cli, FILE *stream);

@@ -1,144 +1,191 @@
 #include "common/io/cores.h"
 
-#include <errno.h>
+#include "common/base/units.h"
+
+#include <limits.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 4096, FILE_PATH_SIZE = 2 * LINE_SIZE };
+enum { LINE_SIZE = 4096, CPUS_MAX = 1 << 20 };
 
-/* Whole cores for `quota` microseconds of CPU in each `period`, rounded up; UINT32_MAX: no limit. */
-static uint32_t quota_cores(long long quota, long long period)
+static const uint32_t no_quota = UINT32_MAX;
+
+static uint32_t least(uint32_t a, uint32_t b)
 {
-    if (quota <= 0 || period <= 0) {
-        return UINT32_MAX;
-    }
-    long long cores = (quota + period - 1) / period;
-    return cores > UINT32_MAX ? UINT32_MAX : (uint32_t)cores;
+    return a < b ? a : b;
 }
 
-static int read_line(const char *path, char *ret_line, int size)
+/* The first line of a small file, without its newline. False when there is no such file. */
+static bool read_line(const char *path, char ret_line[LINE_SIZE])
 {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
-        return -1;
+        return false;
     }
-    char *line = fgets(ret_line, size, file);
+    bool got = fgets(ret_line, LINE_SIZE, file) != NULL;
     (void)fclose(file);
-    return line == NULL ? -1 : 0;
-}
-
-static long long read_number(const char *directory, const char *name)
-{
-    char path[FILE_PATH_SIZE + 64];
-    char line[64];
-    (void)snprintf(path, sizeof(path), "%s/%s", directory, name);
-    return read_line(path, line, sizeof(line)) == 0 ? strtoll(line, NULL, 10) : -1;
-}
-
-/* The quota of one cgroup folder, version 2 or 1. */
-static uint32_t quota_of_folder(const char *directory)
-{
-    char path[FILE_PATH_SIZE + 64];
-    char line[64];
-    (void)snprintf(path, sizeof(path), "%s/cpu.max", directory);
-    if (read_line(path, line, sizeof(line)) == 0) {
-        char *rest = NULL;
-        long long quota = strtoll(line, &rest, 10);
-        return rest == line ? UINT32_MAX : quota_cores(quota, strtoll(rest, NULL, 10));
+    if (got) {
+        ret_line[strcspn(ret_line, "\n")] = '\0';
     }
-    return quota_cores(read_number(directory, "cpu.cfs_quota_us"),
-                       read_number(directory, "cpu.cfs_period_us"));
+    return got;
 }
 
-/* The smallest quota of the folder `group` below `mount` and of all its parents. */
-static uint32_t quota_of_path(const char *mount, const char *group)
+/* Cores that `quota` microseconds in each `period` amount to, a started one counted whole. "max" and "-1" are no numbers: no quota. */
+static uint32_t cores_of(const char *quota, const char *period)
 {
-    char directory[FILE_PATH_SIZE];
+    uint64_t quota_us;
+    uint64_t period_us;
+    if (units_parse_u64(quota, INT64_MAX, &quota_us) != 0 ||
+        units_parse_u64(period, INT64_MAX, &period_us) != 0 || quota_us == 0 || period_us == 0) {
+        return no_quota;
+    }
+    uint64_t cores = (quota_us + period_us - 1) / period_us;
+    return cores < no_quota ? (uint32_t)cores : no_quota;
+}
+
+/* Version 2: one file, "QUOTA PERIOD". */
+static uint32_t quota_v2(const char *folder)
+{
+    char path[PATH_MAX];
+    char line[LINE_SIZE];
+    int len = snprintf(path, sizeof(path), "%s/cpu.max", folder);
+    if (len < 0 || (size_t)len >= sizeof(path) || !read_line(path, line)) {
+        return no_quota;
+    }
+    char *space = strchr(line, ' ');
+    if (space == NULL) {
+        return no_quota;
+    }
+    *space = '\0';
+    return cores_of(line, space + 1);
+}
+
+/* Version 1: two files. */
+static uint32_t quota_v1(const char *folder)
+{
+    char path[PATH_MAX];
+    char quota[LINE_SIZE];
+    char period[LINE_SIZE];
+    int len = snprintf(path, sizeof(path), "%s/cpu.cfs_quota_us", folder);
+    if (len < 0 || (size_t)len >= sizeof(path) || !read_line(path, quota)) {
+        return no_quota;
+    }
+    len = snprintf(path, sizeof(path), "%s/cpu.cfs_period_us", folder);
+    if (len < 0 || (size_t)len >= sizeof(path) || !read_line(path, period)) {
+        return no_quota;
+    }
+    return cores_of(quota, period);
+}
+
+/* The least quota at `group` below `mount` and at each of its parents. A container may see a path of its host that it does not
+ * have; what is missing is passed over, and `mount` itself is then the container's group. */
+static uint32_t least_quota_upwards(const char *mount,
+                                    const char *group,
+                                    uint32_t (*quota)(const char *folder))
+{
+    char folder[PATH_MAX];
+    bool outside = strstr(group, "/..") != NULL;
+    int len = snprintf(folder, sizeof(folder), "%s%s", mount, outside ? "" : group);
+    if (len < 0 || (size_t)len >= sizeof(folder)) {
+        return no_quota;
+    }
     size_t mount_len = strlen(mount);
-    uint32_t least = UINT32_MAX;
-    (void)snprintf(directory, sizeof(directory), "%s%s", mount, group);
+    uint32_t cores = no_quota;
     for (;;) {
-        uint32_t cores = quota_of_folder(directory);
-        least = cores < least ? cores : least;
-        char *slash = strrchr(directory, '/');
-        if (slash == NULL || (size_t)(slash - directory) < mount_len) {
-            return least;
+        cores = least(cores, quota(folder));
+        char *slash = strrchr(folder, '/');
+        if (slash == NULL || (size_t)(slash - folder) < mount_len) {
+            return cores;
         }
         *slash = '\0';
     }
 }
 
-/* "N:CONTROLLERS:PATH": does this line of /proc/self/cgroup speak of CPU time (version 2: no controllers named)? */
-static const char *cpu_group_of(char *line, const char **ret_folder)
+/* Is "cpu" one of the comma-separated `controllers`? */
+static bool has_cpu(const char *controllers)
 {
+    for (const char *at = controllers; *at != '\0';) {
+        size_t len = strcspn(at, ",");
+        if (len == 3 && strncmp(at, "cpu", 3) == 0) {
+            return true;
+        }
+        at += len + (at[len] == ',' ? 1 : 0);
+    }
+    return false;
+}
+
+/* One line of /proc/self/cgroup: "ID:CONTROLLERS:PATH"; version 2 has ID 0 and no controllers. */
+static uint32_t quota_of_line(const char *root, char *line)
+{
+    line[strcspn(line, "\n")] = '\0';
     char *controllers = strchr(line, ':');
-    char *path = controllers == NULL ? NULL : strchr(controllers + 1, ':');
-    if (path == NULL) {
-        return NULL;
+    char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');
+    if (group == NULL) {
+        return no_quota;
     }
-    *path++ = '\0';
-    controllers++;
-    path[strcspn(path, "\n")] = '\0';
-    if (controllers[0] == '\0') {
-        *ret_folder = "";
-        return path;
+    *controllers++ = '\0';
+    *group++ = '\0';
+    char mount[PATH_MAX];
+    if (strcmp(line, "0") == 0 && *controllers == '\0') {
+        int len = snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup", root);
+        return len < 0 || (size_t)len >= sizeof(mount)
+                   ? no_quota
+                   : least_quota_upwards(mount, group, quota_v2);
     }
-    char *rest = NULL;
-    for (char *name = strtok_r(controllers, ",", &rest); name != NULL;
-         name = strtok_r(NULL, ",", &rest)) {
-        if (strcmp(name, "cpu") == 0) {
-            *ret_folder = "/cpu";
-            return path;
+    if (!has_cpu(controllers)) {
+        return no_quota;
+    }
+    /* Mounted under the list of controllers or, by a link or by hand, under "cpu". */
+    uint32_t cores = no_quota;
+    const char *const names[] = {controllers, "cpu"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        int len = snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup/%s", root, names[i]);
+        if (len > 0 && (size_t)len < sizeof(mount)) {
+            cores = least(cores, least_quota_upwards(mount, group, quota_v1));
         }
     }
-    return NULL;
+    return cores;
 }
 
 uint32_t cores_quota_at(const char *root)
 {
-    char path[LINE_SIZE];
+    char path[PATH_MAX];
     char line[LINE_SIZE];
-    uint32_t least = UINT32_MAX;
-    (void)snprintf(path, sizeof(path), "%s/proc/self/cgroup", root);
-    FILE *file = fopen(path, "re");
+    int len = snprintf(path, sizeof(path), "%s/proc/self/cgroup", root);
+    FILE *file = len < 0 || (size_t)len >= sizeof(path) ? NULL : fopen(path, "re");
     if (file == NULL) {
-        return UINT32_MAX;
+        return no_quota;
     }
+    uint32_t cores = no_quota;
     while (fgets(line, sizeof(line), file) != NULL) {
-        const char *folder = NULL;
-        const char *group = cpu_group_of(line, &folder);
-        if (group != NULL) {
-            char mount[LINE_SIZE];
-            (void)snprintf(mount, sizeof(mount), "%s/sys/fs/cgroup%s", root, folder);
-            uint32_t cores = quota_of_path(mount, strcmp(group, "/") == 0 ? "" : group);
-            least = cores < least ? cores : least;
-        }
+        cores = least(cores, quota_of_line(root, line));
     }
     (void)fclose(file);
-    return least;
+    return cores;
 }
 
-static uint32_t affinity_cores(void)
+uint32_t cores_online(void)
 {
-    /* The mask may be wider than cpu_set_t on large machines: ask with more room until it fits. */
-    for (size_t cpus = 1024; cpus <= 1024 * 1024; cpus *= 2) {
-        cpu_set_t *set = CPU_ALLOC(cpus);
-        size_t size = CPU_ALLOC_SIZE(cpus);
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 1 : (uint32_t)count;
+}
+
+/* The kernel refuses a set that is smaller than its own, which may have more than the usual 1024 places. */
+static uint32_t cores_in_affinity(void)
+{
+    for (int cpus = CPU_SETSIZE; cpus <= CPUS_MAX; cpus *= 2) {
+        cpu_set_t *set = CPU_ALLOC((size_t)cpus);
         if (set == NULL) {
             break;
         }
-        int rc = sched_getaffinity(0, size, set);
-        int error = errno;
-        int count = rc == 0 ? CPU_COUNT_S(size, set) : 0;
+        size_t size = CPU_ALLOC_SIZE((size_t)cpus);
+        int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : 0;
         CPU_FREE(set);
-        if (rc == 0) {
-            return count > 0 ? (uint32_t)count : 1;
-        }
-        if (error != EINVAL) {
-            break;
+        if (count > 0) {
+            return (uint32_t)count;
         }
     }
     return cores_online();
@@ -146,13 +193,5 @@ static uint32_t affinity_cores(void)
 
 uint32_t cores_usable(void)
 {
-    uint32_t affinity = affinity_cores();
-    uint32_t quota = cores_quota_at("");
-    return quota < affinity ? quota : affinity;
-}
-
-uint32_t cores_online(void)
-{
-    long online = sysconf(_SC_NPROCESSORS_ONLN);
-    return online > 0 ? (uint32_t)online : 1;
+    return least(cores_in_affinity(), cores_quota_at(""));
 }

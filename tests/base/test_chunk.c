@@ -7,10 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 static void test_strategy_names_go_both_ways(void **state)
 {

@@ -12,10 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 static void test_err_set_formats_the_text_and_returns_the_code(void **state)
 {

@@ -9,9 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
 
 void *__wrap_realloc(void *old, size_t size);
 void *__real_realloc(void *old, size_t size);

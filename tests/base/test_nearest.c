@@ -6,9 +6,7 @@
 #include <stddef.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
 
 static const char *const strategies[] = {"serial", "threads", "async", "processes"};
 

@@ -7,9 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
 
 static const uint64_t no_limit = UINT64_MAX;
 

@@ -7,10 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 void fixture_set_wall(struct fixture *fixture, enum fixture_cell cell, double wall_s)
 {

@@ -16,10 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 enum { ANSWER_SIZE = 8192, CROWD = 1000, PATIENCE_MS = 10000 };
 

@@ -1,6 +1,6 @@
 /* Progress bars, drawn into memory at a made-up width and time. */
-#include "coordinator/progress.h"
 #include "common/io/text.h"
+#include "coordinator/progress.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
 
 #define WIPE "\r\033[K"
 

@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 static int setup(void **state)
 {

@@ -9,13 +9,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
-
-#include <sys/stat.h>
 
 struct root {
     char path[64];

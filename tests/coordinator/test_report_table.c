@@ -1,6 +1,6 @@
 /* The table that a person reads: whole pictures, widths, marks and notes. */
-#include "coordinator/report.h"
 #include "common/io/text.h"
+#include "coordinator/report.h"
 #include "tests/coordinator/report_fixture.h"
 
 #include <setjmp.h>
@@ -10,10 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 static int setup_io(void **state)
 {

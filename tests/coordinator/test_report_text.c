@@ -1,6 +1,6 @@
 /* Text on a terminal: columns, cutting, wrapping; and what a terminal says of itself. */
-#include "coordinator/terminal.h"
 #include "common/io/text.h"
+#include "coordinator/terminal.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -12,10 +12,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 static void assert_wrapped(const char *text,
                            size_t column,

@@ -18,11 +18,13 @@ static const struct worker_id TWO = {2};
 
 struct rig {
     struct runner *runner;
+
     struct {
         struct worker_id worker;
         struct chunk chunk;
         char first_item[64];
     } sent[SENT_MAX];
+
     size_t sent_count;
     size_t answered;
     int flushes;
@@ -41,8 +43,8 @@ static void queue(void *arg, struct worker_id worker, const struct chunk *chunk)
         struct items_cursor cursor;
         const char *bytes = NULL;
         size_t len = 0;
-        assert_true(items_payload_valid(blob_bytes(chunk->payload), chunk->payload_len,
-                                        chunk->count));
+        assert_true(
+            items_payload_valid(blob_bytes(chunk->payload), chunk->payload_len, chunk->count));
         items_cursor_init(&cursor, blob_bytes(chunk->payload), chunk->count);
         assert_true(items_cursor_next(&cursor, &bytes, &len));
         (void)snprintf(rig->sent[rig->sent_count].first_item, 64, "%s", bytes);
@@ -70,8 +72,10 @@ static void ended(void *arg)
     rig->ended++;
 }
 
-static const struct runner_link link_ops = {
-    .queue = queue, .flush = flush, .drop = drop, .ended = ended};
+static const struct runner_link link_ops = {.queue = queue,
+                                            .flush = flush,
+                                            .drop = drop,
+                                            .ended = ended};
 
 static struct rig *open_rig(struct items_spec items, uint64_t chunk_items, uint64_t lease_us)
 {
@@ -268,7 +272,9 @@ static void test_silent_worker_is_dropped_and_its_chunks_go_elsewhere(void **sta
 static void test_file_is_read_as_it_is_wanted(void **state)
 {
     (void)state;
+
     enum { LINES = 200000 };
+
     char *text = malloc((size_t)LINES * 50 + 1);
     assert_non_null(text);
     for (size_t i = 0; i < LINES; i++) {

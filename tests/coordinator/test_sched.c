@@ -8,10 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 /* Two items in chunks of one, both with worker 1, who has slots for them. */
 static void given_two_chunks_held(struct fixture *f)

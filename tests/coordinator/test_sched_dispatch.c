@@ -6,10 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 enum { LONG_US = 20000, SHORT_US = 100 };
 

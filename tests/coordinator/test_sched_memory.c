@@ -8,9 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
 
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);

@@ -83,8 +83,19 @@ static void test_range_refuses_what_is_not_one_and_quotes_it(void **state)
 {
     (void)state;
     static const char *const wrong[] = {
-        "",       "5",        ":",      "1:",  ":9",     "9:1",    "1:2:3",
-        "-1:5",   "1:x",      "0x1:5",  "1 :5", "1.5:2", "1:18446744073709551616",
+        "",
+        "5",
+        ":",
+        "1:",
+        ":9",
+        "9:1",
+        "1:2:3",
+        "-1:5",
+        "1:x",
+        "0x1:5",
+        "1 :5",
+        "1.5:2",
+        "1:18446744073709551616",
         "0:18446744073709551615",
     };
     for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
@@ -179,7 +190,9 @@ static void test_same_spec_is_read_again_from_its_start(void **state)
 static void test_item_across_many_reads_stays_whole(void **state)
 {
     (void)state;
+
     enum { LEN = 500 * 1000 };
+
     char *text = malloc(LEN + 3);
     assert_non_null(text);
     memset(text, 'x', LEN);
@@ -226,7 +239,9 @@ static void test_item_over_the_limit_is_refused_by_number(void **state)
 static void test_reading_ahead_is_bounded(void **state)
 {
     (void)state;
+
     enum { LINES = 100 * 1000, LINE = 100 };
+
     char *text = malloc((size_t)LINES * LINE);
     assert_non_null(text);
     for (size_t i = 0; i < LINES; i++) {

@@ -7,10 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 static void assert_close(double actual, double expected)
 {

@@ -9,10 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 enum { CORES = 2 };
 

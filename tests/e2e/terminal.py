@@ -7,13 +7,14 @@ import re
 import struct
 import termios
 
-from harness import Stream
+from harness import QUARTET, Stream
 
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+SETTINGS = {"TERM": "xterm", "LC_ALL": "C.UTF-8"}
 
 
 class _Screen:
-    """The master side of a pseudo-terminal as a stream."""
+    """The master side of a pseudo-terminal as a pipe to read."""
 
     def __init__(self, descriptor):
         self.descriptor = descriptor
@@ -23,17 +24,20 @@ class _Screen:
 
 
 class Terminal:
-    """Give `tty` to a program as its output, call started() once it runs, and read `stream`."""
-
     def __init__(self, test, columns, rows=24):
+        self.test = test
         self.master, self.tty = pty.openpty()
         test.addCleanup(os.close, self.master)
         fcntl.ioctl(self.tty, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.stream = Stream(_Screen(self.master))
 
-    def started(self):
-        """From now on the programs alone hold the terminal: its stream ends with them."""
+    def start_quartet(self, *arguments, env=None, whole=False):
+        """Start with standard error here; with `whole`, standard output too. The terminal ends with the program."""
+        program = self.test.start([QUARTET, *arguments], stderr=self.tty,
+                                  stdout=self.tty if whole else None, env={**SETTINGS, **(env or {})})
         os.close(self.tty)
+        program.err = self.stream
+        return program
 
     def text(self):
         return self.stream.text()
@@ -42,3 +46,8 @@ class Terminal:
         """Every line as it was drawn, once per redraw: how long each was is what decides whether the terminal wrapped it."""
         plain = CONTROL.sub("", self.text())
         return [line for line in re.split(r"[\r\n]+", plain) if line]
+
+    def items_done(self):
+        """What the progress bar says last."""
+        shown = re.findall(r"(\d+)/\d+ ", CONTROL.sub("", self.text()))
+        return int(shown[-1]) if shown else 0

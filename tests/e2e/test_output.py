@@ -10,7 +10,6 @@ from terminal import Terminal
 
 QUICK = ("compare", "noop", "--range", "1:100", "--rounds", "1", "--warmup", "0")
 COLOR = "\x1b["
-TTY = {"TERM": "xterm", "LC_ALL": "C.UTF-8"}
 
 
 class Streams(EndToEndTest):
@@ -85,14 +84,8 @@ class Trouble(EndToEndTest):
 class OnATerminal(EndToEndTest):
     """Standard error on a terminal: progress bars; standard output on a terminal: colours."""
 
-    def run_on(self, terminal, *arguments, env=None, tty_output=True):
-        program = self.start_quartet(*arguments, stderr=terminal.tty,
-                                     stdout=terminal.tty if tty_output else None,
-                                     env={**TTY, **(env or {})})
-        terminal.started()
-        result = program.finish(60)
-        terminal.stream.wait_end(10)
-        return result
+    def run_on(self, terminal, *arguments, env=None, whole=True):
+        return terminal.start_quartet(*arguments, env=env, whole=whole).finish(60)
 
     def test_every_cell_has_a_bar_that_stays_and_none_of_its_redraws_wraps(self):
         for columns in (80, 40, 20):
@@ -124,7 +117,7 @@ class OnATerminal(EndToEndTest):
         for arguments, env in ((("--no-progress",), {"NO_COLOR": "1"}), (("--quiet",), {}),
                                ((), {"TERM": "dumb"})):
             terminal = Terminal(self, 80)
-            result = self.run_on(terminal, *QUICK, *arguments, env=env, tty_output=False)
+            result = self.run_on(terminal, *QUICK, *arguments, env=env, whole=False)
             self.assert_status(result, EXIT_OK)
             self.assertEqual(terminal.text(), "", arguments)
         self.assertNotIn(COLOR, self.quartet(*QUICK).out, "on a pipe")
@@ -150,13 +143,11 @@ class OnATerminal(EndToEndTest):
 
     def test_interrupt_leaves_the_cursor_on_a_line_of_its_own(self):
         terminal = Terminal(self, 80)
-        program = self.start_quartet("run", "sleep", "--range", "1:4", "--param", "seconds=30",
-                                     stdout=terminal.tty, stderr=terminal.tty, env=TTY)
-        terminal.started()
+        program = terminal.start_quartet("run", "sleep", "--range", "1:4", "--param", "seconds=30",
+                                         whole=True)
         terminal.stream.wait_for("0/4", 10)
         program.signal(signal.SIGINT)
         self.assert_status(program.finish(5), EXIT_SIGINT)
-        terminal.stream.wait_end(10)
         self.assertTrue(terminal.text().endswith("\n"), repr(terminal.text()[-200:]))
 
 

@@ -12,9 +12,7 @@
 #include <string.h>
 #include <zmq.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
 
 static const struct zsock_peer coordinator = {0};
 

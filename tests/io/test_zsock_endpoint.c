@@ -6,10 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 struct row {
     const char *endpoint;

@@ -8,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 enum { DEADLINE_MS = 10000 };
 

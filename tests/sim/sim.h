@@ -307,12 +307,13 @@ void sim_message_free(struct sim_message *message);
 /* A new connection of a worker, up at once. Returns its id. */
 uint64_t sim_connect(struct sim *sim, uint32_t worker);
 
-/* What is under way to the worker is lost, to the server what would arrive after a random moment. `all_arrives`: nothing of the latter. */
-void sim_disconnect(struct sim *sim, uint64_t connection, bool all_arrives);
+/* What is under way to the worker is lost, to the server what would arrive after a random moment; nothing of that
+ * when `all_arrives`. `id` is the connection's, here and below. */
+void sim_disconnect(struct sim *sim, uint64_t id, bool all_arrives);
 
 /* Each takes over the message. The first returns false when the connection is down and the sender notices. */
-bool sim_send_to_worker(struct sim *sim, uint64_t connection, struct sim_message *message);
-void sim_send_to_server(struct sim *sim, uint64_t connection, struct sim_message *message);
+bool sim_send_to_worker(struct sim *sim, uint64_t id, struct sim_message *message);
+void sim_send_to_server(struct sim *sim, uint64_t id, struct sim_message *message);
 
 /* Does a message that arrives now on this connection get through? */
 bool sim_arrives(const struct sim *sim, const struct sim_entry *entry);

@@ -215,7 +215,11 @@ static void count(struct sim *sim, const struct sched_action *action, const stru
     if (interval_add(&judge->counted, action->first, action->first + action->count) != 0) {
         sim_fail(sim, "counted_once: items from %llu again", (ull)action->first);
     }
-    tally_merge(&judge->tally, tally);
+    /* By hand: what the scheduler adds with is under test as well. */
+    judge->tally.ok += tally->ok;
+    judge->tally.failed += tally->failed;
+    judge->tally.checksum += tally->checksum;
+    judge->tally.bytes_out += tally->bytes_out;
     *chunk = (struct sim_chunk){.last_id = chunk->id};
     judge->live--;
 }

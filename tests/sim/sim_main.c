@@ -51,7 +51,7 @@ static void run_scenario(const char *program, const struct sim_scenario *scenari
         scenario->arrange(&plan);
     }
     sim_run(&plan, verbose);
-    printf("%-18s %s\n", scenario->name, scenario->why);
+    printf("%-22s %s\n", scenario->name, scenario->why);
 }
 
 static int usage(void)

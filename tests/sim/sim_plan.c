@@ -87,6 +87,8 @@ void sim_plan_from_seed(struct sim_plan *plan, uint64_t seed)
 
 /* --- runs with a name --- */
 
+/* Those without `arrange` are seeds that failed once, and they keep their meaning only while plans are drawn as they were then. */
+
 static void without_faults(struct sim_plan *plan)
 {
     plan->fault_count = 0;
@@ -198,6 +200,7 @@ static const struct sim_scenario scenarios[] = {
     {"cancel", "a job is cancelled and the next one follows", 1, cancel},
     {"all-die", "the last worker is gone for ever", 1, all_workers_die},
     {"everything-twice", "one message in five arrives twice", 1, everything_twice},
+    {"all-die-between-jobs", "a job begins when no worker can come any more", 3853, NULL},
     {"billion-items", "a range that nobody could hold in memory", 1, billion_items},
 };
 

@@ -237,6 +237,15 @@ static void feed(struct sim *sim)
     }
 }
 
+/* No worker can come any more: each job's scheduler has to know. */
+static void say_no_more_workers(struct sim *sim)
+{
+    const struct sched_event event = {.type = SCHED_NO_MORE_WORKERS};
+    if (sim->server.no_more_workers && !sim->ending) {
+        step(sim, &event);
+    }
+}
+
 static void begin_job(struct sim *sim)
 {
     struct sim_server *server = &sim->server;
@@ -264,6 +273,7 @@ static void begin_job(struct sim *sim)
         }
     }
     feed(sim);
+    say_no_more_workers(sim);
 }
 
 static void say_bye(struct sim *sim)
@@ -539,12 +549,9 @@ void sim_server_cancel(struct sim *sim)
 
 void sim_server_no_more_workers(struct sim *sim)
 {
-    const struct sched_event event = {.type = SCHED_NO_MORE_WORKERS};
     sim->server.no_more_workers = true;
-    if (!sim->ending) {
-        step(sim, &event);
-        settle(sim);
-    }
+    say_no_more_workers(sim);
+    settle(sim);
 }
 
 void sim_server_init(struct sim *sim)

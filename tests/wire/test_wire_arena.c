@@ -6,10 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 static void test_arena_refuses_what_does_not_fit_and_goes_on(void **state)
 {

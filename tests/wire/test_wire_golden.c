@@ -9,10 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 enum { GOLDEN_MAX = 1024 };
 

@@ -9,10 +9,7 @@
 #include <stdint.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 /* Where a message is built and brought over. */
 struct fixture {

@@ -7,10 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 struct row {
     const char *text;

@@ -7,9 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
 
 #define BYE_AND_EXIT(of) "SEND_BYE " of "; EXIT " of " status=0"
 
@@ -148,6 +146,38 @@ static void test_agent_splits_returned_ids_over_messages(void **state)
     rig_free(rig);
 }
 
+static void test_agent_takes_chunks_back_in_several_answers(void **state)
+{
+    struct rig *rig = *state;
+    rig_go_busy(rig, 10);
+    rig_plain(rig, AGENT_DRAIN, 7, 0);
+    rig_taken_back(rig, 6);
+    assert_said(rig, "SEND_RETURNED session=7 job=1 first=0 count=6");
+    rig_taken_back(rig, 3);
+    assert_said(rig, "SEND_RETURNED session=7 job=1 first=0 count=3");
+    assert_int_equal(rig_stats(rig).held, 1);
+}
+
+static void test_agent_orders_its_engine_only_after_all_messages(void **state)
+{
+    (void)state;
+    struct agent_options options = rig_options();
+    options.results_per_message = 1;
+    options.credit_max = 1000;
+    struct rig *rig = rig_new(&options);
+    rig_go_welcomed(rig);
+    rig_job(rig, 7, 1, 200);
+    rig_engine_ready(rig, 1, 8);
+    rig_chunks(rig, 7, 1, 200);
+    rig_results(rig, 1, 199, 0);
+    rig_plain(rig, AGENT_DRAIN, 0, 0);
+    size_t count = rig->actions.count;
+    assert_true(count > 1);
+    assert_int_equal(rig->list[count - 1].type, AGENT_TAKE_BACK);
+    assert_int_equal(rig->list[count - 2].type, AGENT_SEND_RESULTS);
+    rig_free(rig);
+}
+
 static void test_agent_leaves_at_its_drain_limit_with_chunks_running(void **state)
 {
     (void)state;
@@ -256,6 +286,8 @@ int main(void)
         RIG_TEST(test_agent_says_that_it_is_leaving_when_only_acks_are_missing),
         RIG_TEST(test_agent_gives_back_chunks_that_were_under_way),
         cmocka_unit_test(test_agent_splits_returned_ids_over_messages),
+        RIG_TEST(test_agent_takes_chunks_back_in_several_answers),
+        cmocka_unit_test(test_agent_orders_its_engine_only_after_all_messages),
         cmocka_unit_test(test_agent_leaves_at_its_drain_limit_with_chunks_running),
         RIG_TEST(test_agent_drains_into_a_new_session),
         RIG_TEST(test_agent_returns_nothing_when_its_session_is_gone),

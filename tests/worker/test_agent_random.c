@@ -13,10 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 enum { SEEDS = 300, STEPS = 4000, STEPS_LEFT = 30, HISTORY = 12 };
 

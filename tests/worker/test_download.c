@@ -12,10 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 enum { URL_SIZE = 512, ALL_FORMS = 3 };
 

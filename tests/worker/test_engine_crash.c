@@ -5,8 +5,12 @@
 #include <string.h>
 #include <sys/resource.h>
 
-static void run_chunks(struct rig *rig, const struct workload_ops *workload, uint32_t slots,
-                       struct chunk *chunks, struct chunk_result *ret_results, size_t count)
+static void run_chunks(struct rig *rig,
+                       const struct workload_ops *workload,
+                       uint32_t slots,
+                       struct chunk *chunks,
+                       struct chunk_result *ret_results,
+                       size_t count)
 {
     rig_engine(rig, workload, STRATEGY_PROCESSES, slots);
     assert_int_equal(engine_submit(rig->engine, chunks, count), 0);
@@ -14,7 +18,8 @@ static void run_chunks(struct rig *rig, const struct workload_ops *workload, uin
 }
 
 /* The tally of [first, first + count) without the items 7 and 9, which count as failed. */
-static struct tally expected_without_crashes(const struct workload_ops *workload, uint64_t first,
+static struct tally expected_without_crashes(const struct workload_ops *workload,
+                                             uint64_t first,
                                              uint64_t count)
 {
     struct tally sum = {.ok = 0};

@@ -393,7 +393,8 @@ const struct workload_ops rig_crash_all = {.name = "crash-all",
                                            .traits = WORKLOAD_NUMBERS,
                                            .run = run_crash_all};
 
-static void run_crash_bytes(void *slot, const struct workload_item *item,
+static void run_crash_bytes(void *slot,
+                            const struct workload_item *item,
                             struct workload_outcome *outcome)
 {
     if (item->index == 17) {
@@ -402,18 +403,23 @@ static void run_crash_bytes(void *slot, const struct workload_item *item,
     run_hash(slot, item, outcome);
 }
 
-const struct workload_ops rig_crash_bytes = {
-    .name = "crash-bytes", RIG_COMMON, .traits = WORKLOAD_BYTES, .run = run_crash_bytes};
+const struct workload_ops rig_crash_bytes = {.name = "crash-bytes",
+                                             RIG_COMMON,
+                                             .traits = WORKLOAD_BYTES,
+                                             .run = run_crash_bytes};
 
-static void run_burn_crash(void *slot, const struct workload_item *item,
+static void run_burn_crash(void *slot,
+                           const struct workload_item *item,
                            struct workload_outcome *outcome)
 {
     run_burn(slot, item, outcome);
     (void)raise(SIGSEGV);
 }
 
-const struct workload_ops rig_burn_crash = {
-    .name = "burn-crash", RIG_COMMON, .traits = WORKLOAD_NUMBERS, .run = run_burn_crash};
+const struct workload_ops rig_burn_crash = {.name = "burn-crash",
+                                            RIG_COMMON,
+                                            .traits = WORKLOAD_NUMBERS,
+                                            .run = run_burn_crash};
 
 static void run_census(void *slot,
                        const struct workload_item *item,

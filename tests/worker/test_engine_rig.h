@@ -15,10 +15,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 enum { RIG_DEADLINE_S = 30 }; /* for what takes milliseconds; only a hang comes to it */
 
@@ -64,7 +61,7 @@ extern const struct workload_ops rig_crash_batch;
 extern const struct workload_ops rig_crash_all;
 extern const struct workload_ops rig_crash_bytes; /* as hash, but item 17 crashes */
 extern const struct workload_ops rig_burn_crash;  /* as burn, and then crashes */
-extern const struct workload_ops rig_census; /* notes the process that ran it */
+extern const struct workload_ops rig_census;      /* notes the process that ran it */
 
 enum { RIG_GATE_NUMBER = 1000000, RIG_BURN_US = 30000 };
 

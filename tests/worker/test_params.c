@@ -9,9 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-// clang-format on
 
 static const struct param_spec specs[] = {
     {.name = "delay", .kind = PARAM_SECONDS, .default_value = "0.1", .max = 3600},

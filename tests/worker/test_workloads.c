@@ -8,10 +8,7 @@
 #include <stdint.h>
 #include <string.h>
 
-// clang-format off: it needs the headers above before it
 #include <cmocka.h>
-
-// clang-format on
 
 /* Short items, so that the contract test is quick; NULL: the defaults will do. */
 static const char *quick_param(const char *workload)

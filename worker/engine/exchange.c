@@ -56,6 +56,7 @@ static uint32_t reclaim(struct exchange *x, struct share *share)
     for (uint32_t seq = before.limit; seq != first; seq--) {
         chunk_ring_push_front(&x->queue, share_chunk(share, seq - 1));
     }
+    share->limit = first;
     return before.limit - first;
 }
 
@@ -314,6 +315,7 @@ static uint32_t fill(struct exchange *x, struct share *share, uint64_t now_ns)
         given++;
     }
     share->issued = first + given;
+    share->limit = share->issued;
     share->touched_ns = now_ns;
     slot_record_issue(share->record, first, given);
     return given;
@@ -420,6 +422,7 @@ bool exchange_recover(struct exchange *x,
         }
     }
     share->expected = share->issued;
+    share->limit = share->issued;
     wakes.slot = slot_wanted(x);
     pthread_mutex_unlock(&x->lock);
     wake_all(x, &wakes);
@@ -434,6 +437,7 @@ void exchange_give(struct exchange *x,
     pthread_mutex_lock(&x->lock);
     CHECK(share_outstanding(share) == 0);
     share->expected = share->issued++;
+    share->limit = share->issued;
     share->carry = carry;
     share->touched_ns = clock_now_ns();
     *share_chunk(share, share->expected) = *chunk;

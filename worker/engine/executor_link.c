@@ -373,6 +373,7 @@ static void on_end(struct executor_link *link, const char *how, uint64_t cpu_us)
 static void on_ready(struct executor_link *link, pid_t pid)
 {
     link->state = EXECUTOR_RUNNING;
+    link->proven = true;
     link->error.s[0] = '\0';
     link->due = true;
     pthread_mutex_lock(&link->lock);

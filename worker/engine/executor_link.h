@@ -26,6 +26,7 @@ struct executor_link {
     uint32_t place; /* in the zygote */
     int fd;         /* -1: none */
     enum executor_state state;
+    bool proven;           /* one of its processes has been ready */
     uint32_t false_starts; /* processes in a row that ended without having run any item */
     struct err_text error; /* how the last one ended, or why it did not start */
     bool due;              /* something is to be handed over */

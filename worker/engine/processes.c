@@ -83,19 +83,20 @@ static uint32_t count_in(const struct processes *self, enum executor_state state
     return count;
 }
 
-/* A process has ended. Put another in its place, unless that has been in vain: then go on with fewer, as long as there are any. */
+/* A process has ended. Put another in its place, unless that has been in vain: then go on with fewer, as long as there are any. One
+ * that could never start is a failure of the whole: the job is wrong, or the machine. */
 static void replace(struct processes *self, uint32_t index)
 {
     struct executor_link *link = &self->links[index];
     if (self->ending || self->failed) {
         return;
     }
-    if (self->ready && link->false_starts < FALSE_STARTS_MAX) {
+    if (link->proven && link->false_starts < FALSE_STARTS_MAX) {
         start(self, index);
         return;
     }
     executor_link_abandon(link);
-    if (!self->ready || count_in(self, EXECUTOR_ABSENT) == self->core->slots) {
+    if (!link->proven || count_in(self, EXECUTOR_ABSENT) == self->core->slots) {
         fail(self, &link->error);
     }
 }

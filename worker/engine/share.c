@@ -11,6 +11,7 @@ void share_init(struct share *share, struct slot_record *record, struct share_po
     share->record = record;
     share->policy = policy;
     share->issued = 0;
+    share->limit = 0;
     share->expected = 0;
     share->touched_ns = 0;
     share->carry = NULL;
@@ -20,19 +21,16 @@ void share_init(struct share *share, struct slot_record *record, struct share_po
 struct slot_range share_range(const struct share *share)
 {
     struct slot_range range = slot_record_range(share->record);
-    uint32_t given = share->issued - share->expected;
-    if (range.next - share->expected > given) {
-        range.next = share->issued;
-    }
-    if (range.limit - share->expected > given || range.limit - range.next > given) {
-        range.limit = range.next;
+    range.limit = share->limit;
+    if (range.next - share->expected > range.limit - share->expected) {
+        range.next = range.limit;
     }
     return range;
 }
 
 uint32_t share_outstanding(const struct share *share)
 {
-    return share_range(share).limit - share->expected;
+    return share->limit - share->expected;
 }
 
 uint32_t share_ready(const struct share *share)
@@ -46,8 +44,7 @@ uint32_t share_ready(const struct share *share)
 
 bool share_open(const struct share *share)
 {
-    struct slot_range range = share_range(share);
-    return range.limit == share->issued || range.limit == share->expected;
+    return share->limit == share->issued || share->limit == share->expected;
 }
 
 struct chunk *share_chunk(struct share *share, uint32_t seq)

@@ -38,7 +38,7 @@ struct share {
 
 void share_init(struct share *share, struct slot_record *record, struct share_policy policy);
 
-/* The range, within [expected, issued]. */
+/* What the slot has begun and what not; `limit` is ours, `next` the slot's, brought within [expected, limit]. */
 struct slot_range share_range(const struct share *share);
 
 /* Chunks given whose result was not collected, without those that were revoked. */

@@ -27,8 +27,8 @@ struct curl_loop {
     CURLM *multi; /* NULL: closing */
     uv_timer_t timer;
     uv_prepare_t turn; /* before the loop sleeps: begin what was added */
-    uv_idle_t hurry;   /* active while something was added after this turn had begun: do not sleep */
-    CURL **added;      /* to begin; room for every adopted handle */
+    uv_idle_t hurry; /* active while something was added after this turn had begun: do not sleep */
+    CURL **added;    /* to begin; room for every adopted handle */
     size_t added_count;
     struct watcher **watchers; /* by file descriptor */
     size_t watchers_size;
@@ -159,18 +159,18 @@ static void on_hurry(uv_idle_t *hurry)
     (void)hurry; /* being active is what it is for */
 }
 
-/* Hand what was added to libcurl. Those that it refuses end here; `done` may add more behind. */
+/* Begin what has been added until now; `done` may add more behind it. The last is taken first, so that there is always room. */
 static void begin_added(struct curl_loop *curl)
 {
-    size_t count = curl->added_count;
-    size_t refused = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (curl_multi_add_handle(curl->multi, curl->added[i]) != CURLM_OK) {
-            curl->added[refused++] = curl->added[i];
+    for (size_t left = curl->added_count; left > 0 && curl->multi != NULL; left--) {
+        CURL *easy = curl->added[--curl->added_count];
+        if (curl_multi_add_handle(curl->multi, easy) != CURLM_OK) {
+            curl->callbacks.done(curl->callbacks.arg, easy, CURLE_OUT_OF_MEMORY);
         }
     }
-    curl->added_count = 0;
-    drive(curl, CURL_SOCKET_TIMEOUT, 0);
+    if (curl->multi != NULL) {
+        drive(curl, CURL_SOCKET_TIMEOUT, 0);
+    }
 }
 
 static void on_turn(uv_prepare_t *turn)
@@ -254,6 +254,18 @@ static int on_close_socket(void *arg, curl_socket_t fd)
 
 /* Life. */
 
+static void start_handles(struct curl_loop *curl)
+{
+    CHECK(uv_timer_init(curl->loop, &curl->timer) == 0);
+    CHECK(uv_prepare_init(curl->loop, &curl->turn) == 0);
+    CHECK(uv_idle_init(curl->loop, &curl->hurry) == 0);
+    CHECK(uv_prepare_start(&curl->turn, on_turn) == 0);
+    curl->timer.data = curl;
+    curl->turn.data = curl;
+    curl->hurry.data = curl;
+    curl->handles_open = 3;
+}
+
 int curl_loop_open(uv_loop_t *loop,
                    const struct curl_loop_callbacks *callbacks,
                    struct err_text *ret_error,
@@ -269,9 +281,7 @@ int curl_loop_open(uv_loop_t *loop,
     curl->loop = loop;
     curl->multi = multi;
     curl->callbacks = *callbacks;
-    CHECK(uv_timer_init(loop, &curl->timer) == 0);
-    curl->timer.data = curl;
-    curl->handles_open = 1;
+    start_handles(curl);
     (void)curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_socket);
     (void)curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, curl);
     (void)curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_timeout);
@@ -280,35 +290,49 @@ int curl_loop_open(uv_loop_t *loop,
     return 0;
 }
 
-void curl_loop_adopt(struct curl_loop *curl, CURL *easy)
+int curl_loop_adopt(struct curl_loop *curl, CURL *easy)
 {
+    CURL **added = realloc(curl->added, (curl->adopted_count + 1) * sizeof(CURL *));
+    if (added == NULL) {
+        return ERR_NOMEM;
+    }
+    curl->added = added;
+    curl->adopted_count++;
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, curl);
     (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, curl);
     /* libcurl's default keeps four connections for each transfer that runs at the moment, and so closes most of them when
      * there is a lull. One for each handle is what a full loop uses. */
-    curl->adopted_count++;
     (void)curl_multi_setopt(curl->multi, CURLMOPT_MAXCONNECTS, (long)curl->adopted_count);
+    return 0;
 }
 
-int curl_loop_add(struct curl_loop *curl, CURL *easy)
+void curl_loop_add(struct curl_loop *curl, CURL *easy)
 {
-    return curl_multi_add_handle(curl->multi, easy) == CURLM_OK ? 0 : ERR_NOMEM;
+    CHECK(curl->added_count < curl->adopted_count);
+    curl->added[curl->added_count++] = easy;
 }
 
 void curl_loop_remove(struct curl_loop *curl, CURL *easy)
 {
+    for (size_t i = 0; i < curl->added_count; i++) {
+        if (curl->added[i] == easy) {
+            curl->added[i] = curl->added[--curl->added_count];
+            return;
+        }
+    }
     CHECK(curl_multi_remove_handle(curl->multi, easy) == CURLM_OK);
 }
 
-static void on_timer_closed(uv_handle_t *handle)
+static void on_handle_closed(uv_handle_t *handle)
 {
     handle_closed(handle->data);
 }
 
 void curl_loop_close(struct curl_loop *curl)
 {
+    CHECK(curl->added_count == 0);
     CHECK(curl_multi_cleanup(curl->multi) == CURLM_OK); /* closes the idle connections' sockets */
     curl->multi = NULL;
     for (size_t fd = 0; fd < curl->watchers_size; fd++) {
@@ -316,5 +340,7 @@ void curl_loop_close(struct curl_loop *curl)
             watcher_drop(curl->watchers[fd]);
         }
     }
-    uv_close((uv_handle_t *)&curl->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&curl->timer, on_handle_closed);
+    uv_close((uv_handle_t *)&curl->turn, on_handle_closed);
+    uv_close((uv_handle_t *)&curl->hurry, on_handle_closed);
 }

@@ -39,12 +39,12 @@ static struct flight *flight_new(struct download_async *async)
     if (flight == NULL) {
         return NULL;
     }
-    if (download_transfer_init(&flight->transfer, async->state) != 0) {
+    if (download_transfer_init(&flight->transfer, async->state) != 0 ||
+        curl_loop_adopt(async->curl, flight->transfer.easy) != 0) {
         download_transfer_deinit(&flight->transfer);
         free(flight);
         return NULL;
     }
-    curl_loop_adopt(async->curl, flight->transfer.easy);
     return flight;
 }
 
@@ -196,13 +196,6 @@ int download_async_open(void *state, uv_loop_t *loop, struct err_text *ret_error
     return 0;
 }
 
-static void refuse(struct download_async *async, struct flight *flight)
-{
-    flight->next = async->refused;
-    async->refused = flight;
-    want_turn(async);
-}
-
 void download_async_start(void *opaque, struct workload_call *call)
 {
     struct download_async *async = opaque;
@@ -215,14 +208,12 @@ void download_async_start(void *opaque, struct workload_call *call)
     }
     flight->call = call;
     if (!download_transfer_begin(&flight->transfer, &call->item, &flight->refusal)) {
-        refuse(async, flight);
+        flight->next = async->refused;
+        async->refused = flight;
+        want_turn(async);
         return;
     }
-    if (curl_loop_add(async->curl, flight->transfer.easy) != 0) {
-        download_transfer_fail(&flight->transfer, "no memory to begin", &flight->refusal);
-        refuse(async, flight);
-        return;
-    }
+    curl_loop_add(async->curl, flight->transfer.easy);
     push_running(async, flight);
     if (async->cancelled) {
         want_turn(async);

@@ -1,0 +1,98 @@
+"""--help, --version and `quartet workloads`: complete, and readable on a terminal of 80 columns."""
+
+import re
+
+from harness import EXIT_OK, QUARTET, WORKER, EndToEndTest, main
+
+ITEMS = {"range", "items", "null", "param"}
+CONCURRENCY = {"threads", "processes", "in-flight"}
+PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure"}
+CHUNKS = {"chunk", "credit"}
+OUTPUT = {"json", "no-progress", "quiet"}
+
+FLAGS = {
+    "compare": ITEMS | CONCURRENCY | PLACEMENT | CHUNKS | OUTPUT | {
+        "strategies", "rounds", "warmup", "seed", "csv", "markdown"},
+    "run": ITEMS | CONCURRENCY | PLACEMENT | CHUNKS | OUTPUT | {"strategy"},
+    "workloads": set(),
+    "origin": {"listen", "insecure", "parent"},
+}
+WORKER_FLAGS = {"connect", "name", "slots", "credit-max", "give-up", "idle-timeout", "drain-limit",
+                "insecure", "parent", "quiet", "version"}
+DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",
+            "wait-timeout": "60", "seed": "1"}
+
+
+class Help(EndToEndTest):
+    def look_at_help(self, argv, flags):
+        result = self.start(argv).finish(10)
+        self.assert_status(result, EXIT_OK)
+        self.assertEqual(result.err, "")
+        entries = dict(re.findall(r"(?m)^  --([a-z-]+)((?:.|\n(?!  --|\n))*)", result.out))
+        self.assertEqual(set(entries), flags | {"help"})
+        for name, text in entries.items():
+            self.assertGreater(len(text.split()), 2, "--%s says what it does" % name)
+        wide = [line for line in result.out.splitlines() if len(line) > 80]
+        self.assertEqual(wide, [])
+        return entries, result.out
+
+    def test_help_of_every_command_names_every_flag(self):
+        for command, flags in FLAGS.items():
+            for spelling in ("--help", "-h"):
+                self.look_at_help([QUARTET, command, spelling], flags)
+
+    def test_help_of_the_worker_names_every_flag(self):
+        self.look_at_help([WORKER, "--help"], WORKER_FLAGS)
+
+    def test_help_gives_defaults_and_exit_statuses(self):
+        entries, whole = self.look_at_help([QUARTET, "compare", "--help"], FLAGS["compare"])
+        for name, default in DEFAULTS.items():
+            self.assertRegex(" ".join(entries[name].split()), r"default: %s\b" % default)
+        for part in ("Exit status", "SIGINT|signal"):
+            self.assertRegex(whole, part)
+
+    def test_help_of_quartet_lists_the_commands(self):
+        for spelling in ("--help", "help", "-h"):
+            result = self.quartet(spelling)
+            self.assert_status(result, EXIT_OK)
+            for command in FLAGS:
+                self.assertIn("quartet " + command, result.out)
+            self.assertLessEqual(max(map(len, result.out.splitlines())), 80, result.out)
+
+    def test_version_names_the_libraries(self):
+        result = self.quartet("--version")
+        self.assert_status(result, EXIT_OK)
+        self.assertRegex(result.out, r"(?m)^quartet +\d+\.\d+\.\d+")
+        for library in ("libzmq", "libuv", "libcurl", "protobuf-c", "libmicrohttpd", "jansson"):
+            self.assertRegex(result.out, r"(?m)^(lib)?%s +\d+\.\d+" % library.removeprefix("lib"))
+        worker = self.start([WORKER, "--version"]).finish(10)
+        self.assert_status(worker, EXIT_OK)
+        self.assertRegex(worker.out, r"(?m)^quartet-worker +\d+\.\d+\.\d+")
+
+
+class Workloads(EndToEndTest):
+    def test_workloads_lists_all_of_them(self):
+        result = self.quartet("workloads")
+        self.assert_status(result, EXIT_OK)
+        for name in ("download", "squares", "noop", "sleep", "spin"):
+            self.assertRegex(result.out, r"(?m)^%s +\w+" % name)
+        self.assertLessEqual(max(map(len, result.out.splitlines())), 80)
+
+    def test_workload_is_described_with_units_and_defaults(self):
+        result = self.quartet("workloads", "download")
+        self.assert_status(result, EXIT_OK)
+        for name, unit, default in (("delay", "seconds", "0.1"), ("timeout", "seconds", "60"),
+                                    ("body-max", "bytes", "64Mi"), ("redirects", "redirects", "5")):
+            self.assertRegex(result.out, r"--param %s=%s\n.*\(default %s\)" % (name, unit, default))
+        self.assertIn("--range 1:64", result.out)
+
+    def test_every_parameter_that_is_described_is_accepted(self):
+        for workload in ("download", "sleep", "spin", "noop", "squares"):
+            text = self.quartet("workloads", workload).out
+            for name, default in re.findall(r"--param ([a-z-]+)=\S+\n.*\(default (\S+)\)", text):
+                result = self.quartet("run", workload, "--range", "5:1", "--param", name + "=" + default)
+                self.assert_refused(result, "5:1")
+
+
+if __name__ == "__main__":
+    main()

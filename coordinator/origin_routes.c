@@ -257,8 +257,14 @@ enum MHD_Result routes_answer(void *arg,
     (void)upload;
     (void)upload_size;
     struct routes *routes = arg;
-    const struct waiter *waiter = *request_kept;
-    if (waiter != NULL) { /* a delay that is over */
+    /* The first call is for the head alone: libmicrohttpd closes the connection when it is answered then. What is kept is the
+     * routes until there is something better to keep, a waiter. */
+    if (*request_kept == NULL) {
+        *request_kept = routes;
+        return MHD_YES;
+    }
+    if (*request_kept != routes) {
+        const struct waiter *waiter = *request_kept; /* a delay that is over */
         return waiter->gone ? MHD_NO
                             : MHD_queue_response(connection, MHD_HTTP_OK, routes->delay_answer);
     }
@@ -279,10 +285,11 @@ void routes_completed(void *arg,
                       void **request_kept,
                       enum MHD_RequestTerminationCode why)
 {
-    (void)arg;
     (void)connection;
     (void)why;
-    free(*request_kept);
+    if (*request_kept != arg) {
+        free(*request_kept);
+    }
     *request_kept = NULL;
 }
 

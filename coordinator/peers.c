@@ -110,6 +110,16 @@ struct peer *peers_find_nonce(const struct peers *peers, uint64_t nonce)
     return NULL;
 }
 
+struct peer *peers_find_address(const struct peers *peers, struct zsock_peer address)
+{
+    for (uint32_t i = 0; i < peers->high; i++) {
+        if (peers->by_index[i] != NULL && peers->by_index[i]->address.value == address.value) {
+            return peers->by_index[i];
+        }
+    }
+    return NULL;
+}
+
 static int grow(void *array_of, size_t size, size_t count)
 {
     void **array = array_of;

@@ -82,6 +82,7 @@ void peers_remove(struct peers *peers, struct peer *peer);
 /* By session number; NULL when there is no such session (any more). */
 struct peer *peers_find(const struct peers *peers, uint64_t session);
 struct peer *peers_find_nonce(const struct peers *peers, uint64_t nonce);
+struct peer *peers_find_address(const struct peers *peers, struct zsock_peer address);
 
 /* Append one chunk; takes over its payload reference. Returns 0 or ERR_NOMEM (the reference stays the caller's). */
 int peer_batch_add(struct peer_batch *batch, const struct chunk *chunk);

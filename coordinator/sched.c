@@ -215,8 +215,11 @@ static int on_worker_event(struct sched *sched,
 {
     uint32_t worker = sched_workers_find(&sched->workers, event->worker);
     if (worker == INDEX_NONE) {
-        sched->stats.strays += event->type == SCHED_RESULT;
-        return event->type == SCHED_RESULT ? 0 : ERR_INVALID;
+        if (event->type != SCHED_RESULT) {
+            return ERR_INVALID;
+        }
+        sched->stats.strays++; /* its registration may have ended while the result was under way */
+        return 0;
     }
     int rc = 0;
     switch (event->type) {

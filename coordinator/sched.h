@@ -83,7 +83,7 @@ enum sched_action_type {
     SCHED_FINISHED,    /* its bytes may go; its result is the one of the event in hand */
     SCHED_ABANDONED,   /* it used up its attempts, its items count as failed; its bytes may go */
     SCHED_DROP_WORKER, /* it was silent for its lease: forget it, it has to register again */
-    SCHED_STALLED,     /* no worker is left and none can come, but work. Said once */
+    SCHED_STALLED,     /* work is left, but no worker, and none can come. Said once */
     SCHED_DONE,        /* all is accounted for, or cancelled. Said once, and nothing after it */
 };
 
@@ -91,8 +91,7 @@ struct sched_action {
     enum sched_action_type type;
     struct worker_id worker;
     struct chunk_id chunk;
-    uint32_t
-        slot; /* dense index, reused after FINISHED or ABANDONED: the shell keeps bytes by it */
+    uint32_t slot; /* dense index, reused when the chunk is over: the shell keeps bytes by it */
     uint32_t attempt;
     uint64_t first;
     uint64_t count;

@@ -59,8 +59,11 @@ int server_try_send(struct server *server, struct peer *peer, struct wire_messag
 bool server_send(struct server *server, struct peer *peer, struct wire_message *message);
 bool server_send_heartbeat(struct server *server, struct peer *peer);
 
-/* To somebody who has no session, or as a last word: nothing depends on whether it arrives. */
-void server_reject(struct server *server, struct zsock_peer address, enum wire_reason reason,
+/* Refuse a message of `session` (0: a HELLO, or what could not be read). Nothing depends on whether this arrives. */
+void server_reject(struct server *server,
+                   struct zsock_peer address,
+                   uint64_t session,
+                   enum wire_reason reason,
                    const char *text);
 
 /* Does the job of the run on stage fit a message? ERR_INVALID says what does not: its parameters are a user's input. */

@@ -86,10 +86,11 @@ bool server_send(struct server *server, struct peer *peer, struct wire_message *
 
 void server_reject(struct server *server,
                    struct zsock_peer address,
+                   uint64_t session,
                    enum wire_reason reason,
                    const char *text)
 {
-    struct wire_message message = {.type = WIRE_REJECT};
+    struct wire_message message = {.type = WIRE_REJECT, .session = session};
     message.as.reject.reason = reason;
     message.as.reject.text = wire_text(text);
     send_plain(server, address, &message);

@@ -60,7 +60,7 @@ static void on_hello(struct server *server,
                        hello->protocol_minor);
         server->stats.rejected++;
         server_note(server, "refused a worker: %s", text);
-        server_reject(server, address, WIRE_REASON_VERSION, text);
+        server_reject(server, address, 0, WIRE_REASON_VERSION, text);
         return;
     }
     struct peer *before = peers_find_nonce(&server->peers, hello->nonce);
@@ -75,7 +75,7 @@ static void on_hello(struct server *server,
                        "the coordinator holds %u workers and takes no more",
                        server->peers.count);
         server->stats.rejected++;
-        server_reject(server, address, WIRE_REASON_FULL, text);
+        server_reject(server, address, 0, WIRE_REASON_FULL, text);
         return;
     }
     copy_text(peer->name, sizeof(peer->name), hello->name);
@@ -123,6 +123,12 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
                 ready->credit);
 }
 
+/* Is this about the job of the run on stage? */
+static bool is_of_run(const struct server *server, const struct wire_message *message)
+{
+    return server->run.runner != NULL && message->job == server->run.job_id;
+}
+
 /* The arrays of the message as results; texts are borrowed from it. */
 static size_t unpack_results(struct server *server, const struct wire_results *from)
 {
@@ -151,19 +157,27 @@ static size_t unpack_results(struct server *server, const struct wire_results *f
 static void on_results(struct server *server, struct peer *peer, const struct wire_message *message)
 {
     const struct wire_results *results = &message->as.results;
+    server_mark_dirty(server, peer);
     if (results->seq <= peer->seq) {
-        server_mark_dirty(server, peer); /* sent twice: acknowledge again */
-        peer->acked = 0;
+        peer->acked = 0; /* sent twice: acknowledge again */
         return;
     }
     if (results->seq != peer->seq + 1) {
-        server_reject(server, peer->address, WIRE_REASON_SESSION, "results are missing in between");
+        server_reject(server,
+                      peer->address,
+                      peer->session,
+                      WIRE_REASON_SESSION,
+                      "results are missing in between");
         server_forget(server, peer, SCHED_WORKER_LOST, "a message of it is missing");
         return;
     }
+    /* Numbered by session, not by job: those of a job that is over are acknowledged too, and then dropped. */
     peer->seq = results->seq;
+    if (!is_of_run(server, message)) {
+        server->stats.stale_messages++;
+        return;
+    }
     peer->cpu_us = results->cpu_us;
-    server_mark_dirty(server, peer);
     if (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING) {
         size_t count = unpack_results(server, results);
         runner_results(server->run.runner,
@@ -203,7 +217,7 @@ static void on_heartbeat(struct server *server,
         peer->busy_job = 0;
         return;
     }
-    if (peer->state == PEER_RUNNING) {
+    if (is_of_run(server, message) && peer->state == PEER_RUNNING) {
         peer->cpu_us = message->as.heartbeat.cpu_us;
         runner_worker_event(
             server->run.runner, stage_now_us(), (struct worker_id){peer->session}, SCHED_HEARD);
@@ -230,7 +244,7 @@ static const struct {
     bool of_run;
 } handlers[] = {
     [WIRE_READY] = {on_ready, true},
-    [WIRE_RESULTS] = {on_results, true},
+    [WIRE_RESULTS] = {on_results, false},
     [WIRE_RETURNED] = {on_returned, true},
     [WIRE_HEARTBEAT] = {on_heartbeat, false},
     [WIRE_BYE] = {on_bye, false},
@@ -249,18 +263,29 @@ static void on_session_message(struct server *server,
     if (peer == NULL || peer->address.value != address.value) {
         server->stats.stale_messages++;
         if (message->type != WIRE_BYE) {
-            server_reject(server, address, WIRE_REASON_SESSION, "this session is over");
+            server_reject(
+                server, address, message->session, WIRE_REASON_SESSION, "this session is over");
         }
         return;
     }
     peer->heard_us = stage_now_us();
-    bool of_run = server->run.runner != NULL && message->job == server->run.job_id;
-    if ((handlers[type].of_run || (message->type == WIRE_HEARTBEAT && message->job != 0)) &&
-        !of_run) {
+    if (handlers[type].of_run && !is_of_run(server, message)) {
         server->stats.stale_messages++;
         return;
     }
     handlers[type].on(server, peer, message);
+}
+
+/* What cannot be read is counted; who sent it is told, and dropped when it is a registered worker. */
+static void on_bad(void *arg, struct zsock_peer address, const char *why)
+{
+    struct server *server = arg;
+    server->stats.bad_frames++;
+    struct peer *peer = peers_find_address(&server->peers, address);
+    server_reject(server, address, peer == NULL ? 0 : peer->session, WIRE_REASON_MALFORMED, why);
+    if (peer != NULL) {
+        server_forget(server, peer, SCHED_WORKER_LOST, why);
+    }
 }
 
 static void on_message(void *arg,
@@ -275,8 +300,7 @@ static void on_message(void *arg,
     blob_unref(payload); /* workers send none */
     server->stats.messages_in++;
     if (wire_decode(server->decoder, header, len, &error, &message) != 0) {
-        server->stats.bad_frames++;
-        server_reject(server, address, WIRE_REASON_MALFORMED, error.s);
+        on_bad(server, address, error.s);
         return;
     }
     if (message.type == WIRE_HELLO) {
@@ -284,13 +308,6 @@ static void on_message(void *arg,
     } else {
         on_session_message(server, address, &message);
     }
-}
-
-static void on_bad(void *arg, struct zsock_peer address, const char *why)
-{
-    struct server *server = arg;
-    server->stats.bad_frames++;
-    server_reject(server, address, WIRE_REASON_MALFORMED, why);
 }
 
 static void on_turn_end(void *arg)

@@ -14,9 +14,9 @@
  *
  * Credit: the window is how many chunks the worker wants to hold. It starts at twice the slots (at least 4) and, unless the job
  * fixes it, follows the rate at which chunks finish, so that about AGENT_WINDOW_US of work is at hand: at most doubling at a time,
- * never under twice the slots, never over credit_max. It doubles too when chunks come for idle slots with all credit used up: the round trip is then longer than the
- * window. Held chunks plus credit out never exceed the window's largest value so far, and
- * results not yet acknowledged never exceed twice credit_max (no credit is granted beyond). */
+ * never under twice the slots, never over credit_max. It doubles too when chunks come for idle slots and all credit was used up: the
+ * window is then too small for the round trip. Held chunks plus credit out never exceed the window's largest value so far, and results
+ * not yet acknowledged never exceed twice credit_max (no credit is granted beyond). */
 #ifndef QUARTET_WORKER_AGENT_H
 #define QUARTET_WORKER_AGENT_H
 

@@ -232,6 +232,25 @@ static void test_origin_close_and_stall_give_no_body(void **state)
     (void)close(fd);
 }
 
+/* Two requests on one connection: neither must close it. */
+static void test_origin_keeps_connections_open(void **state)
+{
+    static const char *const paths[] = {"/bytes/0", "/redirect/0", "/delay/0", "/delay/0.01"};
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        char answer[ANSWER_SIZE];
+        char request[128];
+        int fd = open_client(*state);
+        int len = snprintf(
+            request, sizeof(request), "GET %s HTTP/1.1\r\nHost: o\r\n\r\n", paths[i]);
+        assert_int_equal(send(fd, request, (size_t)len, MSG_NOSIGNAL), len);
+        ask(fd, "GET", "/status/404");
+        (void)read_all(fd, answer);
+        (void)close(fd);
+        assert_int_equal(status_of(answer), 200);
+        assert_non_null(strstr(answer, "HTTP/1.1 404"));
+    }
+}
+
 static void test_origin_drip_has_no_end(void **state)
 {
     int fd = open_client(*state);
@@ -359,6 +378,7 @@ int main(void)
         cmocka_unit_test(test_origin_takes_get_and_head_only),
         cmocka_unit_test(test_origin_content_depends_on_position_only),
         cmocka_unit_test(test_origin_close_and_stall_give_no_body),
+        cmocka_unit_test(test_origin_keeps_connections_open),
         cmocka_unit_test(test_origin_drip_has_no_end),
         cmocka_unit_test(test_origin_delay_is_never_early_and_about_a_millisecond_late),
         cmocka_unit_test(test_origin_thousand_clients_wait_at_once),

@@ -507,7 +507,9 @@ static void test_agent_leaves_results_to_the_caller_without_memory(void **state)
     fail_allocation = 0;
     assert_int_equal(rig->rc, ERR_NOMEM);
     struct agent_stats after = rig_stats(rig);
-    assert_memory_equal(&before, &after, sizeof(before));
+    assert_int_equal(after.held, before.held);
+    assert_int_equal(after.unacked, before.unacked);
+    assert_int_equal(after.items_done, before.items_done);
     rig_step(rig, &event);
     assert_said(rig, "SEND_RESULTS session=7 job=1 seq=1 first=0 count=1 credit=1");
 }

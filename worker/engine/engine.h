@@ -57,8 +57,8 @@ int engine_submit(struct engine *engine, const struct chunk *chunks, size_t coun
  * none is ready, and the next one will call `wake`. Call until it returns less than `max`. */
 size_t engine_take(struct engine *engine, struct chunk_result *ret_results, size_t max);
 
-/* Give back up to `max` chunks that no slot has begun, newest first; their payload references are the caller's. They will have no
- * result. */
+/* Give back up to `max` chunks that no slot has begun, those in the queue first and newest first, then those that wait at a slot; their
+ * payload references are the caller's. They will have no result. */
 size_t engine_take_back(struct engine *engine, struct chunk *ret_chunks, size_t max);
 
 /* Chunks submitted and neither taken as results nor taken back. */

@@ -181,8 +181,9 @@ size_t exchange_take_back(struct exchange *x, struct chunk *ret_chunks, size_t m
     size_t count = 0;
     uint32_t reclaimed = 0;
     pthread_mutex_lock(&x->lock);
-    for (uint32_t i = 0; i < x->share_count; i++) {
-        reclaimed += reclaim(x, x->shares[i]);
+    /* Each goes to the front, so the last slot's first: slots are filled in order. */
+    for (uint32_t i = x->share_count; i > 0; i--) {
+        reclaimed += reclaim(x, x->shares[i - 1]);
     }
     while (count < max && chunk_ring_count(&x->queue) > 0) {
         ret_chunks[count++] = chunk_ring_pop_back(&x->queue);

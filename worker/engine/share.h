@@ -22,14 +22,16 @@ struct carry {
 struct share_policy {
     uint32_t chunks_max;  /* at once in hand; at most SLOT_RING */
     uint64_t expected_ns; /* work in hand at most, as far as recent chunks tell */
-    uint64_t
-        ahead_ns; /* chunks shorter than this: one may wait behind the one that runs; 0: none */
+    uint64_t ahead_ns;    /* chunks shorter than this: one may wait behind another; 0: none */
 };
 
 struct share {
     struct slot_record *record;
     struct share_policy policy;
-    uint32_t issued;                /* seq of the next chunk to be given */
+    uint32_t issued; /* seq of the next chunk to be given */
+    /* seq behind the last one given; less than `issued` after a revocation. Changes under the lock, but the feeder of a process may
+     * look at any time. */
+    _Atomic uint32_t limit;
     uint32_t expected;              /* seq of the next result */
     uint64_t touched_ns;            /* when something was last given or came back */
     struct carry *carry;            /* to be added to the result `expected`, once; NULL: nothing */

@@ -43,6 +43,9 @@ static int make_cells(const struct compare *compare, struct comparison *comparis
             struct cell *cell = &comparison->cells[comparison->cell_count++];
             cell->strategy = options->strategies[s];
             cell->placement = p == 0 ? PLACEMENT_LOCAL : PLACEMENT_DISTRIBUTED;
+            /* As expected; the runs will say what there really was. */
+            cell->workers =
+                p == 0 ? 0 : (uint32_t)(options->workers + options->wait_count);
             cell->samples = calloc(options->rounds, sizeof(struct sample));
             if (cell->samples == NULL) {
                 return ERR_NOMEM;

@@ -178,34 +178,21 @@ static bool all_closed(void *arg)
     return true;
 }
 
-/* Unlike stage_wait, this goes on after a signal: it is what the signal asked for. */
-static void wait_closed(struct fleet *fleet, uint32_t timeout_ms)
-{
-    uint64_t end_us = stage_now_us() + (uint64_t)timeout_ms * 1000;
-    uint64_t now_us = stage_now_us();
-    while (!all_closed(fleet) && now_us < end_us) {
-        fleet->stage->wait_until_us = end_us;
-        (void)uv_run(&fleet->stage->loop, UV_RUN_ONCE);
-        now_us = stage_now_us();
-    }
-    fleet->stage->wait_until_us = UINT64_MAX;
-}
-
 void fleet_free(struct fleet *fleet, uint32_t grace_ms)
 {
     if (fleet == NULL) {
         return;
     }
 
-    enum { KILL_WAIT_MS = 5000 };
+    enum { US_PER_MS = 1000, KILL_WAIT_US = 5 * 1000 * 1000 };
 
     fleet->closing = true;
-    wait_closed(fleet, grace_ms);
+    (void)stage_wait_anyway(fleet->stage, all_closed, fleet, (uint64_t)grace_ms * US_PER_MS);
     for (uint32_t i = 0; i < FLEET_MAX; i++) {
         if (fleet->members[i].alive) {
             (void)uv_process_kill(&fleet->members[i].process, SIGKILL);
         }
     }
-    wait_closed(fleet, KILL_WAIT_MS);
+    (void)stage_wait_anyway(fleet->stage, all_closed, fleet, KILL_WAIT_US);
     free(fleet);
 }

@@ -141,6 +141,12 @@ const char *origin_child_url(const struct origin_child *origin)
     return origin->line + strlen(GREETING);
 }
 
+static bool is_closed(void *arg)
+{
+    const struct origin_child *origin = arg;
+    return origin->open == 0;
+}
+
 void origin_child_stop(struct origin_child *origin)
 {
     if (origin == NULL) {
@@ -150,15 +156,9 @@ void origin_child_stop(struct origin_child *origin)
         (void)uv_process_kill(&origin->process, SIGTERM);
     }
     uv_close((uv_handle_t *)&origin->output, on_closed);
-    uint64_t end_us = stage_now_us() + STOP_LIMIT_US;
-    while (origin->open > 0) {
-        if (stage_now_us() >= end_us && origin->alive) {
-            (void)uv_process_kill(&origin->process, SIGKILL);
-            end_us = UINT64_MAX;
-        }
-        origin->stage->wait_until_us = end_us;
-        (void)uv_run(&origin->stage->loop, UV_RUN_ONCE);
+    if (stage_wait_anyway(origin->stage, is_closed, origin, STOP_LIMIT_US) != 0) {
+        (void)uv_process_kill(&origin->process, SIGKILL);
+        (void)stage_wait_anyway(origin->stage, is_closed, origin, STOP_LIMIT_US);
     }
-    origin->stage->wait_until_us = UINT64_MAX;
     free(origin);
 }

@@ -63,7 +63,9 @@ static enum MHD_Result refuse(const struct request *request, const char *wanted)
     char text[2 * QUOTED_MAX];
     (void)snprintf(quoted, sizeof(quoted), "%s", request->value);
     for (char *c = quoted; *c != '\0'; c++) {
-        *c = (unsigned char)*c < ' ' ? '?' : *c; /* a terminal may be at the other end */
+        if ((unsigned char)*c < ' ') {
+            *c = '?'; /* a terminal may be at the other end */
+        }
     }
     (void)snprintf(text, sizeof(text), "'%s': give %s\n", quoted, wanted);
     return send_text(request, MHD_HTTP_BAD_REQUEST, text);

@@ -11,7 +11,8 @@
 enum {
     START_LIMIT_US = 60 * 1000 * 1000,
     SETTLE_LIMIT_US = 2 * 1000 * 1000,
-    BYE_LINGER_MS = 500,
+    BYE_LIMIT_US = 500 * 1000,
+    BYE_LINGER_MS = 100,
 };
 
 /* --- life --- */
@@ -87,15 +88,25 @@ out:
     return 0;
 }
 
+static bool all_left(void *arg)
+{
+    const struct server *server = arg;
+    return server->peers.count == 0;
+}
+
+/* Say BYE and keep the connections until every worker has answered or is gone: a message that is under way when a connection closes may be
+ * lost, and its worker would then wait for a coordinator that is done. Goes on after a signal. */
 static void say_bye(struct server *server)
 {
+    server->closing = true;
     for (uint32_t i = 0; i < server->peers.high; i++) {
         struct peer *peer = server->peers.by_index[i];
         if (peer != NULL) {
             struct wire_message message = {.type = WIRE_BYE};
-            (void)server_try_send(server, peer, &message, NULL, 0);
+            (void)server_send(server, peer, &message);
         }
     }
+    stage_wait_anyway(server->stage, all_left, server, BYE_LIMIT_US);
 }
 
 void server_free(struct server *server)

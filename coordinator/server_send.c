@@ -10,7 +10,7 @@ enum { BATCH_PAYLOAD_MAX = 2 * 1024 * 1024 };
 
 void server_note(const struct server *server, const char *format, ...)
 {
-    if (server->options.quiet) {
+    if (server->options.quiet || server->closing) {
         return;
     }
     if (server->stage->progress != NULL) {

@@ -144,12 +144,16 @@ void stage_deinit(struct stage *stage)
     (void)uv_loop_close(&stage->loop);
 }
 
-int stage_wait(struct stage *stage, bool (*done)(void *arg), void *arg, uint64_t timeout_us)
+static int wait_until(struct stage *stage,
+                      bool (*done)(void *arg),
+                      void *arg,
+                      uint64_t timeout_us,
+                      bool interruptible)
 {
     stage->wait_until_us = stage_now_us() + timeout_us;
     int rc = 0;
     while (!done(arg)) {
-        if (stage->signal != 0) {
+        if (interruptible && stage->signal != 0) {
             rc = ERR_CANCELLED;
             break;
         }
@@ -161,6 +165,16 @@ int stage_wait(struct stage *stage, bool (*done)(void *arg), void *arg, uint64_t
     }
     stage->wait_until_us = UINT64_MAX;
     return rc;
+}
+
+int stage_wait(struct stage *stage, bool (*done)(void *arg), void *arg, uint64_t timeout_us)
+{
+    return wait_until(stage, done, arg, timeout_us, true);
+}
+
+int stage_wait_anyway(struct stage *stage, bool (*done)(void *arg), void *arg, uint64_t timeout_us)
+{
+    return wait_until(stage, done, arg, timeout_us, false);
 }
 
 void stage_play(struct stage *stage, struct runner *runner, const char *label, bool keep_bar)

@@ -94,6 +94,14 @@ static void say_ready(struct agent *agent, struct agent_actions *out)
     action->credit = take_credit(agent);
 }
 
+/* The coordinator waits for this after CANCEL, so that what it measures next has the machine to itself. */
+static void say_idle(struct agent *agent, struct agent_actions *out)
+{
+    if (agent->link == LINK_WELCOMED && agent->job == 0 && agent->engine == ENGINE_IS_NONE) {
+        agent_say_heartbeat(agent, out);
+    }
+}
+
 static void free_results(const struct agent_event *event)
 {
     for (size_t i = 0; i < event->as.results.count; i++) {
@@ -179,9 +187,10 @@ static void on_reject(struct agent *agent,
                       const struct agent_event *event,
                       struct agent_actions *out)
 {
-    bool about_me = agent->link == LINK_GREETING ||
-                    (agent->link == LINK_WELCOMED &&
-                     (event->session == agent->session || event->session == 0));
+    /* A HELLO is refused with session 0. Refusals of an older session may still be under way: they are not about this one. */
+    bool about_me = agent->link == LINK_GREETING
+                        ? event->session == 0
+                        : agent->link == LINK_WELCOMED && event->session == agent->session;
     if (!about_me) {
         return;
     }
@@ -207,7 +216,7 @@ static void on_bye(struct agent *agent, const struct agent_event *event, struct 
                                                : event->session == 0;
     if (for_me) {
         err_set(&agent->exit_text, 0, "the coordinator is done");
-        agent_leave(agent, AGENT_EXIT_OK, out);
+        agent_say_bye_and_leave(agent, out); /* it keeps the connection until it has heard this */
     }
 }
 
@@ -253,9 +262,9 @@ static void on_cancel(struct agent *agent,
                       const struct agent_event *event,
                       struct agent_actions *out)
 {
-    (void)out;
     if (in_session(agent, event) && event->job == agent->job && agent->job != 0) {
         forget_job(agent);
+        say_idle(agent, out);
     }
 }
 
@@ -297,7 +306,6 @@ static void on_engine_stopped(struct agent *agent,
                               const struct agent_event *event,
                               struct agent_actions *out)
 {
-    (void)out;
     if (agent->engine != ENGINE_IS_STOPPING || event->job != agent->engine_job) {
         return;
     }
@@ -306,6 +314,7 @@ static void on_engine_stopped(struct agent *agent,
     if (agent->job != 0 && !agent->job_failed) {
         start_engine(agent);
     }
+    say_idle(agent, out);
 }
 
 /* --- reactions: chunks and results --- */

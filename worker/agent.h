@@ -96,7 +96,7 @@ enum agent_action_type {
     AGENT_SEND_HELLO = 1,
     AGENT_SEND_READY,     /* with credit; or with the engine's error when `failed` */
     AGENT_SEND_RESULTS,   /* results [first, first + count) of agent_result(), under seq, with credit */
-    AGENT_SEND_HEARTBEAT,
+    AGENT_SEND_HEARTBEAT, /* about the job whose engine stands; job 0: none does. Also at once when an engine is down */
     AGENT_SEND_RETURNED,  /* `count` ids of agent_returned_ids() from `first` */
     AGENT_SEND_BYE,
     AGENT_START_ENGINE,   /* make an engine for the job last received */

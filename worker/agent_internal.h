@@ -190,6 +190,7 @@ void agent_say_hello(struct agent *agent, struct agent_actions *out);
 void agent_back_off(struct agent *agent);
 
 /* Forget what belongs to the session, if there is one; the link is the caller's to move. */
+void agent_say_heartbeat(struct agent *agent, struct agent_actions *out);
 void agent_end_session(struct agent *agent);
 void agent_reconnect(struct agent *agent, struct agent_actions *out);
 

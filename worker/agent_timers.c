@@ -128,11 +128,6 @@ static uint64_t due_heartbeat(const struct agent *agent)
     return agent->link == LINK_WELCOMED ? later(agent->spoke_us, agent->heartbeat_us) : never;
 }
 
-static void say_heartbeat(struct agent *agent, struct agent_actions *out)
-{
-    agent_say(agent, out, AGENT_SEND_HEARTBEAT);
-}
-
 static uint64_t due_unsent(const struct agent *agent)
 {
     return agent_has_returned(agent) || agent_has_unsent(agent) ? agent->now_us : never;
@@ -158,7 +153,7 @@ static const struct {
     {due_ack, agent_reconnect},
     {due_greeting, agent_reconnect},
     {due_hello, agent_say_hello},
-    {due_heartbeat, say_heartbeat},
+    {due_heartbeat, agent_say_heartbeat},
     {due_unsent, nothing_more},
 };
 

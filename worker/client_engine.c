@@ -89,7 +89,8 @@ void client_on_engine_wake(uv_async_t *wake)
 {
     struct client *client = wake->data;
     size_t count = CLIENT_TAKE_MAX;
-    while (client->engine != NULL && !client->engine_stopping && count == CLIENT_TAKE_MAX) {
+    /* Also of an engine that is stopping: only who has taken is woken again. The agent drops what it no longer wants. */
+    while (client->engine != NULL && count == CLIENT_TAKE_MAX) {
         count = engine_take(client->engine, client->results, CLIENT_TAKE_MAX);
         if (count > 0) {
             struct agent_event event = {.type = AGENT_RESULTS, .job = client->engine_job};

@@ -105,7 +105,7 @@ static void reset_signals(void)
     }
     sigset_t none;
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 static _Noreturn void become(const struct child_options *options,
@@ -124,8 +124,10 @@ static _Noreturn void become(const struct child_options *options,
     if (options->own_session) {
         (void)setsid();
     }
+    /* Libraries, and whoever started us, may have left descriptors without close-on-exec. */
+    (void)close_range(STDERR_FILENO + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     if (redirect(plumbing) == 0) {
-        (void)execv(options->program, (char *const *)(uintptr_t)options->arguments);
+        (void)execv(options->program, (char *const *)options->arguments);
     }
     int error = errno;
     (void)!write(failure, &error, sizeof(error));
@@ -190,11 +192,15 @@ int child_start(const struct child_options *options,
                 struct child **ret_child)
 {
     struct plumbing plumbing;
+    struct child *child = NULL;
     int rc = open_plumbing(options, &plumbing);
-    struct child *child = calloc(1, sizeof(*child));
-    if (rc != 0 || child == NULL) {
-        rc = refuse(
-            ret_error, rc != 0 ? rc : ERR_NOMEM, options->program, rc != 0 ? errno : ENOMEM);
+    if (rc != 0) {
+        rc = refuse(ret_error, rc, options->program, errno);
+        goto out;
+    }
+    child = calloc(1, sizeof(*child));
+    if (child == NULL) {
+        rc = refuse(ret_error, ERR_NOMEM, options->program, ENOMEM);
         goto out;
     }
     child->pid = fork_program(options, &plumbing);
@@ -359,8 +365,9 @@ const char *child_errors(struct child *child)
 /* Sleep until `fd` (-1: nothing), the child's end or its standard error has news, or `until_ms` is over. False: it is over. */
 static bool wait_for_news(struct child *child, int fd, int64_t until_ms)
 {
+    /* Once it has ended its pidfd is readable for good, while a grandchild may still hold its output. */
     struct pollfd polled[] = {
-        {.fd = child->pidfd, .events = POLLIN},
+        {.fd = child_has_ended(child) ? -1 : child->pidfd, .events = POLLIN},
         {.fd = child->errors, .events = POLLIN},
         {.fd = fd, .events = POLLIN},
     };

@@ -24,8 +24,8 @@ struct child_options {
     bool keep_errors; /* standard error to child_errors(); otherwise inherited */
 };
 
-/* Start the program, with standard input empty, every signal as it was at first, and no descriptor of ours but the standard ones (as
- * long as those are close-on-exec). Returns 0; ERR_CHILD when it could not be executed (the text names it and says why), ERR_IO when
+/* Start the program, with standard input empty, every signal as it was at first, and no descriptor of ours but the standard ones.
+ * Returns 0; ERR_CHILD when it could not be executed (the text names it and says why), ERR_IO when
  * there was no process or descriptor to be had, ERR_NOMEM. */
 int child_start(const struct child_options *options,
                 struct err_text *ret_error,
@@ -45,7 +45,7 @@ int child_output_fd(const struct child *child);
 
 /* The next line of its standard output, without the newline, for at most `timeout_ms`. Returns 0; ERR_TIMEOUT; ERR_CHILD when the output
  * ended before the line did (the text says how the child ended and its last words); ERR_INVALID when the line is longer than `size` - 1.
- * Blocks: for the time before there is a loop. */
+ * What it had read is lost when it fails. Blocks: for the time before there is a loop. */
 int child_read_line(struct child *child,
                     uint32_t timeout_ms,
                     char *ret_line,

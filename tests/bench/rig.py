@@ -36,9 +36,8 @@ class Rig:
         self._origin_url = None
 
     def close(self):
-        for server in self._servers:
-            server.terminate()
-            server.wait(SERVER_TIMEOUT_S)
+        for server in list(self._servers):
+            self.stop(server)
         self._scratch.cleanup()
 
     # --- programs ---
@@ -87,7 +86,11 @@ class Rig:
     def stop(self, server):
         self._servers.remove(server)
         server.terminate()
-        server.wait(SERVER_TIMEOUT_S)
+        try:
+            server.wait(SERVER_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
     # --- servers ---
 
@@ -114,16 +117,17 @@ class Rig:
             self._nginx_url = f"http://127.0.0.1:{port}"
         return self._nginx_url
 
-    def urls(self, name, lines):
+    def item_file(self, name, lines):
+        """A file with an item in each line."""
         path = self.scratch / name
         path.write_text("".join(f"{line}\n" for line in lines))
         return path
 
     def small_urls(self):
-        return self.urls("small.txt", [f"{self.nginx()}/small/{i}" for i in range(SMALL_FILES)])
+        return self.item_file("small.txt", [f"{self.nginx()}/small/{i}" for i in range(SMALL_FILES)])
 
     def large_urls(self):
-        return self.urls("large.txt", [f"{self.nginx()}/large/{i}" for i in range(LARGE_FILES)])
+        return self.item_file("large.txt", [f"{self.nginx()}/large/{i}" for i in range(LARGE_FILES)])
 
 
 def write_files(folder, count, size):

@@ -88,6 +88,7 @@ static void hear_results(struct model *model, const struct agent_action *action)
     for (uint32_t i = 0; i < action->count; i++) {
         const struct chunk_result *result = agent_result(model->rig->agent, action->first + i);
         errors += result->tally.failed > 0 ? 1 : 0;
+        EXPECT(model, result->attempt == action->job);
     }
     EXPECT(model, errors <= 4);
     model->seq = action->seq;
@@ -167,6 +168,9 @@ static void happen(struct model *model, const struct agent_event *event)
         discarded += rig->list[i].type == AGENT_DISCARD ? 1 : 0;
         hear(model, &rig->list[i]);
     }
+    EXPECT(model,
+           model->left ||
+               rig_stats(rig).held == model->held + (submitted > 0 ? event->as.chunks.count : 0));
     if (event->type != AGENT_CHUNKS) {
         EXPECT(model, submitted + discarded == 0);
         return;
@@ -247,7 +251,9 @@ static void ask_for_job(struct model *model)
     if (event.session == model->session && model->session != 0) {
         model->job = event.job;
     }
+    bool runs = model->engine == MODEL_RUNNING && model->engine_job == event.job;
     happen(model, &event);
+    EXPECT(model, !runs || model->engine == MODEL_RUNNING);
 }
 
 static void send_chunks(struct model *model)
@@ -280,6 +286,7 @@ static void finish_chunks(struct model *model)
     for (size_t i = 0; i < count; i++) {
         bool fails = chance(model, 20);
         list[i].id.value = ++model->rig->next_id;
+        list[i].attempt = (uint32_t)job; /* so that it can be told whose result it is */
         list[i].run_us = rng_below(&model->rng, 1000);
         list[i].tally = (struct tally){.ok = 1, .failed = fails ? 1 : 0};
         list[i].error = fails ? strdup("why") : NULL;

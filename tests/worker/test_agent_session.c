@@ -219,7 +219,7 @@ static void test_agent_leaves_when_coordinator_says_bye(void **state)
     rig_plain(rig, AGENT_BYE, 6, 0);
     assert_said(rig, "");
     rig_plain(rig, AGENT_BYE, 7, 0);
-    assert_said(rig, "EXIT session=7 job=1 status=0");
+    assert_said(rig, "SEND_BYE session=7 job=1; EXIT session=7 job=1 status=0");
     assert_string_equal(agent_exit_text(rig->agent), "the coordinator is done");
 }
 

@@ -172,7 +172,7 @@ static void test_agent_cancels_while_starting(void **state)
     rig_engine_ready(rig, 1, 8);
     assert_said(rig, "");
     rig_plain(rig, AGENT_ENGINE_STOPPED, 0, 1);
-    assert_said(rig, "");
+    assert_said(rig, "SEND_HEARTBEAT session=7");
     assert_state(rig, "idle");
 }
 

@@ -154,6 +154,8 @@ void rig_run_numbers(struct rig *rig,
 
 /* Asynchronous form. */
 
+struct async_call;
+
 struct async_run {
     struct rig *rig;
     const struct rig_items *items;
@@ -163,6 +165,9 @@ struct async_run {
     uint64_t outstanding;
     bool starting; /* inside async_start: `done` must not come now */
     bool cancelled;
+    uint32_t in_flight;
+    struct async_call *calls;
+    uv_prepare_t begin;
     uv_timer_t cancel_timer;
 };
 
@@ -191,7 +196,21 @@ static void on_call_done(struct workload_call *call, const struct workload_outco
         start_next(run, ours);
     } else if (run->outstanding == 0) {
         run->rig->ops->async_close(run->async);
+        uv_close((uv_handle_t *)&run->begin, NULL);
         uv_close((uv_handle_t *)&run->cancel_timer, NULL);
+    }
+}
+
+/* The first items are started where it is hardest for the workload: behind its own prepare callback, just before the loop
+ * sleeps. */
+static void on_begin(uv_prepare_t *begin)
+{
+    struct async_run *run = begin->data;
+    (void)uv_prepare_stop(begin); /* closing it here would give the loop another turn */
+    for (uint32_t i = 0; i < run->in_flight && run->next < run->items->count; i++) {
+        run->calls[i].run = run;
+        run->calls[i].call.done = on_call_done;
+        start_next(run, &run->calls[i]);
     }
 }
 
@@ -212,6 +231,12 @@ void rig_run_async(struct rig *rig,
     *ret_result = (struct rig_result){0};
     struct async_run run = {.rig = rig, .items = items, .result = ret_result};
     struct err_text error;
+    CHECK(uv_prepare_init(&loop, &run.begin) == 0);
+    CHECK(uv_prepare_start(&run.begin, on_begin) == 0); /* the one started first is called last */
+    run.begin.data = &run;
+    run.in_flight = in_flight;
+    run.calls = calloc(in_flight, sizeof(*run.calls));
+    CHECK(run.calls != NULL);
     CHECK(rig->ops->async_open(rig->state, &loop, &error, &run.async) == 0);
     CHECK(uv_timer_init(&loop, &run.cancel_timer) == 0);
     run.cancel_timer.data = &run;
@@ -221,14 +246,7 @@ void rig_run_async(struct rig *rig,
         uint64_t wait_ms = cancel_at_us > now ? (cancel_at_us - now) / 1000 : 0;
         CHECK(uv_timer_start(&run.cancel_timer, on_cancel_timer, wait_ms, 0) == 0);
     }
-    struct async_call *calls = calloc(in_flight, sizeof(*calls));
-    CHECK(calls != NULL);
-    for (uint32_t i = 0; i < in_flight && run.next < items->count; i++) {
-        calls[i].run = &run;
-        calls[i].call.done = on_call_done;
-        start_next(&run, &calls[i]);
-    }
     CHECK(uv_run(&loop, UV_RUN_DEFAULT) == 0);
     CHECK(uv_loop_close(&loop) == 0);
-    free(calls);
+    free(run.calls);
 }

@@ -5,6 +5,7 @@
 #include "worker/engine/chunk_run.h"
 #include "worker/engine/clock.h"
 #include "worker/engine/cpu_meter.h"
+#include "worker/engine/loop.h"
 #include "worker/engine/strategy.h"
 
 #include <stdlib.h>
@@ -217,16 +218,10 @@ static int prepare(struct engine_core *core, struct err_text *ret_error, void **
     if (rc != 0) {
         return err_set(ret_error, rc, "no memory for %u items in flight", core->slots);
     }
-    rc = uv_loop_init(&self->loop);
-    if (rc == 0) {
-        rc = uv_async_init(&self->loop, &self->kick, on_kick);
-        if (rc != 0) {
-            CHECK(uv_loop_close(&self->loop) == 0);
-        }
-    }
+    rc = loop_init(&self->loop, &self->kick, on_kick, ret_error);
     if (rc != 0) {
         free_slots(self);
-        return err_set(ret_error, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
+        return rc;
     }
     CHECK(uv_prepare_init(&self->loop, &self->prepare) == 0);
     self->kick.data = self;

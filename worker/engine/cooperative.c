@@ -2,6 +2,7 @@
  * that never awaits would: one chunk runs at a time, however many slots were asked for. */
 #include "common/base/check.h"
 #include "worker/engine/clock.h"
+#include "worker/engine/loop.h"
 #include "worker/engine/pool.h"
 
 #include <stdlib.h>
@@ -79,17 +80,11 @@ static int prepare(struct engine_core *core, struct err_text *ret_error, void **
         free(self);
         return err_set(ret_error, rc, "no memory for a thread");
     }
-    rc = uv_loop_init(&self->loop);
-    if (rc == 0) {
-        rc = uv_async_init(&self->loop, &self->kick, on_kick);
-        if (rc != 0) {
-            CHECK(uv_loop_close(&self->loop) == 0);
-        }
-    }
+    rc = loop_init(&self->loop, &self->kick, on_kick, ret_error);
     if (rc != 0) {
         pool_free(self->pool);
         free(self);
-        return err_set(ret_error, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
+        return rc;
     }
     CHECK(uv_idle_init(&self->loop, &self->idle) == 0);
     self->kick.data = self;

@@ -23,30 +23,33 @@ struct wakes {
     bool overseer;
 };
 
-int exchange_init(struct exchange *x, uint32_t slots, void (*wake)(void *arg), void *wake_arg)
+int exchange_init(struct exchange *exchange,
+                  uint32_t slots,
+                  void (*wake)(void *arg),
+                  void *wake_arg)
 {
-    *x = (struct exchange){.slots = slots, .wake = wake, .wake_arg = wake_arg};
-    x->shares = calloc(slots, sizeof(struct share *));
-    if (x->shares == NULL) {
+    *exchange = (struct exchange){.slots = slots, .wake = wake, .wake_arg = wake_arg};
+    exchange->shares = calloc(slots, sizeof(struct share *));
+    if (exchange->shares == NULL) {
         return ERR_NOMEM;
     }
     pthread_condattr_t monotonic;
     CHECK(pthread_condattr_init(&monotonic) == 0);
     CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
-    CHECK(pthread_cond_init(&x->filled, &monotonic) == 0);
-    CHECK(pthread_cond_init(&x->watch, &monotonic) == 0);
+    CHECK(pthread_cond_init(&exchange->filled, &monotonic) == 0);
+    CHECK(pthread_cond_init(&exchange->watch, &monotonic) == 0);
     CHECK(pthread_condattr_destroy(&monotonic) == 0);
-    CHECK(pthread_mutex_init(&x->lock, NULL) == 0);
+    CHECK(pthread_mutex_init(&exchange->lock, NULL) == 0);
     return 0;
 }
 
-static struct chunk_result *result_at(const struct exchange *x, size_t position)
+static struct chunk_result *result_at(const struct exchange *exchange, size_t position)
 {
-    return &x->results[position & (x->result_capacity - 1)];
+    return &exchange->results[position & (exchange->result_capacity - 1)];
 }
 
 /* Under the lock: what the slot has not begun goes back to the front of the queue. Returns how many chunks. */
-static uint32_t reclaim(struct exchange *x, struct share *share)
+static uint32_t reclaim(struct exchange *exchange, struct share *share)
 {
     struct slot_range before = share_range(share);
     struct slot_range revoked = slot_record_revoke(share->record);
@@ -54,43 +57,43 @@ static uint32_t reclaim(struct exchange *x, struct share *share)
     uint32_t first = revoked.next - before.next <= before.limit - before.next ? revoked.next
                                                                               : before.limit;
     for (uint32_t seq = before.limit; seq != first; seq--) {
-        chunk_ring_push_front(&x->queue, share_chunk(share, seq - 1));
+        chunk_ring_push_front(&exchange->queue, share_chunk(share, seq - 1));
     }
     share->limit = first;
     return before.limit - first;
 }
 
-void exchange_deinit(struct exchange *x)
+void exchange_deinit(struct exchange *exchange)
 {
-    CHECK(x->share_count == 0);
-    while (chunk_ring_count(&x->queue) > 0) {
-        struct chunk chunk = chunk_ring_pop_front(&x->queue);
+    CHECK(exchange->share_count == 0);
+    while (chunk_ring_count(&exchange->queue) > 0) {
+        struct chunk chunk = chunk_ring_pop_front(&exchange->queue);
         blob_unref(chunk.payload);
     }
-    for (; x->result_head != x->result_tail; x->result_head++) {
-        free(result_at(x, x->result_head)->error);
+    for (; exchange->result_head != exchange->result_tail; exchange->result_head++) {
+        free(result_at(exchange, exchange->result_head)->error);
     }
-    chunk_ring_deinit(&x->queue);
-    free(x->results);
-    free(x->shares);
-    CHECK(pthread_cond_destroy(&x->filled) == 0);
-    CHECK(pthread_cond_destroy(&x->watch) == 0);
-    CHECK(pthread_mutex_destroy(&x->lock) == 0);
+    chunk_ring_deinit(&exchange->queue);
+    free(exchange->results);
+    free(exchange->shares);
+    CHECK(pthread_cond_destroy(&exchange->filled) == 0);
+    CHECK(pthread_cond_destroy(&exchange->watch) == 0);
+    CHECK(pthread_mutex_destroy(&exchange->lock) == 0);
 }
 
-void exchange_set_notify(struct exchange *x, void (*notify)(void *arg), void *arg)
+void exchange_set_notify(struct exchange *exchange, void (*notify)(void *arg), void *arg)
 {
-    x->notify = notify;
-    x->notify_arg = arg;
+    exchange->notify = notify;
+    exchange->notify_arg = arg;
 }
 
 /* Room for the results of all chunks that are held, so that handing one over never allocates. */
-static int reserve_results(struct exchange *x, size_t capacity)
+static int reserve_results(struct exchange *exchange, size_t capacity)
 {
-    if (capacity <= x->result_capacity) {
+    if (capacity <= exchange->result_capacity) {
         return 0;
     }
-    size_t grown = x->result_capacity > 0 ? x->result_capacity : 64;
+    size_t grown = exchange->result_capacity > 0 ? exchange->result_capacity : 64;
     while (grown < capacity) {
         grown *= 2;
     }
@@ -98,161 +101,162 @@ static int reserve_results(struct exchange *x, size_t capacity)
     if (results == NULL) {
         return ERR_NOMEM;
     }
-    size_t count = x->result_tail - x->result_head;
+    size_t count = exchange->result_tail - exchange->result_head;
     for (size_t i = 0; i < count; i++) {
-        results[i] = *result_at(x, x->result_head + i);
+        results[i] = *result_at(exchange, exchange->result_head + i);
     }
-    free(x->results);
-    x->results = results;
-    x->result_capacity = grown;
-    x->result_head = 0;
-    x->result_tail = count;
+    free(exchange->results);
+    exchange->results = results;
+    exchange->result_capacity = grown;
+    exchange->result_head = 0;
+    exchange->result_tail = count;
     return 0;
 }
 
 /* Under the lock: is a slot to be woken for what is in the queue? */
-static bool slot_wanted(struct exchange *x)
+static bool slot_wanted(struct exchange *exchange)
 {
-    if (x->sleepers == 0 || x->waking || chunk_ring_count(&x->queue) == 0 || x->closed) {
+    if (exchange->sleepers == 0 || exchange->waking || chunk_ring_count(&exchange->queue) == 0 ||
+        exchange->closed) {
         return false;
     }
-    x->waking = true;
+    exchange->waking = true;
     return true;
 }
 
-static void wake_slot(struct exchange *x)
+static void wake_slot(struct exchange *exchange)
 {
-    if (x->notify != NULL) {
-        x->notify(x->notify_arg);
+    if (exchange->notify != NULL) {
+        exchange->notify(exchange->notify_arg);
     } else {
-        pthread_cond_signal(&x->filled);
+        pthread_cond_signal(&exchange->filled);
     }
 }
 
-static void wake_all(struct exchange *x, const struct wakes *wakes)
+static void wake_all(struct exchange *exchange, const struct wakes *wakes)
 {
     if (wakes->slot) {
-        wake_slot(x);
+        wake_slot(exchange);
     }
     if (wakes->overseer) {
-        pthread_cond_signal(&x->watch);
+        pthread_cond_signal(&exchange->watch);
     }
     if (wakes->owner) {
-        x->wake(x->wake_arg);
+        exchange->wake(exchange->wake_arg);
     }
 }
 
-int exchange_submit(struct exchange *x, const struct chunk *chunks, size_t count)
+int exchange_submit(struct exchange *exchange, const struct chunk *chunks, size_t count)
 {
-    pthread_mutex_lock(&x->lock);
-    int rc = chunk_ring_reserve(&x->queue, x->held + count);
+    pthread_mutex_lock(&exchange->lock);
+    int rc = chunk_ring_reserve(&exchange->queue, exchange->held + count);
     if (rc == 0) {
-        rc = reserve_results(x, x->held + count);
+        rc = reserve_results(exchange, exchange->held + count);
     }
     if (rc != 0) {
         goto out;
     }
     for (size_t i = 0; i < count; i++) {
-        chunk_ring_push_back(&x->queue, &chunks[i]);
+        chunk_ring_push_back(&exchange->queue, &chunks[i]);
     }
-    x->held += count;
+    exchange->held += count;
 out:;
-    struct wakes wakes = {.slot = rc == 0 && slot_wanted(x)};
-    pthread_mutex_unlock(&x->lock);
-    wake_all(x, &wakes);
+    struct wakes wakes = {.slot = rc == 0 && slot_wanted(exchange)};
+    pthread_mutex_unlock(&exchange->lock);
+    wake_all(exchange, &wakes);
     return rc;
 }
 
-size_t exchange_take(struct exchange *x, struct chunk_result *ret_results, size_t max)
+size_t exchange_take(struct exchange *exchange, struct chunk_result *ret_results, size_t max)
 {
     size_t count = 0;
-    pthread_mutex_lock(&x->lock);
-    while (count < max && x->result_head != x->result_tail) {
-        ret_results[count++] = *result_at(x, x->result_head++);
+    pthread_mutex_lock(&exchange->lock);
+    while (count < max && exchange->result_head != exchange->result_tail) {
+        ret_results[count++] = *result_at(exchange, exchange->result_head++);
     }
-    x->told = false;
-    x->held -= count;
-    pthread_mutex_unlock(&x->lock);
+    exchange->told = false;
+    exchange->held -= count;
+    pthread_mutex_unlock(&exchange->lock);
     return count;
 }
 
-size_t exchange_take_back(struct exchange *x, struct chunk *ret_chunks, size_t max)
+size_t exchange_take_back(struct exchange *exchange, struct chunk *ret_chunks, size_t max)
 {
     size_t count = 0;
     uint32_t reclaimed = 0;
-    pthread_mutex_lock(&x->lock);
+    pthread_mutex_lock(&exchange->lock);
     /* Each goes to the front, so the last slot's first: slots are filled in order. */
-    for (uint32_t i = x->share_count; i > 0; i--) {
-        reclaimed += reclaim(x, x->shares[i - 1]);
+    for (uint32_t i = exchange->share_count; i > 0; i--) {
+        reclaimed += reclaim(exchange, exchange->shares[i - 1]);
     }
-    while (count < max && chunk_ring_count(&x->queue) > 0) {
-        ret_chunks[count++] = chunk_ring_pop_back(&x->queue);
+    while (count < max && chunk_ring_count(&exchange->queue) > 0) {
+        ret_chunks[count++] = chunk_ring_pop_back(&exchange->queue);
     }
-    x->held -= count;
-    struct wakes wakes = {.slot = slot_wanted(x)};
-    pthread_mutex_unlock(&x->lock);
-    wake_all(x, &wakes);
+    exchange->held -= count;
+    struct wakes wakes = {.slot = slot_wanted(exchange)};
+    pthread_mutex_unlock(&exchange->lock);
+    wake_all(exchange, &wakes);
     /* A feeder that thought its slots busy must look again: some of them hold nothing any more. */
-    if (reclaimed > 0 && !wakes.slot && x->notify != NULL) {
-        x->notify(x->notify_arg);
+    if (reclaimed > 0 && !wakes.slot && exchange->notify != NULL) {
+        exchange->notify(exchange->notify_arg);
     }
     return count;
 }
 
-void exchange_close(struct exchange *x)
+void exchange_close(struct exchange *exchange)
 {
-    pthread_mutex_lock(&x->lock);
-    x->closed = true;
-    pthread_cond_broadcast(&x->filled);
-    pthread_cond_broadcast(&x->watch);
-    pthread_mutex_unlock(&x->lock);
-    if (x->notify != NULL) {
-        x->notify(x->notify_arg);
+    pthread_mutex_lock(&exchange->lock);
+    exchange->closed = true;
+    pthread_cond_broadcast(&exchange->filled);
+    pthread_cond_broadcast(&exchange->watch);
+    pthread_mutex_unlock(&exchange->lock);
+    if (exchange->notify != NULL) {
+        exchange->notify(exchange->notify_arg);
     }
 }
 
-void exchange_add_share(struct exchange *x, struct share *share)
+void exchange_add_share(struct exchange *exchange, struct share *share)
 {
-    pthread_mutex_lock(&x->lock);
-    CHECK(x->share_count < x->slots);
-    x->shares[x->share_count++] = share;
-    pthread_mutex_unlock(&x->lock);
+    pthread_mutex_lock(&exchange->lock);
+    CHECK(exchange->share_count < exchange->slots);
+    exchange->shares[exchange->share_count++] = share;
+    pthread_mutex_unlock(&exchange->lock);
 }
 
-void exchange_drop_shares(struct exchange *x)
+void exchange_drop_shares(struct exchange *exchange)
 {
-    pthread_mutex_lock(&x->lock);
-    for (uint32_t i = 0; i < x->share_count; i++) {
-        struct share *share = x->shares[i];
-        (void)reclaim(x, share);
+    pthread_mutex_lock(&exchange->lock);
+    for (uint32_t i = 0; i < exchange->share_count; i++) {
+        struct share *share = exchange->shares[i];
+        (void)reclaim(exchange, share);
         for (uint32_t seq = share->expected; seq != share_range(share).next; seq++) {
             blob_unref(share_chunk(share, seq)->payload);
         }
     }
-    x->share_count = 0;
-    pthread_mutex_unlock(&x->lock);
+    exchange->share_count = 0;
+    pthread_mutex_unlock(&exchange->lock);
 }
 
-static bool put_result(struct exchange *x, const struct chunk_result *result)
+static bool put_result(struct exchange *exchange, const struct chunk_result *result)
 {
-    CHECK(x->result_tail - x->result_head < x->result_capacity);
-    *result_at(x, x->result_tail++) = *result;
-    bool tell = !x->told;
-    x->told = true;
+    CHECK(exchange->result_tail - exchange->result_head < exchange->result_capacity);
+    *result_at(exchange, exchange->result_tail++) = *result;
+    bool tell = !exchange->told;
+    exchange->told = true;
     return tell;
 }
 
-static void learn(struct exchange *x, double chunk_ns)
+static void learn(struct exchange *exchange, double chunk_ns)
 {
-    if (x->chunk_ns <= 0) {
-        x->chunk_ns = chunk_ns;
+    if (exchange->chunk_ns <= 0) {
+        exchange->chunk_ns = chunk_ns;
     } else {
-        x->chunk_ns += (chunk_ns - x->chunk_ns) / AVERAGE_WEIGHT;
+        exchange->chunk_ns += (chunk_ns - exchange->chunk_ns) / AVERAGE_WEIGHT;
     }
 }
 
 /* Under the lock: results that the share's slot has published go to the owner. True when it is to be woken. */
-static bool collect(struct exchange *x, struct share *share, uint64_t now_ns)
+static bool collect(struct exchange *exchange, struct share *share, uint64_t now_ns)
 {
     uint32_t ready = share_ready(share);
     if (ready == 0) {
@@ -263,29 +267,29 @@ static bool collect(struct exchange *x, struct share *share, uint64_t now_ns)
     for (uint32_t i = 0; i < ready; i++) {
         run_ns += (double)slot_record_result(share->record, share->expected)->run_ns;
         struct chunk_result result = share_collect(share);
-        tell |= put_result(x, &result);
+        tell |= put_result(exchange, &result);
     }
-    learn(x, run_ns / ready);
+    learn(exchange, run_ns / ready);
     share->touched_ns = now_ns;
     return tell;
 }
 
 /* How many chunks to give to a share now. Few for a short queue, so that slots finish together (a fixed part of a slot's part of the
  * rest: guided self-scheduling, Polychronopoulos and Kuck 1987); one at a time as long as nothing is known. */
-static uint32_t ration(const struct exchange *x, const struct share *share)
+static uint32_t ration(const struct exchange *exchange, const struct share *share)
 {
     uint32_t outstanding = share_outstanding(share);
-    if (chunk_ring_count(&x->queue) == 0 || !share_open(share)) {
+    if (chunk_ring_count(&exchange->queue) == 0 || !share_open(share)) {
         return 0;
     }
     double in_hand = 1;
-    if (x->chunk_ns > 0) {
-        in_hand = (double)share->policy.expected_ns / x->chunk_ns;
-        if (in_hand < 2 && x->chunk_ns < (double)share->policy.ahead_ns) {
+    if (exchange->chunk_ns > 0) {
+        in_hand = (double)share->policy.expected_ns / exchange->chunk_ns;
+        if (in_hand < 2 && exchange->chunk_ns < (double)share->policy.ahead_ns) {
             in_hand = 2;
         }
     }
-    size_t fair = chunk_ring_count(&x->queue) / 2 / x->share_count;
+    size_t fair = chunk_ring_count(&exchange->queue) / 2 / exchange->share_count;
     uint32_t room = share->policy.chunks_max - outstanding;
     uint32_t most = fair < SHARE_AT_ONCE ? (uint32_t)fair : SHARE_AT_ONCE;
     most = most < room ? most : room;
@@ -295,9 +299,9 @@ static uint32_t ration(const struct exchange *x, const struct share *share)
     return most == 0 && outstanding == 0 ? 1 : most;
 }
 
-static uint32_t fill(struct exchange *x, struct share *share, uint64_t now_ns)
+static uint32_t fill(struct exchange *exchange, struct share *share, uint64_t now_ns)
 {
-    uint32_t most = ration(x, share);
+    uint32_t most = ration(exchange, share);
     uint32_t given = 0;
     size_t bytes = 0;
     if (most == 0) {
@@ -308,11 +312,11 @@ static uint32_t fill(struct exchange *x, struct share *share, uint64_t now_ns)
         share->expected = first; /* jumps over what was revoked */
     }
     while (given < most) {
-        bytes += chunk_ring_front(&x->queue)->payload_len;
+        bytes += chunk_ring_front(&exchange->queue)->payload_len;
         if (given > 0 && bytes > SHARE_PAYLOAD_BYTES) {
             break;
         }
-        *share_chunk(share, first + given) = chunk_ring_pop_front(&x->queue);
+        *share_chunk(share, first + given) = chunk_ring_pop_front(&exchange->queue);
         given++;
     }
     share->issued = first + given;
@@ -322,69 +326,69 @@ static uint32_t fill(struct exchange *x, struct share *share, uint64_t now_ns)
     return given;
 }
 
-static bool overseer_wanted(struct exchange *x, const struct share *share)
+static bool overseer_wanted(struct exchange *exchange, const struct share *share)
 {
-    if (!x->overseer_asleep || share_outstanding(share) < 2) {
+    if (!exchange->overseer_asleep || share_outstanding(share) < 2) {
         return false;
     }
-    x->overseer_asleep = false;
+    exchange->overseer_asleep = false;
     return true;
 }
 
-static void sleep_until_filled(struct exchange *x)
+static void sleep_until_filled(struct exchange *exchange)
 {
-    while (chunk_ring_count(&x->queue) == 0 && !x->closed) {
-        x->sleepers++;
-        pthread_cond_wait(&x->filled, &x->lock);
-        x->sleepers--;
-        x->waking = false;
+    while (chunk_ring_count(&exchange->queue) == 0 && !exchange->closed) {
+        exchange->sleepers++;
+        pthread_cond_wait(&exchange->filled, &exchange->lock);
+        exchange->sleepers--;
+        exchange->waking = false;
     }
 }
 
-uint32_t exchange_turn(struct exchange *x,
+uint32_t exchange_turn(struct exchange *exchange,
                        struct share *share,
                        enum exchange_wait wait,
                        uint64_t now_ns)
 {
-    pthread_mutex_lock(&x->lock);
-    struct wakes wakes = {.owner = collect(x, share, now_ns)};
-    if (wait == EXCHANGE_WAIT && chunk_ring_count(&x->queue) == 0 && !x->closed) {
+    pthread_mutex_lock(&exchange->lock);
+    struct wakes wakes = {.owner = collect(exchange, share, now_ns)};
+    if (wait == EXCHANGE_WAIT && chunk_ring_count(&exchange->queue) == 0 && !exchange->closed) {
         if (wakes.owner) {
-            pthread_mutex_unlock(&x->lock);
-            x->wake(x->wake_arg);
-            pthread_mutex_lock(&x->lock);
+            pthread_mutex_unlock(&exchange->lock);
+            exchange->wake(exchange->wake_arg);
+            pthread_mutex_lock(&exchange->lock);
             wakes.owner = false;
         }
-        sleep_until_filled(x);
+        sleep_until_filled(exchange);
         now_ns = clock_now_ns();
     }
-    uint32_t given = x->closed ? 0 : fill(x, share, now_ns);
-    wakes.slot = slot_wanted(x);
-    wakes.overseer = overseer_wanted(x, share);
-    pthread_mutex_unlock(&x->lock);
-    wake_all(x, &wakes);
+    uint32_t given = exchange->closed ? 0 : fill(exchange, share, now_ns);
+    wakes.slot = slot_wanted(exchange);
+    wakes.overseer = overseer_wanted(exchange, share);
+    pthread_mutex_unlock(&exchange->lock);
+    wake_all(exchange, &wakes);
     return given;
 }
 
-bool exchange_arm(struct exchange *x)
+bool exchange_arm(struct exchange *exchange)
 {
-    pthread_mutex_lock(&x->lock);
-    bool empty = chunk_ring_count(&x->queue) == 0 || x->closed;
-    x->sleepers = empty;
-    x->waking = false;
-    pthread_mutex_unlock(&x->lock);
+    pthread_mutex_lock(&exchange->lock);
+    bool empty = chunk_ring_count(&exchange->queue) == 0 || exchange->closed;
+    exchange->sleepers = empty;
+    exchange->waking = false;
+    pthread_mutex_unlock(&exchange->lock);
     return empty;
 }
 
-void exchange_flush(struct exchange *x, struct share *share, uint64_t now_ns)
+void exchange_flush(struct exchange *exchange, struct share *share, uint64_t now_ns)
 {
-    pthread_mutex_lock(&x->lock);
-    struct wakes wakes = {.owner = collect(x, share, now_ns)};
-    pthread_mutex_unlock(&x->lock);
-    wake_all(x, &wakes);
+    pthread_mutex_lock(&exchange->lock);
+    struct wakes wakes = {.owner = collect(exchange, share, now_ns)};
+    pthread_mutex_unlock(&exchange->lock);
+    wake_all(exchange, &wakes);
 }
 
-size_t exchange_trade(struct exchange *x,
+size_t exchange_trade(struct exchange *exchange,
                       const struct chunk_result *done,
                       size_t done_count,
                       struct chunk *ret_chunks,
@@ -392,26 +396,26 @@ size_t exchange_trade(struct exchange *x,
 {
     struct wakes wakes = {.owner = false};
     size_t count = 0;
-    pthread_mutex_lock(&x->lock);
+    pthread_mutex_lock(&exchange->lock);
     for (size_t i = 0; i < done_count; i++) {
-        wakes.owner |= put_result(x, &done[i]);
+        wakes.owner |= put_result(exchange, &done[i]);
     }
-    while (count < max && chunk_ring_count(&x->queue) > 0 && !x->closed) {
-        ret_chunks[count++] = chunk_ring_pop_front(&x->queue);
+    while (count < max && chunk_ring_count(&exchange->queue) > 0 && !exchange->closed) {
+        ret_chunks[count++] = chunk_ring_pop_front(&exchange->queue);
     }
-    pthread_mutex_unlock(&x->lock);
-    wake_all(x, &wakes);
+    pthread_mutex_unlock(&exchange->lock);
+    wake_all(exchange, &wakes);
     return count;
 }
 
-bool exchange_recover(struct exchange *x,
+bool exchange_recover(struct exchange *exchange,
                       struct share *share,
                       struct chunk *ret_begun,
                       uint32_t *ret_seq)
 {
-    pthread_mutex_lock(&x->lock);
-    struct wakes wakes = {.owner = collect(x, share, clock_now_ns())};
-    (void)reclaim(x, share);
+    pthread_mutex_lock(&exchange->lock);
+    struct wakes wakes = {.owner = collect(exchange, share, clock_now_ns())};
+    (void)reclaim(exchange, share);
     uint32_t stop = share_range(share).next;
     bool begun = share->expected != stop;
     if (begun) {
@@ -419,23 +423,23 @@ bool exchange_recover(struct exchange *x,
         *ret_begun = *share_chunk(share, share->expected);
         /* More than one begun at once is the work of a process that went wild: the others are run again. */
         for (uint32_t seq = stop; seq != share->expected + 1; seq--) {
-            chunk_ring_push_front(&x->queue, share_chunk(share, seq - 1));
+            chunk_ring_push_front(&exchange->queue, share_chunk(share, seq - 1));
         }
     }
     share->expected = share->issued;
     share->limit = share->issued;
-    wakes.slot = slot_wanted(x);
-    pthread_mutex_unlock(&x->lock);
-    wake_all(x, &wakes);
+    wakes.slot = slot_wanted(exchange);
+    pthread_mutex_unlock(&exchange->lock);
+    wake_all(exchange, &wakes);
     return begun;
 }
 
-void exchange_give(struct exchange *x,
+void exchange_give(struct exchange *exchange,
                    struct share *share,
                    const struct chunk *chunk,
                    struct carry *carry)
 {
-    pthread_mutex_lock(&x->lock);
+    pthread_mutex_lock(&exchange->lock);
     CHECK(share_outstanding(share) == 0);
     share->expected = share->issued++;
     share->limit = share->issued;
@@ -445,67 +449,68 @@ void exchange_give(struct exchange *x,
     slot_record_issue(share->record, share->expected, 1);
     /* Begun as of now, so that it stays with its carry and is not taken back. */
     CHECK(slot_record_begin(share->record, share->expected));
-    pthread_mutex_unlock(&x->lock);
+    pthread_mutex_unlock(&exchange->lock);
 }
 
-static bool overdue(const struct exchange *x, const struct share *share, uint64_t now_ns)
+static bool overdue(const struct exchange *exchange, const struct share *share, uint64_t now_ns)
 {
-    double allowed_ns = OVERDUE_CHUNKS * x->chunk_ns;
+    double allowed_ns = OVERDUE_CHUNKS * exchange->chunk_ns;
     if (allowed_ns < OVERDUE_NS) {
         allowed_ns = OVERDUE_NS;
     }
     return (double)now_ns - (double)share->touched_ns > allowed_ns;
 }
 
-static struct wakes rescue(struct exchange *x, uint64_t now_ns)
+static struct wakes rescue(struct exchange *exchange, uint64_t now_ns)
 {
     struct wakes wakes = {.owner = false};
-    for (uint32_t i = 0; i < x->share_count; i++) {
-        struct share *share = x->shares[i];
-        if (share_outstanding(share) < 2 || !overdue(x, share, now_ns)) {
+    for (uint32_t i = 0; i < exchange->share_count; i++) {
+        struct share *share = exchange->shares[i];
+        if (share_outstanding(share) < 2 || !overdue(exchange, share, now_ns)) {
             continue;
         }
-        (void)reclaim(x, share);
-        wakes.owner |= collect(x, share, now_ns);
+        (void)reclaim(exchange, share);
+        wakes.owner |= collect(exchange, share, now_ns);
     }
-    wakes.slot = slot_wanted(x);
+    wakes.slot = slot_wanted(exchange);
     return wakes;
 }
 
-void exchange_rescue(struct exchange *x)
+void exchange_rescue(struct exchange *exchange)
 {
-    pthread_mutex_lock(&x->lock);
-    struct wakes wakes = rescue(x, clock_now_ns());
-    pthread_mutex_unlock(&x->lock);
-    wake_all(x, &wakes);
+    pthread_mutex_lock(&exchange->lock);
+    struct wakes wakes = rescue(exchange, clock_now_ns());
+    pthread_mutex_unlock(&exchange->lock);
+    wake_all(exchange, &wakes);
 }
 
-static bool anything_to_watch(const struct exchange *x)
+static bool anything_to_watch(const struct exchange *exchange)
 {
-    for (uint32_t i = 0; i < x->share_count; i++) {
-        if (share_outstanding(x->shares[i]) >= 2) {
+    for (uint32_t i = 0; i < exchange->share_count; i++) {
+        if (share_outstanding(exchange->shares[i]) >= 2) {
             return true;
         }
     }
     return false;
 }
 
-void exchange_oversee(struct exchange *x)
+void exchange_oversee(struct exchange *exchange)
 {
-    pthread_mutex_lock(&x->lock);
-    while (!x->closed) {
-        if (!anything_to_watch(x)) {
-            x->overseer_asleep = true;
-            pthread_cond_wait(&x->watch, &x->lock);
-            x->overseer_asleep = false;
+    pthread_mutex_lock(&exchange->lock);
+    while (!exchange->closed) {
+        if (!anything_to_watch(exchange)) {
+            exchange->overseer_asleep = true;
+            pthread_cond_wait(&exchange->watch, &exchange->lock);
+            exchange->overseer_asleep = false;
             continue;
         }
-        struct timespec due = clock_timespec(clock_now_ns() + EXCHANGE_TICK_MS * NS_PER_MS);
-        (void)pthread_cond_timedwait(&x->watch, &x->lock, &due);
-        struct wakes wakes = rescue(x, clock_now_ns());
-        pthread_mutex_unlock(&x->lock);
-        wake_all(x, &wakes);
-        pthread_mutex_lock(&x->lock);
+        struct timespec due = clock_timespec(clock_now_ns() +
+                                             (uint64_t)EXCHANGE_TICK_MS * NS_PER_MS);
+        (void)pthread_cond_timedwait(&exchange->watch, &exchange->lock, &due);
+        struct wakes wakes = rescue(exchange, clock_now_ns());
+        pthread_mutex_unlock(&exchange->lock);
+        wake_all(exchange, &wakes);
+        pthread_mutex_lock(&exchange->lock);
     }
-    pthread_mutex_unlock(&x->lock);
+    pthread_mutex_unlock(&exchange->lock);
 }

@@ -22,34 +22,32 @@ enum { EXCHANGE_TICK_MS = 2 };
 
 struct exchange {
     pthread_mutex_t lock;
-    bool closed;
-
     struct chunk_ring queue;
-    uint32_t slots;
     double chunk_ns; /* of recent chunks, a moving average; 0: not known yet */
+    uint32_t slots;
+    bool closed;
 
     /* Slots that wait for chunks, and whether one of them is being woken: a second one would find nothing. */
     pthread_cond_t filled;
-    uint32_t sleepers;
-    bool waking;
     void (*notify)(
         void *arg); /* wakes a slot that sleeps in a loop instead; NULL: wait on `filled` */
     void *notify_arg;
+    uint32_t sleepers;
+    bool waking;
 
+    pthread_cond_t watch; /* the overseer sleeps here */
     struct share **shares;
     uint32_t share_count;
-    pthread_cond_t watch; /* the overseer sleeps here */
     bool overseer_asleep;
 
     struct chunk_result *results; /* a ring, `result_capacity` a power of two */
     size_t result_capacity;
     size_t result_head;
     size_t result_tail;
-    bool told; /* the owner was woken and has not taken since */
     void (*wake)(void *arg);
     void *wake_arg;
-
     size_t held; /* the owner's alone */
+    bool told;   /* the owner was woken and has not taken since */
 };
 
 /* Places for `slots` shares. Returns 0 or ERR_NOMEM. */

@@ -29,8 +29,8 @@ int executor_link_open(struct executor_link *link)
      * batches: a round trip through the feeder is about 0.1 ms. */
     static const struct share_policy policy = {
         .chunks_max = SLOT_RING,
-        .expected_ns = 400 * NS_PER_US,
-        .ahead_ns = 10 * NS_PER_MS,
+        .expected_ns = UINT64_C(400) * NS_PER_US,
+        .ahead_ns = UINT64_C(10) * NS_PER_MS,
     };
     struct zygote *zygote = link->core->zygote;
     int rc = zygote_take_place(zygote, &link->error, &link->place);
@@ -75,7 +75,7 @@ static int reserve_out(struct executor_link *link, size_t more)
 
 static void append(struct executor_link *link, const void *bytes, size_t len)
 {
-    if (len > 0) {
+    if (bytes != NULL && len > 0) {
         memcpy(link->out + link->out_len, bytes, len);
         link->out_len += len;
     }

@@ -22,9 +22,9 @@ int pool_new(struct engine_core *core,
              void *arg,
              struct pool **ret_pool);
 
-/* strategy_ops.run, .cpu_us and .free, with a struct pool as the state. */
-void pool_run(void *pool);
-uint64_t pool_cpu_us(void *pool);
-void pool_free(void *pool);
+/* strategy_ops.run, .cpu_us and .free, whose state is the struct pool. */
+void pool_run(void *state);
+uint64_t pool_cpu_us(void *state);
+void pool_free(void *state);
 
 #endif

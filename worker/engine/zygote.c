@@ -11,7 +11,6 @@
 #include "worker/engine/executor_wire.h"
 #include "worker/engine/zygote_spawn.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -24,6 +23,7 @@
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -78,7 +78,8 @@ static void close_others(int fd)
 static void reset_signals(void)
 {
     for (int number = 1; number < NSIG; number++) {
-        (void)signal(number, number == SIGPIPE ? SIG_IGN : SIG_DFL);
+        struct sigaction action = {.sa_handler = number == SIGPIPE ? SIG_IGN : SIG_DFL};
+        (void)sigaction(number, &action, NULL);
     }
     sigset_t none;
     (void)sigemptyset(&none);
@@ -225,7 +226,8 @@ static int isolate(void)
     sigset_t child;
     (void)sigfillset(&all);
     (void)sigprocmask(SIG_SETMASK, &all, NULL);
-    (void)signal(SIGCHLD, SIG_DFL);
+    struct sigaction reap_later = {.sa_handler = SIG_DFL}; /* a parent may have had it ignored */
+    (void)sigaction(SIGCHLD, &reap_later, NULL);
     (void)sigemptyset(&child);
     (void)sigaddset(&child, SIGCHLD);
     return signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -256,18 +258,14 @@ _Noreturn static void zygote_main(int control, struct slot_record *records)
 
 /* --- in the owner --- */
 
+/* A directory has two links and one for each directory in it; this one has a directory for each thread. */
 static size_t count_threads(void)
 {
-    DIR *tasks = opendir("/proc/self/task");
-    if (tasks == NULL) {
+    struct stat tasks;
+    if (stat("/proc/self/task", &tasks) != 0 || tasks.st_nlink < 3) {
         return 1; /* without /proc nobody can tell */
     }
-    size_t count = 0;
-    for (struct dirent *entry = readdir(tasks); entry != NULL; entry = readdir(tasks)) {
-        count += entry->d_name[0] != '.';
-    }
-    (void)closedir(tasks);
-    return count;
+    return tasks.st_nlink - 2;
 }
 
 int zygote_start(struct err_text *ret_error, struct zygote **ret_zygote)

@@ -80,7 +80,7 @@ static bool make_room(struct curl_loop *curl, curl_socket_t fd)
     if (size == curl->watchers_size) {
         return true;
     }
-    struct watcher **watchers = realloc(curl->watchers, size * sizeof(struct watcher *));
+    struct watcher **watchers = realloc(curl->watchers, size * sizeof(curl->watchers[0]));
     if (watchers == NULL) {
         return false;
     }
@@ -179,9 +179,7 @@ static void on_turn(uv_prepare_t *turn)
     if (curl->added_count > 0) {
         begin_added(curl);
     }
-    if (curl->added_count > 0) {
-        (void)uv_idle_start(&curl->hurry, on_hurry);
-    } else {
+    if (curl->added_count == 0) {
         (void)uv_idle_stop(&curl->hurry);
     }
 }
@@ -312,6 +310,9 @@ void curl_loop_add(struct curl_loop *curl, CURL *easy)
 {
     CHECK(curl->added_count < curl->adopted_count);
     curl->added[curl->added_count++] = easy;
+    /* In most turns it is stopped again before it can keep the loop awake. Not when this is called behind on_turn, from somebody else's
+     * prepare callback or from `done` in there. */
+    (void)uv_idle_start(&curl->hurry, on_hurry);
 }
 
 void curl_loop_remove(struct curl_loop *curl, CURL *easy)

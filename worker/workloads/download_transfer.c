@@ -134,7 +134,9 @@ static void show_url(const char *url, char shown[URL_SHOWN_MAX + 1])
         (void)sprintf(shown + at, "%.*s...%s", head, url, url + len - URL_SHOWN_TAIL);
     }
     for (char *c = shown; *c != '\0'; c++) {
-        *c = (unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c;
+        if ((unsigned char)*c < ' ' || *c == 0x7f) {
+            *c = '?';
+        }
     }
 }
 

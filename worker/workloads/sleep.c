@@ -18,7 +18,7 @@
 #include <unistd.h>
 #include <uv.h>
 
-static const uint64_t slice_ns = 50 * 1000 * 1000;
+static const uint64_t slice_ns = 50ULL * 1000 * 1000;
 
 struct sleep_state {
     const struct workload_host *host;

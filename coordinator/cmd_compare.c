@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/io/cli.h"
+#include "common/io/cores.h"
 #include "common/io/versions.h"
 #include "coordinator/commands.h"
 #include "coordinator/output.h"
@@ -30,6 +31,16 @@ struct compare {
 
 /* --- the grid --- */
 
+/* What a cell will have as far as is known beforehand; its runs say what there really was. */
+static void expect(const struct options *options, struct cell *cell)
+{
+    uint32_t slots = options_slots(options, cell->strategy);
+    slots = slots > 0 ? slots : strategy_default_slots(cell->strategy, cores_usable());
+    bool local = cell->placement == PLACEMENT_LOCAL;
+    cell->workers = local ? 0 : (uint32_t)(options->workers + options->wait_count);
+    cell->concurrency = slots * (local ? 1 : cell->workers);
+}
+
 static int make_cells(const struct compare *compare, struct comparison *comparison)
 {
     const struct options *options = &compare->options;
@@ -43,9 +54,7 @@ static int make_cells(const struct compare *compare, struct comparison *comparis
             struct cell *cell = &comparison->cells[comparison->cell_count++];
             cell->strategy = options->strategies[s];
             cell->placement = p == 0 ? PLACEMENT_LOCAL : PLACEMENT_DISTRIBUTED;
-            /* As expected; the runs will say what there really was. */
-            cell->workers =
-                p == 0 ? 0 : (uint32_t)(options->workers + options->wait_count);
+            expect(options, cell);
             cell->samples = calloc(options->rounds, sizeof(struct sample));
             if (cell->samples == NULL) {
                 return ERR_NOMEM;

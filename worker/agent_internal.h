@@ -189,8 +189,10 @@ void agent_say_hello(struct agent *agent, struct agent_actions *out);
 /* The next HELLO only after a while, longer each time: a thousand refused workers must not keep the coordinator busy. */
 void agent_back_off(struct agent *agent);
 
-/* Forget what belongs to the session, if there is one; the link is the caller's to move. */
+/* About the job whose engine stands; job 0: none does. */
 void agent_say_heartbeat(struct agent *agent, struct agent_actions *out);
+
+/* Forget what belongs to the session, if there is one; the link is the caller's to move. */
 void agent_end_session(struct agent *agent);
 void agent_reconnect(struct agent *agent, struct agent_actions *out);
 

@@ -28,6 +28,42 @@ struct arguments {
     bool version;
 };
 
+/* Parse with a table of options whose targets are in `arguments`. Returns -1 to go on, or the exit status. */
+static int parse_with(const struct cli_option *options, size_t option_count, int argc, char **argv)
+{
+    const struct cli cli = {
+        .program = "quartet-worker",
+        .usage = "--connect ENDPOINT",
+        .summary = "Connects to a quartet coordinator, runs the chunks of items that it sends, and "
+                   "exits when the "
+                   "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
+                   "leaves.",
+        .examples = "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
+                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator; 4 "
+                    "refused by the "
+                    "coordinator (another protocol version).",
+        .options = options,
+        .option_count = option_count,
+    };
+    struct err_text error = {{0}};
+    const char **words = calloc((size_t)argc, sizeof(*words));
+    size_t word_count = 0;
+    if (words == NULL) {
+        return EXIT_FAILURE;
+    }
+    int rc = cli_parse(&cli, argc, argv, &error, words, &word_count, NULL);
+    free(words);
+    if (rc == 1) {
+        cli_help(&cli, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (rc != 0) {
+        (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
 static int parse(int argc, char **argv, struct arguments *arguments)
 {
     const struct cli_option options[] = {
@@ -94,37 +130,7 @@ static int parse(int argc, char **argv, struct arguments *arguments)
          .target = &arguments->version,
          .help = "print the versions of quartet and its libraries"},
     };
-    const struct cli cli = {
-        .program = "quartet-worker",
-        .usage = "--connect ENDPOINT",
-        .summary = "Connects to a quartet coordinator, runs the chunks of items that it sends, and "
-                   "exits when the "
-                   "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
-                   "leaves.",
-        .examples = "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
-                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator; 4 "
-                    "refused by the "
-                    "coordinator (another protocol version).",
-        .options = options,
-        .option_count = sizeof(options) / sizeof(options[0]),
-    };
-    struct err_text error = {{0}};
-    const char **words = calloc((size_t)argc, sizeof(*words));
-    size_t word_count = 0;
-    if (words == NULL) {
-        return EXIT_FAILURE;
-    }
-    int rc = cli_parse(&cli, argc, argv, &error, words, &word_count, NULL);
-    free(words);
-    if (rc == 1) {
-        cli_help(&cli, stdout);
-        return EXIT_SUCCESS;
-    }
-    if (rc != 0) {
-        (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
-        return EXIT_USAGE;
-    }
-    return -1;
+    return parse_with(options, sizeof(options) / sizeof(options[0]), argc, argv);
 }
 
 static int check(const struct arguments *arguments)

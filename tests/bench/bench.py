@@ -14,6 +14,8 @@ import sys
 import threading
 import time
 
+sys.dont_write_bytecode = True  # leaves no __pycache__ in the tree
+
 from rig import Failed, LARGE_FILES, Rig, SMALL_FILES
 from table import Row, interleave, print_table
 

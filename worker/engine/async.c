@@ -119,7 +119,7 @@ static void end_when_idle(struct async *self)
         self->cancelling = true;
         self->core->workload->async_cancel(self->workload);
     }
-    if (self->idle_count == self->core->slots) {
+    if (self->idle_count == self->core->slots && exchange_is_closed(&self->core->exchange)) {
         self->core->workload->async_close(self->workload);
         uv_close((uv_handle_t *)&self->kick, NULL);
         uv_close((uv_handle_t *)&self->prepare, NULL);

@@ -27,11 +27,19 @@ static void close_handles(struct cooperative *self)
     }
 }
 
+/* The core is cancelled a moment before the exchange is closed and kicks us for the last time. */
+static void end_when_closed(struct cooperative *self)
+{
+    if (exchange_is_closed(&self->core->exchange)) {
+        close_handles(self);
+    }
+}
+
 static void on_idle(uv_idle_t *idle)
 {
     struct cooperative *self = idle->data;
     if (atomic_load(&self->core->cancelled)) {
-        close_handles(self);
+        end_when_closed(self);
         return;
     }
     if (slot_step(self->slot, clock_now_ns() + SLICE_NS) ||
@@ -47,7 +55,7 @@ static void on_kick(uv_async_t *kick)
 {
     struct cooperative *self = kick->data;
     if (atomic_load(&self->core->cancelled)) {
-        close_handles(self);
+        end_when_closed(self);
     } else {
         CHECK(uv_idle_start(&self->idle, on_idle) == 0);
     }

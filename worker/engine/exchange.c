@@ -194,10 +194,11 @@ size_t exchange_take_back(struct exchange *exchange, struct chunk *ret_chunks, s
     }
     exchange->held -= count;
     struct wakes wakes = {.slot = slot_wanted(exchange)};
+    /* A feeder that thought its slots busy must look again: some of them hold nothing any more. */
+    bool look_again = reclaimed > 0 && !wakes.slot && !exchange->closed && exchange->notify != NULL;
     pthread_mutex_unlock(&exchange->lock);
     wake_all(exchange, &wakes);
-    /* A feeder that thought its slots busy must look again: some of them hold nothing any more. */
-    if (reclaimed > 0 && !wakes.slot && exchange->notify != NULL) {
+    if (look_again) {
         exchange->notify(exchange->notify_arg);
     }
     return count;
@@ -209,10 +210,19 @@ void exchange_close(struct exchange *exchange)
     exchange->closed = true;
     pthread_cond_broadcast(&exchange->filled);
     pthread_cond_broadcast(&exchange->watch);
-    pthread_mutex_unlock(&exchange->lock);
+    /* Under the lock, so that a loop that knows of the end can close what `notify` uses. */
     if (exchange->notify != NULL) {
         exchange->notify(exchange->notify_arg);
     }
+    pthread_mutex_unlock(&exchange->lock);
+}
+
+bool exchange_is_closed(struct exchange *exchange)
+{
+    pthread_mutex_lock(&exchange->lock);
+    bool closed = exchange->closed;
+    pthread_mutex_unlock(&exchange->lock);
+    return closed;
 }
 
 void exchange_add_share(struct exchange *exchange, struct share *share)

@@ -70,6 +70,9 @@ size_t exchange_take_back(struct exchange *exchange, struct chunk *ret_chunks, s
 /* No chunk is handed out any more; every sleeper wakes. Any thread, any number of times. */
 void exchange_close(struct exchange *exchange);
 
+/* Once true, `notify` is called no more. */
+bool exchange_is_closed(struct exchange *exchange);
+
 /* Make a share known. Before its slot's first turn. */
 void exchange_add_share(struct exchange *exchange, struct share *share);
 

@@ -83,7 +83,7 @@ static void reset_signals(void)
     }
     sigset_t none;
     (void)sigemptyset(&none);
-    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &none, NULL);
 }
 
 static void tell(int fd, const struct executor_report *message)
@@ -225,7 +225,7 @@ static int isolate(void)
     sigset_t all;
     sigset_t child;
     (void)sigfillset(&all);
-    (void)sigprocmask(SIG_SETMASK, &all, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &all, NULL);
     struct sigaction reap_later = {.sa_handler = SIG_DFL}; /* a parent may have had it ignored */
     (void)sigaction(SIGCHLD, &reap_later, NULL);
     (void)sigemptyset(&child);

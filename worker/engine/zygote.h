@@ -9,8 +9,8 @@
 
 struct zygote;
 
-/* Fork the zygote. Call before anything else in main: aborts when the process has a second thread already. Returns in the parent
- * only: 0, ERR_NOMEM or ERR_IO. */
+/* Fork the zygote. Call before anything else in main: aborts when the process has a second thread already. The calling thread must live
+ * as long as the program: its end is what the kernel takes for the owner's. Returns in the parent only: 0, ERR_NOMEM or ERR_IO. */
 int zygote_start(struct err_text *ret_error, struct zygote **ret_zygote);
 
 /* End the zygote and every executor that is left, wait for it, free. NULL is allowed. */

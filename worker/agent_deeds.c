@@ -95,8 +95,9 @@ struct agent_action *agent_say(struct agent *agent,
 void agent_say_heartbeat(struct agent *agent, struct agent_actions *out)
 {
     /* About the job whose engine stands, also while it is being stopped: job 0 means that nothing runs here. */
-    agent_say(agent, out, AGENT_SEND_HEARTBEAT)->job =
-        agent->engine == ENGINE_IS_NONE ? agent->job : agent->engine_job;
+    agent_say(agent, out, AGENT_SEND_HEARTBEAT)->job = agent->engine == ENGINE_IS_NONE
+                                                           ? agent->job
+                                                           : agent->engine_job;
 }
 
 void agent_end_session(struct agent *agent)

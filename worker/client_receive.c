@@ -28,6 +28,11 @@ static int copy_params(struct params *params, const struct wire_job *job)
 
 static void on_job(struct client *client, const struct wire_message *message)
 {
+    struct agent_stats stats;
+    agent_get_stats(client->agent, &stats);
+    if (message->session != stats.session) {
+        return; /* of a session that is over: what is kept here is the job of this one */
+    }
     const struct wire_job *from = &message->as.job_spec;
     struct client_job *job = &client->job;
     char name[WIRE_NAME_MAX + 1];

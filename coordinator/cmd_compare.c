@@ -258,7 +258,8 @@ static int judge(const struct compare *compare)
     return failed ? EXIT_ITEMS_FAILED : EXIT_ALL_OK;
 }
 
-static int finish(struct compare *compare, char **command)
+/* `rc`: what ended the work. */
+static int finish(struct compare *compare, char **command, int rc)
 {
     int number = compare->session == NULL ? 0 : session_signal(compare->session);
     struct report report = {
@@ -285,7 +286,7 @@ static int finish(struct compare *compare, char **command)
     }
     if (compare->trouble.s[0] != '\0') {
         (void)fprintf(stderr, "quartet compare: %s\n", compare->trouble.s);
-        return EXIT_CANNOT_GO_ON;
+        return rc == ERR_INVALID ? EXIT_WRONG_USAGE : EXIT_CANNOT_GO_ON;
     }
     return status;
 }
@@ -336,12 +337,12 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
             "and across workers, and says which is best, by how much, and what distribution costs. "
             "Without a "
             "WORKLOAD: download of 64 items that take 0.1 s each, then squares of 1 to 10000000.",
-        .examples =
-            "quartet compare\n"
-            "quartet compare squares --range 1:1000000 --workers 4 --rounds 10\n"
-            "quartet compare download --items urls.txt --json report.json\n\n"
-            "Exit status: 0 all items succeeded and all results agree; 1 not so; 2 wrong usage or "
-            "input; 3 the comparison could not go on; 128+N stopped by signal N.",
+        .examples = "quartet compare\n"
+                    "quartet compare squares --range 1:1000000 --workers 4 --rounds 10\n"
+                    "quartet compare download --items urls.txt --json report.json\n\n"
+                    "Exit status: 0 all items succeeded and all results agree; 1 not so;\n"
+                    "2 wrong usage or input; 3 the comparison could not go on;\n"
+                    "128+N stopped by signal N.",
         .options = table.list,
         .option_count = table.count,
         .positional_max = SIZE_MAX,
@@ -372,8 +373,8 @@ int cmd_compare(int argc, char **argv, struct zygote *zygote)
     if (status < 0) {
         environment_read(&compare->environment);
         output_now(compare->started, sizeof(compare->started));
-        (void)run_all(compare, zygote);
-        status = finish(compare, argv);
+        int rc = run_all(compare, zygote);
+        status = finish(compare, argv, rc);
     }
     deinit(compare);
     free(compare);

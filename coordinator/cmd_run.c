@@ -233,9 +233,8 @@ static int settle(struct run *run, int argc, char **argv, const char **words)
         .examples = "quartet run download --items urls.txt --strategy async\n"
                     "quartet run squares --range 1:1000000000 --workers 2\n"
                     "quartet run noop --listen tcp://127.0.0.1:5555 --wait 4\n\n"
-                    "Exit status: 0 all items succeeded; 1 some failed; 2 wrong usage or input; 3 "
-                    "the run could "
-                    "not go on; 128+N stopped by signal N.",
+                    "Exit status: 0 all items succeeded; 1 some failed; 2 wrong usage or input;\n"
+                    "3 the run could not go on; 128+N stopped by signal N.",
         .options = table.list,
         .option_count = table.count,
         .positional_max = 1,
@@ -276,13 +275,15 @@ int cmd_run(int argc, char **argv, struct zygote *zygote)
         struct err_text error = {{0}};
         environment_read(&run->environment);
         output_now(run->started, sizeof(run->started));
-        if (play(run, zygote, &error) == 0) {
+        int rc = play(run, zygote, &error);
+        if (rc == 0) {
             status = finish(run, argv);
         } else {
             (void)fprintf(stderr, "quartet run: %s\n", error.s);
             status = session_signal(run->session) != 0
                          ? EXIT_BY_SIGNAL + session_signal(run->session)
-                         : EXIT_CANNOT_GO_ON;
+                     : rc == ERR_INVALID ? EXIT_WRONG_USAGE
+                                         : EXIT_CANNOT_GO_ON;
         }
     }
     session_close(run->session);

@@ -1,5 +1,6 @@
 /* quartet workloads: list what there is, or describe one with its parameters. */
 #include "common/io/cli.h"
+#include "common/io/text.h"
 #include "coordinator/commands.h"
 #include "worker/workloads/workload.h"
 
@@ -7,10 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { NAME_WIDTH = 11, HELP_WIDTH = 80 };
+
 static void print_list(void)
 {
     for (size_t i = 0; i < workload_registry_count; i++) {
-        (void)printf("%-10s %s\n", workload_registry[i]->name, workload_registry[i]->summary);
+        (void)printf("%-10s ", workload_registry[i]->name);
+        text_wrap(stdout, workload_registry[i]->summary, NAME_WIDTH, NAME_WIDTH, HELP_WIDTH);
     }
     (void)fputs("\n'quartet workloads NAME' describes one with its parameters.\n", stdout);
 }

@@ -4,6 +4,7 @@
 #include "common/io/cores.h"
 #include "worker/engine/engine.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,7 @@ struct local {
     struct runner *runner;
     uv_async_t wake;
     bool closed;
+    struct err_text failure;       /* why the engine gave up in mid-run; empty: it did not */
     struct chunk batch[BATCH_MAX]; /* gathered for one engine_submit */
     size_t batch_count;
     struct chunk_result results[RESULTS_MAX];
@@ -80,6 +82,19 @@ static void on_wake(uv_async_t *wake)
         }
         link_flush(local);
     } while (count == RESULTS_MAX);
+    look_for_failure(local);
+}
+
+/* An engine can fail in mid-run, as when somebody kills the zygote: what it held will never come back. */
+static void look_for_failure(struct local *local)
+{
+    if (local->runner == NULL || local->failure.s[0] != '\0' ||
+        engine_state(local->engine, &local->failure) != ENGINE_FAILED) {
+        return;
+    }
+    uint64_t now_us = stage_now_us();
+    runner_worker_event(local->runner, now_us, SELF, SCHED_WORKER_LOST);
+    runner_no_more_workers(local->runner, now_us);
 }
 
 /* From the engine's threads. */
@@ -151,8 +166,12 @@ static void play(struct stage *stage,
     uint64_t now_us = stage_now_us();
     runner_join(local->runner, now_us, SELF, slots, credit);
     runner_begin(local->runner, now_us);
+    look_for_failure(local);
     stage_play(stage, local->runner, job->label, job->keep_bar);
     job_result_fill(local->runner, ret_result);
+    if (ret_result->outcome == RUNNER_STALLED) {
+        (void)snprintf(ret_result->error, sizeof(ret_result->error), "%s", local->failure.s);
+    }
     ret_result->sample.cpu_s = (double)(engine_cpu_us(local->engine) - cpu_us) / 1e6;
     ret_result->concurrency = slots;
     ret_result->cooperative = engine_is_cooperative(local->engine);

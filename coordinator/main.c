@@ -26,17 +26,16 @@ enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
 static void print_usage(FILE *stream)
 {
-    (void)fputs(
-        "quartet runs a list of work items on one machine or many, and measures which way of "
-        "running\nthem is best.\n\n",
-        stream);
+    (void)fputs("quartet runs a list of work items on one machine or many, and measures which way\n"
+                "of running them is best.\n\n",
+                stream);
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         (void)fprintf(stream, "  quartet %-10s %s\n", commands[i].name, commands[i].summary);
     }
-    (void)fputs(
-        "\n'quartet COMMAND --help' lists the flags of a command. 'quartet --version' prints "
-        "versions.\nWorkers on other machines: 'quartet-worker --help'.\n",
-        stream);
+    (void)fputs("\n'quartet COMMAND --help' lists the flags of a command.\n"
+                "'quartet --version' prints versions.\n"
+                "Workers on other machines: 'quartet-worker --help'.\n",
+                stream);
 }
 
 static void print_versions(void)

@@ -12,7 +12,9 @@ static const double outlier = 4.0;
 
 void sched_size_learn(struct sched_cost *cost, uint64_t items, uint64_t run_us)
 {
-    double us = (double)run_us;
+    /* Too quick for the clock is not free: from zeros the average would fade into denormal numbers, on which every
+     * operation is so slow that dispatch took twice as long. */
+    double us = run_us > 0 ? (double)run_us : 0.5;
     double expected_us = cost->items > 0 ? cost->us / cost->items * (double)items : us;
     /* One outlier may be a worker that was descheduled; a second in a row is believed. */
     cost->doubted = us > outlier * expected_us && !cost->doubted;

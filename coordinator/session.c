@@ -30,6 +30,7 @@ struct session {
     struct fleet *fleet;
     struct origin_child *origin;
     uint32_t expected; /* workers that session_run begins with */
+    bool closing;      /* workers that end are no news */
 };
 
 /* --- workers --- */
@@ -37,6 +38,9 @@ struct session {
 static void on_worker_ended(void *arg, uint32_t alive, const char *how)
 {
     struct session *session = arg;
+    if (session->closing) {
+        return;
+    }
     if (!session->options->quiet && session_signal(session) == 0) {
         progress_clear(session->progress);
         (void)fprintf(stderr, "quartet: worker %s\n", how);
@@ -164,6 +168,7 @@ void session_close(struct session *session)
     if (session == NULL) {
         return;
     }
+    session->closing = true;
     server_free(session->server);
     fleet_free(session->fleet, BYE_GRACE_MS);
     origin_child_stop(session->origin);

@@ -91,7 +91,9 @@ static int open_file(struct source *source, struct err_text *ret_error)
         return err_set(
             ret_error, ERR_IO, "cannot read the items '%s': it is a directory", spec->path);
     }
-    source->pollable = !S_ISREG(status.st_mode);
+    /* What can make a reader wait. Other devices, such as /dev/null, never do, and cannot be polled. */
+    source->pollable = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ||
+                       isatty(source->fd) == 1;
     return 0;
 }
 

@@ -37,7 +37,13 @@ static void exit_with(struct client *client, const struct agent_action *action)
 {
     client->finished = true;
     client->exit_status = action->exit_status;
-    client_note(client, "%s", agent_exit_text(client->agent));
+    const char *why = agent_exit_text(client->agent);
+    if (action->exit_status == AGENT_EXIT_OK) {
+        client_note(client, "%s", why);
+        return;
+    }
+    (void)fprintf(
+        stderr, "quartet-worker %s: %s: %s\n", client->options.name, client->options.endpoint, why);
 }
 
 static void perform(struct client *client, const struct agent_action *action)
@@ -250,6 +256,7 @@ int client_run(const struct client_options *options, struct zygote *zygote)
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
         client->exit_status = rc == ERR_INVALID ? 2 : 1;
     } else {
+        client_note(client, "connecting to %s", client->options.endpoint);
         loop_until_finished(client);
     }
     int exit_status = client->exit_status;

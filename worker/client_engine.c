@@ -1,6 +1,9 @@
 #include "common/base/check.h"
 #include "worker/client_internal.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 /* From the engine's threads. */
 static void wake_loop(void *arg)
 {
@@ -70,6 +73,14 @@ static void look_at_engine_state(struct client *client)
         if (state == ENGINE_STOPPED) {
             tell_engine_stopped(client);
         }
+        return;
+    }
+    if (client->engine_settled && state == ENGINE_FAILED) {
+        /* In mid-run, as when somebody kills the zygote. A worker that cannot run anything any more is of no use: gone, its chunks run elsewhere. */
+        (void)fprintf(
+            stderr, "quartet-worker %s: %s\n", client->options.name, client->engine_error.s);
+        client->finished = true;
+        client->exit_status = EXIT_FAILURE;
         return;
     }
     if (client->engine_settled || state == ENGINE_STARTING) {

@@ -201,6 +201,7 @@ static void on_connected(void *arg)
 {
     struct client *client = arg;
     client->connected_once = true;
+    client_note(client, "connected to %s", client->options.endpoint);
     struct agent_event event = {.type = AGENT_CONNECTED};
     client_step(client, &event);
 }

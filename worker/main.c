@@ -39,9 +39,8 @@ static int parse_with(const struct cli_option *options, size_t option_count, int
                    "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
                    "leaves.",
         .examples = "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
-                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator; 4 "
-                    "refused by the "
-                    "coordinator (another protocol version).",
+                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator;\n"
+                    "4 refused by the coordinator (another protocol version).",
         .options = options,
         .option_count = option_count,
     };

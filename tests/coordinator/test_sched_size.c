@@ -1,6 +1,7 @@
 /* How many items a chunk gets. */
 #include "tests/coordinator/sched_fixture.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,6 +40,20 @@ static void test_sched_first_chunks_have_one_item(void **state)
     for (size_t i = 0; i < f->sent_count; i++) {
         assert_int_equal(f->sent[i].count, 1);
     }
+}
+
+static void test_sched_cost_of_chunks_too_quick_to_measure_stays_a_normal_number(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_options options = fixture_options(1);
+    fixture_restart(f, &options);
+    fixture_items(f, 100000, true);
+    fixture_join(f, 1, 1, 8);
+    (void)run(f, 1, 0.0, 20000);
+    struct sched_stats stats;
+    sched_get_stats(f->sched, &stats);
+    assert_true(fpclassify(stats.item_cost_us) == FP_NORMAL);
+    assert_true(stats.item_cost_us < 1.0);
 }
 
 static void test_sched_chunks_grow_at_most_to_twice_what_came_back(void **state)
@@ -258,6 +273,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_sched_first_chunks_have_one_item),
+        TEST(test_sched_cost_of_chunks_too_quick_to_measure_stays_a_normal_number),
         TEST(test_sched_chunks_grow_at_most_to_twice_what_came_back),
         TEST(test_sched_chunks_come_to_take_the_target_time),
         TEST(test_sched_long_items_stay_one_a_chunk),

@@ -24,8 +24,8 @@ struct engine_options {
     const struct workload_ops *workload; /* outlives the engine */
     const struct params *params;         /* resolved; copied */
     enum strategy strategy;
-    uint32_t slots;       /* items at once: 1 for serial, threads, in-flight items, processes. 1 to ENGINE_SLOTS_MAX */
-    uint64_t range_first; /* number of the item with index 0, for chunks without payload */
+    uint32_t slots;        /* items at once; 1 for serial, otherwise 1 to ENGINE_SLOTS_MAX */
+    uint64_t range_first;  /* number of the item with index 0, for chunks without payload */
     struct zygote *zygote; /* needed by STRATEGY_PROCESSES, otherwise NULL; outlives the engine */
 
     /* Called from any of the engine's threads when something new is to be had (results, a change of state) and the owner has
@@ -43,7 +43,8 @@ enum engine_state {
 
 /* Begin to make an engine. Returns at once, in state ENGINE_STARTING, or: ERR_INVALID (slots out of range, a workload that
  * cannot run this kind of item), ERR_NOMEM, ERR_IO (no threads). */
-int engine_new(const struct engine_options *options, struct err_text *ret_error,
+int engine_new(const struct engine_options *options,
+               struct err_text *ret_error,
                struct engine **ret_engine);
 
 /* The state now; for ENGINE_FAILED also why. `ret_error` may be NULL. */

@@ -74,11 +74,21 @@ static void start_all(struct processes *self)
     }
 }
 
-static uint32_t count_in(const struct processes *self, enum executor_state state)
+static bool all_proven(const struct processes *self)
+{
+    for (uint32_t i = 0; i < self->core->slots; i++) {
+        if (!self->links[i].proven) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static uint32_t count_absent(const struct processes *self)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < self->opened; i++) {
-        count += self->links[i].state == state;
+        count += self->links[i].state == EXECUTOR_ABSENT;
     }
     return count;
 }
@@ -96,7 +106,7 @@ static void replace(struct processes *self, uint32_t index)
         return;
     }
     executor_link_abandon(link);
-    if (!link->proven || count_in(self, EXECUTOR_ABSENT) == self->core->slots) {
+    if (!link->proven || count_absent(self) == self->core->slots) {
         fail(self, &link->error);
     }
 }
@@ -120,7 +130,7 @@ static void on_event(struct processes *self, uint32_t index, uint32_t events)
     if (link->state == EXECUTOR_ABSENT) {
         self->look = true;
         replace(self, index);
-    } else if (!self->ready && count_in(self, EXECUTOR_RUNNING) == self->core->slots) {
+    } else if (!self->ready && all_proven(self)) {
         self->ready = true;
         engine_core_ready(self->core);
     }
@@ -200,7 +210,7 @@ static void run(void *state)
         if (self->failed || atomic_load(&self->core->cancelled)) {
             end_all(self);
         }
-        if (self->ending && count_in(self, EXECUTOR_ABSENT) == self->opened) {
+        if (self->ending && count_absent(self) == self->opened) {
             break;
         }
         if (!self->ending) {

@@ -117,7 +117,7 @@ static void print_summary(const struct run *run, FILE *stream)
     print_time(&run->result.sample, stream);
     print_trouble(&run->result.sample, stream);
     print_failures(&run->result, stream);
-    if (!run->result.sample.complete) {
+    if (!run->result.sample.complete && run->result.missing[0] != '\0') {
         (void)fprintf(stream, "not run    items %s\n", run->result.missing);
     }
 }

@@ -67,6 +67,18 @@ static const struct runner_link local_link = {
     .ended = link_ended,
 };
 
+/* An engine can fail in mid-run, as when somebody kills the zygote: what it held will never come back. */
+static void look_for_failure(struct local *local)
+{
+    if (local->runner == NULL || local->failure.s[0] != '\0' ||
+        engine_state(local->engine, &local->failure) != ENGINE_FAILED) {
+        return;
+    }
+    uint64_t now_us = stage_now_us();
+    runner_worker_event(local->runner, now_us, SELF, SCHED_WORKER_LOST);
+    runner_no_more_workers(local->runner, now_us);
+}
+
 static void on_wake(uv_async_t *wake)
 {
     struct local *local = wake->data;
@@ -83,18 +95,6 @@ static void on_wake(uv_async_t *wake)
         link_flush(local);
     } while (count == RESULTS_MAX);
     look_for_failure(local);
-}
-
-/* An engine can fail in mid-run, as when somebody kills the zygote: what it held will never come back. */
-static void look_for_failure(struct local *local)
-{
-    if (local->runner == NULL || local->failure.s[0] != '\0' ||
-        engine_state(local->engine, &local->failure) != ENGINE_FAILED) {
-        return;
-    }
-    uint64_t now_us = stage_now_us();
-    runner_worker_event(local->runner, now_us, SELF, SCHED_WORKER_LOST);
-    runner_no_more_workers(local->runner, now_us);
 }
 
 /* From the engine's threads. */
@@ -208,6 +208,9 @@ void local_run(struct stage *stage,
     uint64_t begun_us = stage_now_us();
     if (start_engine(stage, local, &options, &error) != 0) {
         job_result_fail(ret_result, error.s);
+        if (stage_interrupted(stage)) {
+            ret_result->outcome = RUNNER_CANCELLED;
+        }
     } else {
         double startup_s = (double)(stage_now_us() - begun_us) / 1e6;
         play(stage, local, job, slots, ret_result);

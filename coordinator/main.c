@@ -19,7 +19,7 @@ static const struct {
     {"compare", cmd_compare, "time the four strategies, local and distributed"},
     {"run", cmd_run, "run the items of one workload with one strategy"},
     {"workloads", cmd_workloads, "list workloads, or describe one"},
-    {"origin", cmd_origin, "serve HTTP to download from, for comparisons without a network"},
+    {"origin", cmd_origin, "serve HTTP to download from, for comparisons offline"},
 };
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
@@ -52,12 +52,15 @@ static int refuse(const char *word)
         names[i] = commands[i].name;
     }
     const char *near = nearest_name(word, names, COMMAND_COUNT);
-    (void)fprintf(stderr,
-                  "quartet: '%s' is not a command%s%s%s; 'quartet --help' lists them\n",
+    struct err_text error;
+    (void)err_set(&error,
+                  ERR_NOT_FOUND,
+                  "'%.64s' is not a command%s%s%s; 'quartet --help' lists them",
                   word,
                   near == NULL ? "" : ", did you mean '",
                   near == NULL ? "" : near,
                   near == NULL ? "" : "'?");
+    (void)fprintf(stderr, "quartet: %s\n", error.s);
     return EXIT_WRONG_USAGE;
 }
 

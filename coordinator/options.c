@@ -290,14 +290,16 @@ void options_add_placement(struct option_table *table,
                             .default_text = "1",
                             .help = "with --listen: begin when N workers have come by themselves"});
     add(table,
-        (struct cli_option){.name = "wait-timeout",
-                            .kind = CLI_SECONDS,
-                            .value = "SECONDS",
-                            .target = &options->wait_timeout_s,
-                            .min = 0.1,
-                            .max = 604800,
-                            .default_text = "60",
-                            .help = "give up when they have not come after so long"});
+        (struct cli_option){
+            .name = "wait-timeout",
+            .kind = CLI_SECONDS,
+            .value = "SECONDS",
+            .target = &options->wait_timeout_s,
+            .min = 0.1,
+            .max = 604800,
+            .default_text = "60",
+            .help =
+                "give up when they have not come after so long, or when all are gone for so long"});
     add(table,
         (struct cli_option){
             .name = "insecure",

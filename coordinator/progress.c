@@ -211,6 +211,25 @@ static bool render_at(const struct progress *progress,
     return true;
 }
 
+/* The label gives way to what moves. */
+static void render_cut(const struct progress *progress, size_t width, char line[LINE_SIZE])
+{
+    char tail[LINE_SIZE] = "";
+    if (progress->total > 0) {
+        double share = (double)progress->done / (double)progress->total;
+        text_append(tail, LINE_SIZE, " %3d%%", (int)(share * 100));
+    } else {
+        text_append(tail, LINE_SIZE, " ");
+        append_count(tail, progress->done);
+    }
+    size_t tail_columns = text_columns(tail);
+    line[0] = '\0';
+    text_append(line, LINE_SIZE, "%s", progress->label);
+    text_truncate(line, width > tail_columns ? width - tail_columns : 0);
+    text_append(line, LINE_SIZE, "%s", tail);
+    text_truncate(line, width);
+}
+
 static void render(const struct progress *progress,
                    uint64_t now_us,
                    size_t width,
@@ -221,7 +240,7 @@ static void render(const struct progress *progress,
             return;
         }
     }
-    text_truncate(line, width);
+    render_cut(progress, width, line);
 }
 
 static void draw(struct progress *progress, uint64_t now_us, const char *ending)

@@ -118,6 +118,7 @@ static void note_failure(struct runner *runner, uint64_t index, const char *text
     struct runner_failure *failure = &runner->failures[at];
     failure->index = index;
     (void)snprintf(failure->text, sizeof(failure->text), "%.*s", (int)len, text);
+    err_one_line(failure->text);
 }
 
 static int reserve_payload(struct runner *runner, uint32_t slot)

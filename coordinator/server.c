@@ -1,5 +1,6 @@
 #include "coordinator/server.h"
 
+#include "common/base/units.h"
 #include "coordinator/server_internal.h"
 
 #include <stdio.h>
@@ -264,6 +265,20 @@ static int muster(struct server *server, struct err_text *ret_error, uint64_t *r
         ret_error, ERR_GONE, "no worker is connected to %s", zsock_endpoint(server->socket));
 }
 
+static void describe_stall(const struct server *server, struct job_result *result)
+{
+    char limit[UNITS_TEXT_SIZE];
+    if (server->no_more_workers || server->options.alone_limit_us == 0) {
+        (void)snprintf(
+            result->error, sizeof(result->error), "every worker is gone and none can come");
+        return;
+    }
+    (void)snprintf(result->error,
+                   sizeof(result->error),
+                   "every worker is gone and none came for %s",
+                   units_format_seconds((double)server->options.alone_limit_us / 1e6, limit));
+}
+
 static void play(struct server *server, const struct job *job, struct job_result *ret_result)
 {
     struct server_run *run = &server->run;
@@ -289,8 +304,7 @@ static void play(struct server *server, const struct job *job, struct job_result
     ret_result->concurrency = run->concurrency;
     ret_result->cooperative = run->cooperative;
     if (ret_result->outcome == RUNNER_STALLED) {
-        (void)snprintf(
-            ret_result->error, sizeof(ret_result->error), "every worker is gone and none can come");
+        describe_stall(server, ret_result);
     }
 }
 

@@ -19,6 +19,7 @@ struct server_options {
         insecure; /* allow endpoints that are neither ipc nor loopback: nothing is encrypted there */
     uint32_t heartbeat_ms;
     uint32_t workers_max;
+    uint64_t alone_limit_us; /* a run that has no worker left for so long ends; 0: it waits for ever */
     bool quiet; /* no notes about workers that come and go */
 };
 

@@ -41,6 +41,7 @@ struct server {
     size_t dirty_count;
     bool probe_due;      /* some connection dropped: find out whose */
     bool no_more_workers;
+    uint64_t alone_since_us; /* since when a run has had no worker; 0: it has */
     bool closing; /* BYE was said: workers that go are no news */
     uint64_t next_job;
     struct server_run run;

@@ -34,13 +34,8 @@ void server_forget(struct server *server,
 
 static void copy_text(char *to, size_t size, struct wire_text text)
 {
-    size_t len = text.len < size ? text.len : size - 1;
-    for (size_t i = 0; i < len; i++) {
-        /* These are printed on terminals: nothing but plain characters. */
-        unsigned char c = (unsigned char)text.s[i];
-        to[i] = c >= 0x20 && c != 0x7f ? (char)c : '?';
-    }
-    to[len] = '\0';
+    (void)snprintf(to, size, "%.*s", (int)text.len, text.s);
+    err_one_line(to);
 }
 
 static void on_hello(struct server *server,
@@ -340,6 +335,23 @@ const struct zsock_handlers server_socket_handlers = {
     .peer_dropped = on_peer_dropped,
 };
 
+/* Workers that come by themselves may come back, but a run does not wait for ever. */
+static void give_up_alone(struct server *server, uint64_t now_us)
+{
+    bool alone = server->run.workers > 0 && server->run.runner != NULL && server->peers.count == 0;
+    if (!alone) {
+        server->alone_since_us = 0;
+        return;
+    }
+    if (server->alone_since_us == 0) {
+        server->alone_since_us = now_us;
+    }
+    uint64_t limit_us = server->options.alone_limit_us;
+    if (limit_us > 0 && now_us - server->alone_since_us >= limit_us) {
+        runner_no_more_workers(server->run.runner, now_us);
+    }
+}
+
 /* Life signs, both ways. The scheduler watches the leases of the workers that run; this watches the others. */
 void server_on_beat(uv_timer_t *timer)
 {
@@ -360,4 +372,5 @@ void server_on_beat(uv_timer_t *timer)
             (void)server_send_heartbeat(server, peer);
         }
     }
+    give_up_alone(server, now_us);
 }

@@ -17,6 +17,7 @@ enum {
     WORKERS_MAX = 16384,
     LOCAL_START_LIMIT_US = 30 * 1000 * 1000,
     BYE_GRACE_MS = 2000,
+    INTERRUPTED_GRACE_MS = 200, /* for workers that were just starting, and heard no BYE */
     US_PER_MS = 1000,
 };
 
@@ -107,6 +108,7 @@ static int open_workers(struct session *session, struct err_text *ret_error)
         .insecure = options->insecure,
         .heartbeat_ms = HEARTBEAT_MS,
         .workers_max = WORKERS_MAX,
+        .alone_limit_us = options->listen != NULL ? (uint64_t)(options->wait_timeout_s * 1e6) : 0,
         .quiet = options->quiet,
     };
     int rc = server_new(&session->stage, &server, ret_error, &session->server);
@@ -170,7 +172,7 @@ void session_close(struct session *session)
     }
     session->closing = true;
     server_free(session->server);
-    fleet_free(session->fleet, BYE_GRACE_MS);
+    fleet_free(session->fleet, session_signal(session) != 0 ? INTERRUPTED_GRACE_MS : BYE_GRACE_MS);
     origin_child_stop(session->origin);
     if (session->staged) {
         stage_deinit(&session->stage);

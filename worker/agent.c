@@ -173,16 +173,6 @@ static void on_welcome(struct agent *agent,
     agent->busy_us = agent->now_us;
 }
 
-/* What a peer says is printed to a terminal in the end. */
-static void keep_printable(char *text)
-{
-    for (; *text != '\0'; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f) {
-            *text = '?';
-        }
-    }
-}
-
 static void on_reject(struct agent *agent,
                       const struct agent_event *event,
                       struct agent_actions *out)
@@ -196,7 +186,6 @@ static void on_reject(struct agent *agent,
     }
     const char *text = event->as.reject.text == NULL ? "" : event->as.reject.text;
     err_set(&agent->last_refusal, 0, "%s", text);
-    keep_printable(agent->last_refusal.s);
     if (event->as.reject.reason == WIRE_REASON_VERSION) {
         err_set(&agent->exit_text,
                 0,

@@ -5,10 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+void err_one_line(char *text)
+{
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        if (c < ' ' || c == 0x7f) {
+            *text = '?';
+        }
+    }
+}
+
 int err_vset(struct err_text *ret_text, int code, const char *format, va_list arguments)
 {
     if (ret_text != NULL) {
         (void)vsnprintf(ret_text->s, sizeof(ret_text->s), format, arguments);
+        err_one_line(ret_text->s);
     }
     return code;
 }

@@ -28,11 +28,15 @@ struct err_text {
 };
 
 /* Format the line and return `code`, so that a refusal is one statement: return err_set(text, ERR_INVALID, ...). A text that
- * is too long is cut. NULL `ret_text`: only the code. */
+ * is too long is cut, and control characters in it become '?'. NULL `ret_text`: only the code. */
 int err_set(struct err_text *ret_text, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int err_vset(struct err_text *ret_text, int code, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
+
+/* Replace control characters in `text` by '?'. Texts quote what users, items and peers wrote: on a terminal a control character could do more than be
+ * read. */
+void err_one_line(char *text);
 
 /* "no memory", "invalid value", ...: for logs. Never NULL. */
 const char *err_name(int code);

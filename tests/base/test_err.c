@@ -39,6 +39,14 @@ static void test_err_set_cuts_a_long_text(void **state)
     assert_int_equal(strlen(text.s), ERR_TEXT_SIZE - 1);
 }
 
+static void test_err_set_keeps_to_one_line_whatever_it_quotes(void **state)
+{
+    (void)state;
+    struct err_text text;
+    assert_int_equal(err_set(&text, ERR_INVALID, "'%s'", "a\nb\x1b[2Jc\x7f \xc3\xa9"), ERR_INVALID);
+    assert_string_equal(text.s, "'a?b?[2Jc? \xc3\xa9'");
+}
+
 static void test_err_name_knows_every_code_by_its_own_name(void **state)
 {
     (void)state;
@@ -83,6 +91,7 @@ int main(void)
         cmocka_unit_test(test_err_set_formats_the_text_and_returns_the_code),
         cmocka_unit_test(test_err_set_needs_no_text),
         cmocka_unit_test(test_err_set_cuts_a_long_text),
+        cmocka_unit_test(test_err_set_keeps_to_one_line_whatever_it_quotes),
         cmocka_unit_test(test_err_name_knows_every_code_by_its_own_name),
         cmocka_unit_test(test_check_aborts_and_says_where),
     };

@@ -1,8 +1,9 @@
-"""Servers to download from: nginx as Debian has it, `quartet origin`, and a port where nobody listens."""
+"""Servers to download from: nginx as Debian has it, `quartet origin`, one of our own that is watched, and ports where nobody is."""
 
 import os
 import shutil
 import socket
+import threading
 
 from harness import QUARTET, wait_until
 
@@ -101,3 +102,51 @@ def start_origin(test):
     test.addCleanup(origin.process.wait)
     test.addCleanup(origin.process.terminate)
     return url
+
+
+class Listener:
+    """The smallest HTTP server: remembers the paths asked for, and answers each with two bytes unless it is to be silent."""
+
+    def __init__(self, silent=False):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.silent = silent
+        self.paths = []
+        self.unanswered = []
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *what):
+        # accept() in the other thread does not end with close(): a last connection ends it.
+        self.stopping = True
+        socket.create_connection(self.socket.getsockname()).close()
+        self.thread.join()
+        self.socket.close()
+        for connection in self.unanswered:
+            connection.close()
+
+    stopping = False
+
+    def _serve(self):
+        while True:
+            connection, _ = self.socket.accept()
+            if self.stopping:
+                connection.close()
+                return
+            self._answer(connection)
+
+    def _answer(self, connection):
+        head = connection.recv(65536)
+        if head:
+            self.paths.append(head.split(b" ")[1].decode())
+        if self.silent:
+            self.unanswered.append(connection)
+            return
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
+        connection.close()
+
+    def wait_for_request(self, path):
+        wait_until(lambda: path in self.paths, 20, "the request for " + path)

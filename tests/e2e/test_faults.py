@@ -7,6 +7,7 @@ import signal
 import procfs
 from harness import (EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, EndToEndTest, main, only_sample,
                      wait_until)
+from servers import Listener
 from terminal import Terminal
 
 FREE_PORT = "tcp://127.0.0.1:*"
@@ -82,6 +83,18 @@ class Workers(Faults):
         self.assertIsNotNone(line, result.err)
         self.assertRegex(line.group(1), r"to 399|\.\.\.", "the last item was among those not run")
 
+    def test_run_whose_workers_came_by_themselves_ends_when_all_are_killed_and_none_comes(self):
+        program, at = self.listen("run", "sleep", "--range", "1:1000", "--listen", FREE_PORT,
+                                  "--wait", "2", "--wait-timeout", "2")
+        workers = [self.start_worker(at) for _ in range(2)]
+        for worker in workers:
+            wait_until(lambda: len(os.listdir("/proc/%d/task" % worker.pid)) > 8, 10, "its threads")
+        for worker in workers:
+            worker.signal(signal.SIGKILL)
+        result = program.finish(15)
+        self.assert_status(result, EXIT_CANNOT_GO_ON)
+        self.assertRegex(result.err, r"quartet run: .*not run: items .*999")
+
     def test_compare_goes_on_with_fresh_workers_after_a_killed_one(self):
         terminal = Terminal(self, 120)
         program = terminal.start_quartet("compare", "sleep", "--param", "seconds=0.02", "--range",
@@ -120,17 +133,18 @@ class Workers(Faults):
         self.assertRegex(result.err, r"worker local-\d exited with status 0")
 
     def test_worker_that_is_told_to_leave_twice_leaves_at_once(self):
-        coordinator, at = self.listen("run", "sleep", "--param", "seconds=60", "--range", "1:8",
-                                      "--listen", FREE_PORT)
-        worker = self.start_worker(at, "--name", "ada")
-        wait_until(lambda: procfs.look_at(worker.pid) and len(os.listdir(
-            "/proc/%d/task" % worker.pid)) > 8, 10, "the worker's threads")
-        worker.signal(signal.SIGTERM)
-        worker.err.wait_for("signal 15", 5)
-        worker.signal(signal.SIGTERM)
-        self.assertEqual(worker.finish(5).status, 128 + signal.SIGTERM)
-        coordinator.signal(signal.SIGINT)
-        self.assert_status(coordinator.finish(5), 128 + signal.SIGINT)
+        with Listener(silent=True) as listener:
+            coordinator, at = self.listen("run", "download", "--param", "url=" + listener.url + "/x",
+                                          "--range", "1:8", "--listen", FREE_PORT)
+            worker = self.start_worker(at, "--name", "ada")
+            listener.wait_for_request("/x")
+            worker.signal(signal.SIGTERM)
+            worker.err.wait_for("signal 15", 5)
+            self.assertTrue(worker.is_running(), "its items are not done")
+            worker.signal(signal.SIGTERM)
+            self.assert_status(worker.finish(5), 128 + signal.SIGTERM)
+            coordinator.signal(signal.SIGINT)
+            self.assert_status(coordinator.finish(5), 128 + signal.SIGINT)
 
 
 class Executors(Faults):
@@ -160,7 +174,21 @@ class Executors(Faults):
         os.kill(zygote, signal.SIGKILL)
         result = program.finish(10)
         self.assertIn(result.status, (EXIT_ITEMS_FAILED, EXIT_CANNOT_GO_ON), result)
-        self.assertRegex(result.err, "zygote|process|executor")
+        self.assertRegex(result.err, r"quartet run: .*(zygote|executor)")
+
+
+    def test_worker_without_its_zygote_leaves_the_work_to_the_others(self):
+        program = self.start_run(200, "--strategy", "processes", "--processes", "4", "--workers", "2")
+        self.wait_for_items(10)
+        worker = self.workers_of(program, 2)[0]
+        (zygote,) = [p.pid for p in procfs.children(worker)]
+        os.kill(zygote, signal.SIGKILL)
+        result = program.finish()
+        sample = only_sample(result.report())
+        self.assertTrue(sample["complete"], result)
+        # The items that its executors ran at that moment may count as failed, one each.
+        self.assertLessEqual(sample["failed"], 4)
+        self.assertEqual(sample["ok"] + sample["failed"], 200)
 
 
 class Coordinators(Faults):

@@ -113,7 +113,7 @@ class Compare(Interrupt):
     """Interrupted where each kind of cell runs: the table of what there is until then is printed."""
 
     def compare(self, pattern, *arguments):
-        return self.wait_for_bar("compare", "sleep", "--param", "seconds=0.2", "--range", "1:20",
+        return self.wait_for_bar("compare", "sleep", "--param", "seconds=0.1", "--range", "1:20",
                                  *arguments, pattern=pattern)
 
     def test_compare_stops_in_its_warm_up(self):

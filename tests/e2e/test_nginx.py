@@ -77,7 +77,7 @@ class Files(EndToEndTest):
                               "--param", "body-max=64Ki")
         self.assert_status(result, EXIT_ITEMS_FAILED)
         self.assertIn("2 succeeded, 1 failed", result.out)
-        self.assertRegex(result.out, r"item 1: .*/large: body larger than 64 KiB")
+        self.assertRegex(result.out, r"item 1: .*/large: body larger than 64\.0 KiB")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,6 @@ class Refusals(EndToEndTest):
             self.refuse("run", "sleep", "--param", "seconds=" + value, parts=["seconds=" + value])
         for value in ("ftp://x/", "file:///etc/passwd", "x"):
             self.refuse("run", "download", "--param", "url=" + value, parts=["url=" + value, "http"])
-        self.refuse("run", "download", "--param", "http=3", parts=["http=3"])
         self.refuse("run", "download", "--param", "redirects=51", parts=["redirects=51", "50"])
         self.refuse("run", "sleep", "--param", "seconds", parts=["'seconds'", "NAME=VALUE"])
 

@@ -1,11 +1,9 @@
 """quartet run: where items come from, every strategy, in this process and across workers."""
 
-import socket
-import threading
-
 import procfs
-from harness import (EXIT_ITEMS_FAILED, EXIT_OK, EXIT_USAGE, SANITIZED, STRATEGIES, EndToEndTest, Program, main,
-                     only_sample, wait_until)
+from harness import (EXIT_ITEMS_FAILED, EXIT_OK, EXIT_USAGE, SANITIZED, STRATEGIES, EndToEndTest,
+                     Program, main, only_sample)
+from servers import Listener
 
 MEBI = 1024 * 1024
 
@@ -86,10 +84,10 @@ class Items(EndToEndTest):
             program = self.start_quartet("run", "download", "--items", "-", *placement,
                                          "--strategy", "async", stdin=Program.PIPE)
             with Listener() as listener:
-                program.stdin.write(b"http://127.0.0.1:%d/first\n" % listener.port)
+                program.stdin.write(listener.url.encode() + b"/first\n")
                 program.stdin.flush()
                 listener.wait_for_request("/first")
-                program.stdin.write(b"http://127.0.0.1:%d/second\n" % listener.port)
+                program.stdin.write(listener.url.encode() + b"/second\n")
                 program.stdin.flush()
                 listener.wait_for_request("/second")
                 program.stdin.close()
@@ -119,38 +117,6 @@ class Items(EndToEndTest):
             self.assert_status(result, EXIT_ITEMS_FAILED)
             self.assertIn("item 0: ftp://127.0.0.1/x: not an http or https URL", result.out)
             self.assertIn("item 1: not a url: not an http or https URL", result.out)
-
-
-class Listener:
-    """The smallest HTTP server: remembers the paths asked for, answers each with two bytes."""
-
-    def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.paths = []
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-
-    def __enter__(self):
-        self.thread.start()
-        return self
-
-    def __exit__(self, *what):
-        self.socket.close()
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self.socket.accept()
-            except OSError:
-                return
-            with connection:
-                head = connection.recv(65536)
-                self.paths.append(head.split(b" ")[1].decode())
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n"
-                                   b"Connection: close\r\n\r\nok")
-
-    def wait_for_request(self, path):
-        wait_until(lambda: path in self.paths, 20, "the request for " + path)
 
 
 if __name__ == "__main__":

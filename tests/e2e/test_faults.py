@@ -84,11 +84,10 @@ class Workers(Faults):
         self.assertRegex(line.group(1), r"to 399|\.\.\.", "the last item was among those not run")
 
     def test_run_whose_workers_came_by_themselves_ends_when_all_are_killed_and_none_comes(self):
-        program, at = self.listen("run", "sleep", "--range", "1:1000", "--listen", FREE_PORT,
-                                  "--wait", "2", "--wait-timeout", "2")
+        program = self.start_run(1000, "--listen", FREE_PORT, "--wait", "2", "--wait-timeout", "2")
+        at = program.err.wait_for(r"listening on (\S+),", 20).group(1)
         workers = [self.start_worker(at) for _ in range(2)]
-        for worker in workers:
-            wait_until(lambda: len(os.listdir("/proc/%d/task" % worker.pid)) > 8, 10, "its threads")
+        self.wait_for_items(20)
         for worker in workers:
             worker.signal(signal.SIGKILL)
         result = program.finish(15)

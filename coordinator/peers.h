@@ -60,7 +60,7 @@ struct peer {
 
     struct peer_batch batch;
     bool dirty;  /* in the list of peers to flush */
-    bool broken; /* a message to it could not be sent: to be forgotten at the next flush */
+    const char *lost; /* not NULL: why it is to be forgotten, at the next flush. A literal */
 };
 
 struct peers {

@@ -54,7 +54,7 @@ struct cell_summary {
     bool has_time; /* false: no sample, incomplete, failed to agree, or trouble: show no time */
     double median_s, min_s, max_s;
     double ci95_low_s, ci95_high_s; /* of the median; equal to min and max below 6 samples (order statistics cannot say more) */
-    double speedup;    /* median of the per-round ratios to the baseline cell's sample of the same round; 0: no baseline */
+    double speedup;    /* the baseline cell's median over this one's; 0: no baseline */
     double efficiency; /* speedup / concurrency */
     double cpu_s;      /* median */
     double startup_s;  /* median */

@@ -18,6 +18,8 @@ struct runner {
     bool begun;
     bool ended_said;
     bool cancelled;
+    bool performing; /* going through `list`, which every event overwrites */
+    uint64_t now_us; /* the latest that was told */
     uint64_t begun_us;
     uint64_t ended_us;
 
@@ -236,14 +238,21 @@ static int step(struct runner *runner,
                 const struct sched_event *event,
                 const struct chunk_result *result)
 {
+    CHECK(!runner->performing);
+    /* The flush of one event may lose a worker, which is an event of its own and of a later time:
+     * who told of the first one may still tell of others with the time it had. */
+    runner->now_us = now_us > runner->now_us ? now_us : runner->now_us;
+    now_us = runner->now_us;
     struct sched_actions actions = {.list = runner->list, .capacity = ACTIONS_MAX};
     int rc = sched_step(runner->sched, now_us, event, &actions);
     if (rc == ERR_NOMEM) {
         fail(runner, now_us, rc, "the scheduler could not go on");
     }
+    runner->performing = true;
     for (size_t i = 0; i < actions.count && !runner->ended_said; i++) {
         perform(runner, now_us, &actions.list[i], result);
     }
+    runner->performing = false;
     return rc;
 }
 
@@ -329,13 +338,14 @@ void runner_join(struct runner *runner,
     advance_and_flush(runner, now_us, &event);
 }
 
-void runner_results(struct runner *runner,
-                    uint64_t now_us,
-                    struct worker_id worker,
-                    const struct chunk_result *results,
-                    size_t count,
-                    uint32_t credit)
+int runner_results(struct runner *runner,
+                   uint64_t now_us,
+                   struct worker_id worker,
+                   const struct chunk_result *results,
+                   size_t count,
+                   uint32_t credit)
 {
+    int refused = 0;
     for (size_t i = 0; i < count; i++) {
         struct sched_event event = {.type = SCHED_RESULT, .worker = worker};
         event.as.result.chunk = results[i].id;
@@ -343,13 +353,15 @@ void runner_results(struct runner *runner,
         event.as.result.run_us = results[i].run_us;
         event.as.result.tally = results[i].tally;
         if (runner->ended_said) {
-            return;
+            return refused;
         }
-        (void)step(runner, now_us, &event, &results[i]);
+        int rc = step(runner, now_us, &event, &results[i]);
+        refused = rc == 0 ? refused : rc;
     }
     struct sched_event event = {.type = SCHED_CREDIT, .worker = worker};
     event.as.credit = credit;
     (void)advance(runner, now_us, &event, NULL);
+    return refused;
 }
 
 void runner_returned(struct runner *runner,

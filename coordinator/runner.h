@@ -18,13 +18,15 @@
 
 struct runner;
 
-/* Where chunks go. */
+/* Where chunks go. `queue`, `drop` and `ended` are called while the runner performs a list of actions
+ * and must not call it; `flush` may. */
 struct runner_link {
     /* Queue `chunk` for `worker`; takes over its payload reference. What cannot be sent is dropped silently: the loss of the worker is reported apart. */
     void (*queue)(void *arg, struct worker_id worker, const struct chunk *chunk);
     /* Send what was queued. Called after every event but results: their caller flushes once for all messages of a turn. */
     void (*flush)(void *arg);
-    /* The worker was silent for too long: end its session. */
+    /* The worker was silent for too long, and the scheduler has forgotten it: end its session, at the
+     * flush that follows. */
     void (*drop)(void *arg, struct worker_id worker);
     /* The run is over (done, cancelled, stalled or failed): said once, from inside a call of the runner. */
     void (*ended)(void *arg);
@@ -68,13 +70,16 @@ void runner_join(struct runner *runner,
                  struct worker_id worker,
                  uint32_t slots,
                  uint32_t credit);
-/* Results of one message, then its credit. The runner reads the results and leaves their `error` to the caller. */
-void runner_results(struct runner *runner,
-                    uint64_t now_us,
-                    struct worker_id worker,
-                    const struct chunk_result *results,
-                    size_t count,
-                    uint32_t credit);
+/* Results of one message, then its credit. The runner reads the results and leaves their `error` to
+ * the caller. Returns 0, or ERR_INVALID when one of them cannot be true (it does not add up to its
+ * chunk's items): the others count, but that chunk stays with the worker and will not come again, so
+ * the caller ends the worker with SCHED_WORKER_LOST. */
+int runner_results(struct runner *runner,
+                   uint64_t now_us,
+                   struct worker_id worker,
+                   const struct chunk_result *results,
+                   size_t count,
+                   uint32_t credit);
 void runner_returned(struct runner *runner,
                      uint64_t now_us,
                      struct worker_id worker,

@@ -147,6 +147,8 @@ void server_send_job(struct server *server, struct peer *peer)
 
 /* --- the runner's link --- */
 
+static const char cannot_reach[] = "what is sent to it does not arrive";
+
 void server_mark_dirty(struct server *server, struct peer *peer)
 {
     if (!peer->dirty) {
@@ -180,8 +182,11 @@ static int send_batch(struct server *server, struct peer *peer)
 
 static void flush_peer(struct server *server, struct peer *peer)
 {
-    if (peer->broken || send_batch(server, peer) != 0) {
-        server_forget(server, peer, SCHED_WORKER_LOST, "what is sent to it does not arrive");
+    if (peer->lost == NULL && send_batch(server, peer) != 0) {
+        peer->lost = cannot_reach;
+    }
+    if (peer->lost != NULL) {
+        server_forget(server, peer, SCHED_WORKER_LOST, peer->lost);
     }
 }
 
@@ -210,11 +215,11 @@ static void link_queue(void *arg, struct worker_id worker, const struct chunk *c
     /* A failure here must not re-enter the runner that is calling: the peer is forgotten at the flush that follows. */
     if (batch->count == WIRE_CHUNKS_MAX ||
         batch->payload_bytes + chunk->payload_len > BATCH_PAYLOAD_MAX) {
-        peer->broken |= send_batch(server, peer) != 0;
+        peer->lost = send_batch(server, peer) != 0 ? cannot_reach : peer->lost;
     }
     if (peer_batch_add(batch, chunk) != 0) {
         blob_unref(chunk->payload);
-        peer->broken = true;
+        peer->lost = cannot_reach;
     }
 }
 
@@ -223,8 +228,10 @@ static void link_drop(void *arg, struct worker_id worker)
     struct server *server = arg;
     struct peer *peer = peers_find(&server->peers, worker.value);
     if (peer != NULL) {
-        /* The scheduler has forgotten it already. */
-        server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
+        /* Forgotten at the flush that follows: that tells the runner, which is in the middle of a
+         * list of actions now. */
+        peer->lost = "nothing was heard of it for too long";
+        server_mark_dirty(server, peer);
     }
 }
 

@@ -149,6 +149,16 @@ static size_t unpack_results(struct server *server, const struct wire_results *f
     return from->count;
 }
 
+/* End a session whose two sides do not agree any more, and tell the worker so. */
+static void refuse_worker(struct server *server,
+                          struct peer *peer,
+                          enum wire_reason reason,
+                          const char *why)
+{
+    server_reject(server, peer->address, peer->session, reason, why);
+    server_forget(server, peer, SCHED_WORKER_LOST, why);
+}
+
 static void on_results(struct server *server, struct peer *peer, const struct wire_message *message)
 {
     const struct wire_results *results = &message->as.results;
@@ -158,12 +168,7 @@ static void on_results(struct server *server, struct peer *peer, const struct wi
         return;
     }
     if (results->seq != peer->seq + 1) {
-        server_reject(server,
-                      peer->address,
-                      peer->session,
-                      WIRE_REASON_SESSION,
-                      "results are missing in between");
-        server_forget(server, peer, SCHED_WORKER_LOST, "a message of it is missing");
+        refuse_worker(server, peer, WIRE_REASON_SESSION, "a message of it is missing");
         return;
     }
     /* Numbered by session, not by job: those of a job that is over are acknowledged too, and then dropped. */
@@ -175,12 +180,18 @@ static void on_results(struct server *server, struct peer *peer, const struct wi
     peer->cpu_us = results->cpu_us;
     if (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING) {
         size_t count = unpack_results(server, results);
-        runner_results(server->run.runner,
-                       stage_now_us(),
-                       (struct worker_id){peer->session},
-                       server->results,
-                       count,
-                       results->credit);
+        int rc = runner_results(server->run.runner,
+                                stage_now_us(),
+                                (struct worker_id){peer->session},
+                                server->results,
+                                count,
+                                results->credit);
+        if (rc != 0) {
+            refuse_worker(server,
+                          peer,
+                          WIRE_REASON_MALFORMED,
+                          "its results do not add up to its chunks' items");
+        }
     }
 }
 
@@ -209,10 +220,13 @@ static void on_heartbeat(struct server *server,
                          const struct wire_message *message)
 {
     if (message->job == 0) {
-        peer->busy_job = 0;
+        /* One said before the worker had read the JOB that is under way to it means nothing. */
+        peer->busy_job = peer->state == PEER_STARTING ? peer->busy_job : 0;
         return;
     }
-    if (is_of_run(server, message) && peer->state == PEER_RUNNING) {
+    /* One that leaves still finishes what it has begun, for as long as that takes. */
+    if (is_of_run(server, message) &&
+        (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING)) {
         peer->cpu_us = message->as.heartbeat.cpu_us;
         runner_worker_event(
             server->run.runner, stage_now_us(), (struct worker_id){peer->session}, SCHED_HEARD);
@@ -323,8 +337,10 @@ static void probe(struct server *server)
 static void on_peer_dropped(void *arg)
 {
     struct server *server = arg;
+    if (server->probe_due) {
+        return; /* or a storm of drops would put the beat off for as long as it lasts */
+    }
     server->probe_due = true;
-    /* Soon, and once for a storm of drops. */
     (void)uv_timer_start(&server->beat, server->beat.timer_cb, 5, server->options.heartbeat_ms / 2);
 }
 

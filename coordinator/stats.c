@@ -101,16 +101,3 @@ size_t stats_outliers(const double *values, size_t count, bool *ret_flags)
     }
     return outliers;
 }
-
-double stats_speedup(const double *baseline, const double *values, size_t count)
-{
-    CHECK(count <= STATS_VALUES_MAX);
-    double ratios[STATS_VALUES_MAX];
-    size_t pairs = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (baseline[i] > 0 && values[i] > 0) {
-            ratios[pairs++] = baseline[i] / values[i];
-        }
-    }
-    return pairs > 0 ? stats_median(ratios, pairs) : 0;
-}

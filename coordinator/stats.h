@@ -2,7 +2,7 @@
  *
  * Timings are skewed and seldom normal, so everything here rests on ranks: the median in place of the mean, an interval from
  * order statistics in place of a standard error, the median absolute deviation in place of a standard deviation.
- * Why, and what to print: Hoefler and Belli, "Scientific Benchmarking of Parallel Computing Systems" (SC 2015), rules 5 and 6. */
+ * Why, and what to print: Hoefler and Belli, "Scientific Benchmarking of Parallel Computing Systems" (SC 2015), rules 4 to 6. */
 #ifndef QUARTET_COORDINATOR_STATS_H
 #define QUARTET_COORDINATOR_STATS_H
 
@@ -37,9 +37,5 @@ void stats_median_interval(size_t count, size_t *ret_low, size_t *ret_high);
  * Below 5 values nothing is flagged: at 3 the rule would flag 29 % of perfectly normal triples, as the MAD is then no more than
  * the smaller of two gaps. Source: Iglewicz and Hoaglin, "How to Detect and Handle Outliers" (1993), chapter 3. */
 size_t stats_outliers(const double *values, size_t count, bool *ret_flags);
-
-/* Speed-up: the median of baseline[i] / values[i]. Ratios are taken within a round, because what slows a machine down for a
- * while then slows both. Pairs in which a value is not above 0 do not count; 0 when no pair is left. */
-double stats_speedup(const double *baseline, const double *values, size_t count);
 
 #endif

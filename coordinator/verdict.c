@@ -158,17 +158,14 @@ static void summarise_times(const struct cell *cell, struct cell_summary *summar
     summary->startup_s = median_of(cell, FIELD_STARTUP);
 }
 
+/* The ratio of the two medians that stand beside it, not the median of the rounds' own ratios: that one can say "slower" of a
+ * cell whose median is the smaller. Summarise costs, not ratios: Hoefler and Belli (see stats.h), rule 4. */
 static void compare_with_baseline(const struct cell *baseline,
                                   const struct cell *cell,
                                   struct cell_summary *summary)
 {
-    double baseline_walls[SAMPLES_MAX];
-    double walls[SAMPLES_MAX];
-    collect(baseline, FIELD_WALL, baseline_walls);
-    collect(cell, FIELD_WALL, walls);
-    size_t pairs = baseline->sample_count < cell->sample_count ? baseline->sample_count
-                                                               : cell->sample_count;
-    summary->speedup = stats_speedup(baseline_walls, walls, pairs);
+    double baseline_s = median_of(baseline, FIELD_WALL);
+    summary->speedup = summary->median_s > 0 ? baseline_s / summary->median_s : 0;
     uint32_t at_once = report_at_once(cell);
     summary->efficiency = at_once > 0 ? summary->speedup / at_once : 0;
 }

@@ -16,6 +16,7 @@ enum {
      * the peer away, on another thread. */
     DROPPED_FIRST_MS = 2,
     DROPPED_AGAIN_MS = 100,
+    DROPS_TO_TELL = 2,
 };
 
 bool zsock_has_input(struct zsock *socket)
@@ -81,7 +82,10 @@ static void on_dropped_timer(uv_timer_t *timer)
 
 void zsock_peer_has_dropped(struct zsock *socket)
 {
-    socket->watch.drops_to_tell = 2;
+    if (socket->watch.drops_to_tell == DROPS_TO_TELL) {
+        return; /* about to be told: a storm of drops must not put that off */
+    }
+    socket->watch.drops_to_tell = DROPS_TO_TELL;
     (void)uv_timer_start(&socket->watch.dropped_timer, on_dropped_timer, DROPPED_FIRST_MS, 0);
 }
 

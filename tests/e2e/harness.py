@@ -22,6 +22,10 @@ import uuid
 
 import procfs
 
+# Whoever starts the tests in the background may have SIGINT ignored, and programs inherit that: until they have a handler of
+# their own, an interrupt would be lost. A handler here is the default there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 MARKER_NAME = "QUARTET_E2E"
 BIN = os.environ.get("QUARTET_BIN", "")
 QUARTET = os.path.join(BIN, "quartet")

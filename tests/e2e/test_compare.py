@@ -92,10 +92,13 @@ class Squares(EndToEndTest):
         self.assertFalse(cells["threads", "local"]["cooperative"])
 
     def test_compare_squares_is_found_to_be_bound_by_cpu(self):
-        report = self.report("compare", "squares", "--range", "1:20000000", "--rounds", "1",
-                             "--warmup", "0", "--local", "--strategies", "serial,threads")
-        self.assertIn(report["comparisons"][0]["verdict"]["bound"],
-                      ("cpu", "mixed") if SANITIZED else ("cpu",))
+        report = self.report("compare", "squares", "--range", "1:20000000", "--rounds", "5",
+                             "--warmup", "0", "--local", "--strategies", "serial")
+        # Of a core that others use too, even pure arithmetic gets a part only: "mixed" on a busy machine.
+        self.assertIn(report["comparisons"][0]["verdict"]["bound"], ("cpu", "mixed"))
+        samples = cells_of(report)["serial", "local"]["samples"]
+        undisturbed = max(s["cpu_s"] / s["wall_s"] for s in samples)
+        self.assertGreater(undisturbed, 0.5 if SANITIZED else 0.8, samples)
 
     def test_squares_of_the_largest_numbers_wrap_as_the_closed_form_does(self):
         first, last = 2 ** 64 - 1001, 2 ** 64 - 1

@@ -18,6 +18,7 @@ static const struct param_spec specs[] = {
     {.name = "seed", .kind = PARAM_COUNT, .max = 0x1p64},
     {.name = "url", .kind = PARAM_URL},
     {.name = "note", .kind = PARAM_TEXT},
+    {.name = "http", .kind = PARAM_CHOICE, .choices = "1.1|2"},
 };
 
 enum { SPEC_COUNT = sizeof(specs) / sizeof(specs[0]) };
@@ -53,6 +54,11 @@ static void test_params_resolve_takes_and_refuses(void **state)
         {"url=ftp://host/", ERR_INVALID, "url=ftp://host/: give a URL"},
         {"url=http://", ERR_INVALID, "url=http://"},
         {"url=http:///path", ERR_INVALID, "url=http:///path"},
+        {"http=1.1", 0, NULL},
+        {"http=2", 0, NULL},
+        {"http=", ERR_INVALID, "http=: give one of 1.1|2"},
+        {"http=1", ERR_INVALID, "http=1: give one of 1.1|2"},
+        {"http=1.1|2", ERR_INVALID, "http=1.1|2: give one of 1.1|2"},
         {"note=", 0, NULL},
         {"note=a=b", 0, NULL},
         {"dealy=1", ERR_NOT_FOUND, "'dealy' is not known; did you mean 'delay'?"},

@@ -61,7 +61,8 @@ static const struct param_spec download_params[] = {
      .max = 50,
      .help = "how many to follow; one more fails"},
     {.name = "http",
-     .kind = PARAM_TEXT,
+     .kind = PARAM_CHOICE,
+     .choices = "1.1|2",
      .unit = "version",
      .default_value = "1.1",
      .help = "1.1, or 2 where TLS negotiates it"},
@@ -73,23 +74,16 @@ static uint32_t to_units(double seconds, double per_second)
     return (uint32_t)(seconds * per_second + 0.999999);
 }
 
-static int read_profile(const struct params *params,
-                        struct err_text *ret_error,
-                        struct http_profile *ret_profile)
+static struct http_profile read_profile(const struct params *params)
 {
-    const char *version = params_get(params, "http");
-    if (strcmp(version, "1.1") != 0 && strcmp(version, "2") != 0) {
-        return err_set(ret_error, ERR_INVALID, "parameter http=%.100s: give 1.1 or 2", version);
-    }
-    *ret_profile = (struct http_profile){
+    return (struct http_profile){
         .connect_timeout_ms = to_units(params_seconds(params, "connect-timeout"), 1e3),
         .total_timeout_ms = to_units(params_seconds(params, "timeout"), 1e3),
         .stall_timeout_s = to_units(params_seconds(params, "stall-timeout"), 1),
         .redirects_max = (uint32_t)params_count(params, "redirects"),
         .body_max_bytes = params_bytes(params, "body-max"),
-        .http2 = strcmp(version, "2") == 0,
+        .http2 = strcmp(params_get(params, "http"), "2") == 0,
     };
-    return 0;
 }
 
 /* Bytes of `url` with every "{}" become a number of up to 20 digits, the NUL included. */
@@ -115,11 +109,6 @@ static int download_open(const struct params *params,
                          struct err_text *ret_error,
                          void **ret_state)
 {
-    struct http_profile profile;
-    int rc = read_profile(params, ret_error, &profile);
-    if (rc != 0) {
-        return rc;
-    }
     /* Counted and, from libcurl 7.84 on, safe from any thread. It is here and not in main because the processes of a pool must
      * not inherit it: libcurl and OpenSSL do not survive a fork. */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
@@ -131,7 +120,7 @@ static int download_open(const struct params *params,
         return err_set(ret_error, ERR_NOMEM, "no memory for workload download");
     }
     state->host = host;
-    state->profile = profile;
+    state->profile = read_profile(params);
     state->url_size_max = 1;
     const char *url = params_get(params, "url");
     if (url != NULL) {

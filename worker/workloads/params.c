@@ -129,6 +129,20 @@ static bool is_web_url(const char *text)
     return skip > 0 && text[skip] != '\0' && text[skip] != '/';
 }
 
+/* Is `value` one of the words in "a|b|c"? */
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *at = choices; *at != '\0';) {
+        size_t word = strcspn(at, "|");
+        if (word == len && strncmp(at, value, len) == 0) {
+            return true;
+        }
+        at += at[word] == '\0' ? word : word + 1;
+    }
+    return false;
+}
+
 static int check_value(const struct param_spec *spec, const char *value, struct err_text *ret_error)
 {
     double seconds = 0;
@@ -178,6 +192,17 @@ static int check_value(const struct param_spec *spec, const char *value, struct 
                        spec->name,
                        QUOTED_MAX,
                        value);
+    case PARAM_CHOICE:
+        if (is_choice(spec->choices, value)) {
+            return 0;
+        }
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "parameter %s=%.*s: give one of %s",
+                       spec->name,
+                       QUOTED_MAX,
+                       value,
+                       spec->choices);
     case PARAM_TEXT:
         return 0;
     }

@@ -13,6 +13,7 @@ enum param_kind {
     PARAM_COUNT,   /* units_parse_u64, 0 to `max` */
     PARAM_BYTES,   /* units_parse_bytes, 0 to `max` */
     PARAM_URL,     /* http:// or https:// */
+    PARAM_CHOICE,  /* one of the words in `choices` */
     PARAM_TEXT,    /* anything */
 };
 
@@ -22,6 +23,7 @@ struct param_spec {
     const char *unit;          /* for people: "seconds", "bytes", "URL" */
     const char *default_value; /* NULL: none, the parameter is absent unless given */
     double max;                /* of the numeric kinds */
+    const char *choices;       /* of PARAM_CHOICE: "1.1|2" */
     const char *help;          /* one line */
 };
 

@@ -198,8 +198,7 @@ static int store(const struct cli_option *option, const char *value, struct err_
     case CLI_CALL:
         return store_call(option, value, ret_error);
     }
-    CHECK(!"option of unknown kind");
-    return ERR_INVALID;
+    check_failed(__FILE__, __LINE__, "a kind of option that is in the list");
 }
 
 /* ---- arguments ---- */

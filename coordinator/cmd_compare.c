@@ -1,5 +1,6 @@
-/* quartet compare: time the four strategies on the same items, in this process and across workers. Rounds are interleaved: each runs every cell once, in an
- * order shuffled from the seed, so that drift of the machine hits all cells alike. */
+/* quartet compare: time the four strategies on the same items, in this process and across
+ * workers. Rounds are interleaved: each runs every cell once, in an order shuffled from the
+ * seed, so that drift of the machine hits all cells alike. */
 #include "common/base/check.h"
 #include "common/base/rng.h"
 #include "common/io/cli.h"

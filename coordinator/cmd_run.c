@@ -50,13 +50,13 @@ static void print_counts(const struct sample *sample, FILE *stream)
     char bytes[UNITS_TEXT_SIZE];
     (void)fprintf(stream,
                   "items      %s succeeded, %s failed",
-                  units_format_count(sample->ok, ok),
-                  units_format_count(sample->failed, failed));
+                  units_format_exact(sample->ok, ok),
+                  units_format_exact(sample->failed, failed));
     if (!sample->complete) {
         char left[UNITS_TEXT_SIZE];
         (void)fprintf(stream,
                       ", %s not run",
-                      units_format_count(sample->items - sample->ok - sample->failed, left));
+                      units_format_exact(sample->items - sample->ok - sample->failed, left));
     }
     (void)fprintf(stream,
                   "\nresults    checksum %016" PRIx64 ", %s\n",

@@ -15,8 +15,7 @@ int command_parse(const struct cli *cli,
         return EXIT_ALL_OK;
     }
     if (rc != 0) {
-        (void)fprintf(
-            stderr, "%s: %s; '%s --help' lists the flags\n", cli->program, error.s, cli->program);
+        (void)fprintf(stderr, "%s: %s\n", cli->program, error.s);
         return EXIT_WRONG_USAGE;
     }
     return -1;

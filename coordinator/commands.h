@@ -1,5 +1,6 @@
-/* The commands of `quartet`, one file each. Each gets argv from its own name on and returns the program's exit status:
- * 0 all items succeeded; 1 some failed (or results disagree); 2 wrong usage or input; 3 the run could not go on; 128 + n ended by signal n. */
+/* The commands of `quartet`, one file each. Each gets argv from its own name on and returns the
+ * program's exit status: 0 all items succeeded; 1 some failed (or results disagree); 2 wrong
+ * usage or input; 3 the run could not go on; 128 + n ended by signal n. */
 #ifndef QUARTET_COORDINATOR_COMMANDS_H
 #define QUARTET_COORDINATOR_COMMANDS_H
 
@@ -17,7 +18,8 @@ enum exit_status {
     EXIT_BY_SIGNAL = 128,
 };
 
-/* Parse the command line of a command. Returns -1 to go on, or the exit status: --help was printed, or the refusal was. `ret_words` has room for argc. */
+/* Parse the command line of a command. Returns -1 to go on, or the exit status: --help was
+ * printed, or the refusal was. `ret_words` has room for argc. */
 int command_parse(const struct cli *cli,
                   int argc,
                   char **argv,

@@ -1,4 +1,5 @@
-/* The machine and the libraries that a report was made with. What cannot be read stays empty or 0. */
+/* The machine and the libraries that a report was made with. What cannot be read stays empty or
+ * 0. */
 #include "common/io/cores.h"
 #include "common/io/versions.h"
 #include "coordinator/report.h"
@@ -18,7 +19,8 @@ enum {
                     sizeof(((struct environment *)NULL)->libraries[0]),
 };
 
-/* The rest of the first line of a file that begins with `prefix`, without newline. Returns false when there is none. */
+/* The rest of the first line of a file that begins with `prefix`, without newline. Returns false
+ * when there is none. */
 static bool find_line(const char *root,
                       const char *path,
                       const char *prefix,
@@ -67,7 +69,8 @@ static void read_cpu(const char *machine, char *ret_cpu, size_t size)
     }
 }
 
-/* A cgroup's limit: a number of bytes, or "max" (version 2), or a number beyond all memory (version 1). */
+/* A cgroup's limit: a number of bytes, or "max" (version 2), or a number beyond all memory
+ * (version 1). */
 static uint64_t read_limit(const char *root,
                            const char *hierarchy,
                            const char *group,
@@ -104,7 +107,8 @@ static uint64_t smallest_limit(const char *root,
     }
 }
 
-/* Version 1: a line "N:memory:/path"; the controllers may come in any company, "N:cpu,memory:/path". */
+/* Version 1: a line "N:memory:/path"; the controllers may come in any company,
+ * "N:cpu,memory:/path". */
 static bool find_memory_group_v1(const char *root, char *ret_group, size_t size)
 {
     for (int hierarchy = 1; hierarchy < 32; hierarchy++) {

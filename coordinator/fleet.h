@@ -1,4 +1,5 @@
-/* The worker processes that the coordinator starts on its own machine, and the origin. Children end with the coordinator, whatever happens to it. */
+/* The worker processes that the coordinator starts on its own machine, and the origin. Children
+ * end with the coordinator, whatever happens to it. */
 #ifndef QUARTET_COORDINATOR_FLEET_H
 #define QUARTET_COORDINATOR_FLEET_H
 
@@ -32,10 +33,12 @@ uint32_t fleet_alive(const struct fleet *fleet);
 /* How the last worker that ended did, in words; "" when none has. */
 const char *fleet_last_end(const struct fleet *fleet);
 
-/* Wait up to `grace_ms` for all to end by themselves (they were told BYE), then end them; free. NULL is allowed. */
+/* Wait up to `grace_ms` for all to end by themselves (they were told BYE), then end them; free.
+ * NULL is allowed. */
 void fleet_free(struct fleet *fleet, uint32_t grace_ms);
 
-/* The path of a program beside this one ("quartet-worker"), or its bare name when it is not there. Writes at most `size` bytes. */
+/* The path of a program beside this one ("quartet-worker"), or its bare name when it is not
+ * there. Writes at most `size` bytes. */
 void fleet_program(const char *name, char *ret_path, size_t size);
 
 #endif

@@ -1,4 +1,5 @@
-/* One job: what is run, on which items, with which strategy; and what a run of it came to. Plain values. */
+/* One job: what is run, on which items, with which strategy; and what a run of it came to. Plain
+ * values. */
 #ifndef QUARTET_COORDINATOR_JOB_H
 #define QUARTET_COORDINATOR_JOB_H
 
@@ -36,7 +37,8 @@ struct job_result {
     bool cooperative;
 };
 
-/* Copy the account of a run that has ended into `ret_result`, all but workers, concurrency, cpu_s and startup_s. */
+/* Copy the account of a run that has ended into `ret_result`, all but workers, concurrency,
+ * cpu_s and startup_s. */
 void job_result_fill(const struct runner *runner, struct job_result *ret_result);
 
 /* A result that failed before anything ran. */

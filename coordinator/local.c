@@ -17,7 +17,7 @@ enum {
         256, /* enough that tiny chunks share their hand-overs; costs nothing in one process */
 };
 
-static const struct worker_id SELF = {1};
+static const struct worker_id self = {1};
 
 struct local {
     struct engine *engine;
@@ -67,16 +67,33 @@ static const struct runner_link local_link = {
     .ended = link_ended,
 };
 
-/* An engine can fail in mid-run, as when somebody kills the zygote: what it held will never come back. */
+/* What the engine holds will never come back. `local->failure` says why. */
+static void give_up(struct local *local)
+{
+    uint64_t now_us = stage_now_us();
+    runner_worker_event(local->runner, now_us, self, SCHED_WORKER_LOST);
+    runner_no_more_workers(local->runner, now_us);
+}
+
+/* An engine can fail in mid-run, as when somebody kills the zygote. */
 static void look_for_failure(struct local *local)
 {
     if (local->runner == NULL || local->failure.s[0] != '\0' ||
         engine_state(local->engine, &local->failure) != ENGINE_FAILED) {
         return;
     }
-    uint64_t now_us = stage_now_us();
-    runner_worker_event(local->runner, now_us, SELF, SCHED_WORKER_LOST);
-    runner_no_more_workers(local->runner, now_us);
+    give_up(local);
+}
+
+static void count_results(struct local *local, size_t count)
+{
+    int rc = runner_results(
+        local->runner, stage_now_us(), self, local->results, count, (uint32_t)count);
+    if (rc != 0 && local->failure.s[0] == '\0') {
+        /* From the memory that is shared with a process that went wild. */
+        (void)err_set(&local->failure, rc, "results do not add up to their chunks' items");
+        give_up(local);
+    }
 }
 
 static void on_wake(uv_async_t *wake)
@@ -86,8 +103,7 @@ static void on_wake(uv_async_t *wake)
     do {
         count = engine_take(local->engine, local->results, RESULTS_MAX);
         if (count > 0 && local->runner != NULL) {
-            runner_results(
-                local->runner, stage_now_us(), SELF, local->results, count, (uint32_t)count);
+            count_results(local, count);
         }
         for (size_t i = 0; i < count; i++) {
             free(local->results[i].error);
@@ -164,7 +180,7 @@ static void play(struct stage *stage,
     credit = job->credit > 0 ? job->credit : credit;
     uint64_t cpu_us = engine_cpu_us(local->engine);
     uint64_t now_us = stage_now_us();
-    runner_join(local->runner, now_us, SELF, slots, credit);
+    runner_join(local->runner, now_us, self, slots, credit);
     runner_begin(local->runner, now_us);
     look_for_failure(local);
     stage_play(stage, local->runner, job->label, job->keep_bar);
@@ -222,7 +238,8 @@ void local_run(struct stage *stage,
         stopped = engine_join(local->engine, STOP_LIMIT_MS) == 0;
     }
     if (!stopped) {
-        /* An item that does not look at `cancelled` still runs: its engine is left behind, it ends with the process. */
+        /* An item that does not look at `cancelled` still runs: its engine is left behind, it
+         * ends with the process. */
         return;
     }
     engine_free(local->engine);

@@ -1,5 +1,6 @@
-/* Placement `local`: a job run by an engine inside the coordinator, without sockets. The same scheduler and the same engine as across workers, so that what
- * differs in the table is the placement only. */
+/* Placement `local`: a job run by an engine inside the coordinator, without sockets. The same
+ * scheduler and the same engine as across workers, so that what differs in the table is the
+ * placement only. */
 #ifndef QUARTET_COORDINATOR_LOCAL_H
 #define QUARTET_COORDINATOR_LOCAL_H
 

@@ -49,7 +49,7 @@ static int parse_items(const char *value, void *target, struct err_text *ret_err
 {
     struct options *options = target;
     if (value[0] == '\0') {
-        return err_set(ret_error, ERR_INVALID, "--items '' names no file");
+        return err_set(ret_error, ERR_INVALID, "'' names no file");
     }
     options->items_path = value;
     options->items.path = value;
@@ -116,8 +116,7 @@ static int parse_strategies(const char *value, void *target, struct err_text *re
             return rc;
         }
         if (has_strategy(options, strategy)) {
-            return err_set(
-                ret_error, ERR_INVALID, "--strategies '%.64s' names %s twice", value, name);
+            return err_set(ret_error, ERR_INVALID, "'%.64s' names %s twice", value, name);
         }
         options->strategies[options->strategy_count++] = strategy;
         if (at[len] == '\0') {
@@ -138,7 +137,7 @@ static int parse_chunk(const char *value, void *target, struct err_text *ret_err
         options->chunk_items == 0) {
         return err_set(ret_error,
                        ERR_INVALID,
-                       "--chunk '%.64s' is neither 'auto' nor a whole number of items from 1",
+                       "'%.64s' is neither 'auto' nor a whole number of items from 1",
                        value);
     }
     return 0;
@@ -187,6 +186,7 @@ void options_add_items(struct option_table *table, struct options *options)
             .value = "NAME=VALUE",
             .target = options,
             .call = parse_param,
+            .repeatable = true,
             .help = "a parameter of the workload; repeatable. 'quartet workloads NAME' lists "
                     "them"});
 }
@@ -480,9 +480,32 @@ static int check_output(const char *path, const char *flag, struct err_text *ret
     return 0;
 }
 
+/* Two reports in one place would overwrite or follow each other, and nothing could read them. */
+static int check_places(const struct options *options, struct err_text *ret_error)
+{
+    const char *const paths[] = {options->json, options->csv, options->markdown};
+    static const char *const flags[] = {"--json", "--csv", "--markdown"};
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t k = i + 1; k < 3; k++) {
+            if (paths[i] != NULL && paths[k] != NULL && strcmp(paths[i], paths[k]) == 0) {
+                return err_set(ret_error,
+                               ERR_INVALID,
+                               "%s and %s both write to '%s': give each its own",
+                               flags[i],
+                               flags[k],
+                               paths[i]);
+            }
+        }
+    }
+    return 0;
+}
+
 int options_check_outputs(const struct options *options, struct err_text *ret_error)
 {
-    int rc = check_output(options->json, "--json", ret_error);
+    int rc = check_places(options, ret_error);
+    if (rc == 0) {
+        rc = check_output(options->json, "--json", ret_error);
+    }
     if (rc == 0) {
         rc = check_output(options->csv, "--csv", ret_error);
     }

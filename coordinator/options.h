@@ -1,4 +1,5 @@
-/* The flags that several commands share, with one meaning and one --help text wherever they appear. */
+/* The flags that several commands share, with one meaning and one --help text wherever they
+ * appear. */
 #ifndef QUARTET_COORDINATOR_OPTIONS_H
 #define QUARTET_COORDINATOR_OPTIONS_H
 
@@ -57,7 +58,8 @@ struct options {
     bool quiet;
 };
 
-/* `workers_default`: workers to start when neither --workers, --listen nor --local says otherwise. */
+/* `workers_default`: workers to start when neither --workers, --listen nor --local says
+ * otherwise. */
 void options_init(struct options *options, uint64_t workers_default);
 void options_deinit(struct options *options);
 
@@ -87,7 +89,8 @@ uint32_t options_slots(const struct options *options, enum strategy strategy);
 /* Are workers involved: --workers above 0, or --listen? */
 bool options_distributed(const struct options *options);
 
-/* Can a report be written there at the end? Asked before any work is done. "-" and NULL are fine. */
+/* Can a report be written there at the end? Asked before any work is done. "-" and NULL are
+ * fine. */
 int options_check_outputs(const struct options *options, struct err_text *ret_error);
 
 #endif

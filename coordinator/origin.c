@@ -1,6 +1,6 @@
-/* The origin's life: its socket, its thread, and the loop that the thread runs. The loop is ours and not libmicrohttpd's so that
- * waiting answers and connections belong to the same thread, and so that a wait ends on the nanosecond and not on the next
- * millisecond. */
+/* The origin's life: its socket, its thread, and the loop that the thread runs. The loop is ours
+ * and not libmicrohttpd's so that waiting answers and connections belong to the same thread, and
+ * so that a wait ends on the nanosecond and not on the next millisecond. */
 #include "coordinator/origin.h"
 
 #include "common/base/check.h"
@@ -40,8 +40,8 @@ struct origin {
 
 /* Files. */
 
-/* Thousands of connections need as many descriptors; the usual soft limit of 1,024 is there for programs that use select. Returns
- * how many connections there is room for. */
+/* Thousands of connections need as many descriptors; the usual soft limit of 1,024 is there for
+ * programs that use select. Returns how many connections there is room for. */
 static unsigned raise_file_limit(void)
 {
     struct rlimit limit;
@@ -124,7 +124,8 @@ static int listen_on(struct origin *origin,
 
 /* Loop. */
 
-/* Sleep until the daemon has something to do, a waiter is to be woken, or the origin stops. Returns true when it stops. */
+/* Sleep until the daemon has something to do, a waiter is to be woken, or the origin stops.
+ * Returns true when it stops. */
 static bool wait_for_work(const struct origin *origin, int epoll_fd)
 {
     uint64_t now = origin_now_ns();
@@ -156,7 +157,8 @@ static void *serve(void *arg)
             (void)MHD_run(origin->daemon);
         }
     }
-    /* A daemon must not be stopped while connections are suspended, and a run may suspend another. */
+    /* A daemon must not be stopped while connections are suspended, and a run may suspend
+     * another. */
     do {
         waiters_resume_all(&origin->routes.waiters);
         (void)MHD_run(origin->daemon);

@@ -21,8 +21,9 @@
 
 struct origin;
 
-/* Listen on a numeric `address` ("127.0.0.1", "::1"); `port` 0: any free one. Raises this process's soft limit of open files to the
- * hard one. Returns 0; ERR_INVALID (not an address), ERR_BUSY (the port is in use), ERR_IO, ERR_NOMEM. */
+/* Listen on a numeric `address` ("127.0.0.1", "::1"); `port` 0: any free one. Raises this
+ * process's soft limit of open files to the hard one. Returns 0; ERR_INVALID (not an address),
+ * ERR_BUSY (the port is in use), ERR_IO, ERR_NOMEM. */
 int origin_start(const char *address,
                  uint16_t port,
                  struct err_text *ret_error,

@@ -1,5 +1,6 @@
-/* The origin as a process of its own, so that serving does not share a process (nor its limits) with what is measured. It is `quartet origin`, started on
- * a free port of loopback; it ends with the coordinator. */
+/* The origin as a process of its own, so that serving does not share a process (nor its limits)
+ * with what is measured. It is `quartet origin`, started on a free port of loopback; it ends
+ * with the coordinator. */
 #ifndef QUARTET_COORDINATOR_ORIGIN_CHILD_H
 #define QUARTET_COORDINATOR_ORIGIN_CHILD_H
 
@@ -8,7 +9,8 @@
 
 struct origin_child;
 
-/* Start it and wait until it says where it listens. Returns 0, ERR_CHILD, ERR_TIMEOUT or ERR_CANCELLED. */
+/* Start it and wait until it says where it listens. Returns 0, ERR_CHILD, ERR_TIMEOUT or
+ * ERR_CANCELLED. */
 int origin_child_start(struct stage *stage,
                        struct err_text *ret_error,
                        struct origin_child **ret_origin);

@@ -1,5 +1,6 @@
-/* What the parts of the origin share: origin.c (life, socket, thread), origin_routes.c (which path gets which answer), origin_wait.c (answers
- * that wait). Everything here belongs to the origin's thread. */
+/* What the parts of the origin share: origin.c (life, socket, thread), origin_routes.c (which
+ * path gets which answer), origin_wait.c (answers that wait). Everything here belongs to the
+ * origin's thread. */
 #ifndef QUARTET_COORDINATOR_ORIGIN_INTERNAL_H
 #define QUARTET_COORDINATOR_ORIGIN_INTERNAL_H
 
@@ -27,10 +28,12 @@ struct waiters {
 int waiters_init(struct waiters *waiters, size_t size);
 void waiters_deinit(struct waiters *waiters);
 
-/* Suspend the waiter's connection until its due_ns. Only from a callback of libmicrohttpd for that connection. */
+/* Suspend the waiter's connection until its due_ns. Only from a callback of libmicrohttpd for
+ * that connection. */
 void waiters_suspend(struct waiters *waiters, struct waiter *waiter);
 
-/* Resume those that are due at `now_ns`, or whose client has gone. Returns whether there were any. */
+/* Resume those that are due at `now_ns`, or whose client has gone. Returns whether there were
+ * any. */
 bool waiters_resume_due(struct waiters *waiters, uint64_t now_ns);
 
 /* Resume all as gone. */

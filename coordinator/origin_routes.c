@@ -19,7 +19,8 @@ static const char help_text[] = "/delay/SECONDS  a small body after SECONDS (0 t
                                 "/stall          the head of an answer, then silence\n"
                                 "/close          closes without an answer\n";
 
-/* Where a request is answered: the rest of its path behind the route's name, and what to keep until it is complete. */
+/* Where a request is answered: the rest of its path behind the route's name, and what to keep
+ * until it is complete. */
 struct request {
     struct routes *routes;
     struct MHD_Connection *connection;
@@ -259,8 +260,9 @@ enum MHD_Result routes_answer(void *arg,
     (void)upload;
     (void)upload_size;
     struct routes *routes = arg;
-    /* The first call is for the head alone: libmicrohttpd closes the connection when it is answered then. What is kept is the
-     * routes until there is something better to keep, a waiter. */
+    /* The first call is for the head alone: libmicrohttpd closes the connection when it is
+     * answered then. What is kept is the routes until there is something better to keep, a
+     * waiter. */
     if (*request_kept == NULL) {
         *request_kept = routes;
         return MHD_YES;

@@ -1,7 +1,8 @@
 /* Answers that wait: one heap for all, no thread and no timer for each.
  *
- * libmicrohttpd does not watch a suspended connection, so that a client that leaves would hold its place until the answer is due, and
- * for ever at /stall. Each waiter is therefore looked at every few seconds. */
+ * libmicrohttpd does not watch a suspended connection, so that a client that leaves would hold
+ * its place until the answer is due, and for ever at /stall. Each waiter is therefore looked at
+ * every few seconds. */
 #include "common/base/check.h"
 #include "common/base/err.h"
 #include "coordinator/origin_internal.h"

@@ -1,5 +1,6 @@
-/* Where reports go: the table to standard output for a person, JSON, CSV and Markdown to the files that were asked for. When one of those goes to standard
- * output, the table goes to standard error, so that neither spoils the other. */
+/* Where reports go: the table to standard output for a person, JSON, CSV and Markdown to the
+ * files that were asked for. When one of those goes to standard output, the table goes to
+ * standard error, so that neither spoils the other. */
 #ifndef QUARTET_COORDINATOR_OUTPUT_H
 #define QUARTET_COORDINATOR_OUTPUT_H
 

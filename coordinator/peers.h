@@ -1,5 +1,6 @@
-/* The table of workers that the server knows: who they are, how far their session is, and what is gathered for their next message. Plain data with
- * a table around it; server.c decides, this keeps. */
+/* The table of workers that the server knows: who they are, how far their session is, and what
+ * is gathered for their next message. Plain data with a table around it; server.c decides, this
+ * keeps. */
 #ifndef QUARTET_COORDINATOR_PEERS_H
 #define QUARTET_COORDINATOR_PEERS_H
 
@@ -59,7 +60,7 @@ struct peer {
     uint64_t startup_us; /* of the job */
 
     struct peer_batch batch;
-    bool dirty;  /* in the list of peers to flush */
+    bool dirty;       /* in the list of peers to flush */
     const char *lost; /* not NULL: why it is to be forgotten, at the next flush. A literal */
 };
 
@@ -71,7 +72,8 @@ struct peers {
     uint64_t next_serial; /* upper bits of the next session */
 };
 
-/* `serial`: where session numbers begin; random, so that sessions of another coordinator are never taken for ours. */
+/* `serial`: where session numbers begin; random, so that sessions of another coordinator are
+ * never taken for ours. */
 int peers_init(struct peers *peers, uint32_t max, uint64_t serial);
 void peers_deinit(struct peers *peers);
 
@@ -84,7 +86,8 @@ struct peer *peers_find(const struct peers *peers, uint64_t session);
 struct peer *peers_find_nonce(const struct peers *peers, uint64_t nonce);
 struct peer *peers_find_address(const struct peers *peers, struct zsock_peer address);
 
-/* Append one chunk; takes over its payload reference. Returns 0 or ERR_NOMEM (the reference stays the caller's). */
+/* Append one chunk; takes over its payload reference. Returns 0 or ERR_NOMEM (the reference
+ * stays the caller's). */
 int peer_batch_add(struct peer_batch *batch, const struct chunk *chunk);
 /* Forget what is gathered, with its references. */
 void peer_batch_clear(struct peer_batch *batch);

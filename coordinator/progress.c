@@ -102,7 +102,8 @@ static void append_count(char *line, uint64_t count)
     }
 }
 
-/* Items a second, or seconds an item when that is above one; "?" before there is anything to divide. */
+/* Items a second, or seconds an item when that is above one; "?" before there is anything to
+ * divide. */
 static void append_rate(char *line, double done, double seconds)
 {
     if (done <= 0 || seconds <= 0) {

@@ -14,8 +14,8 @@
 
 struct progress;
 
-/* `stream` is standard error; `enabled` false gives a silent one. `width_of(stream)` is asked at each redraw; NULL: the terminal's own
- * (TIOCGWINSZ). Returns NULL without memory. */
+/* `stream` is standard error; `enabled` false gives a silent one. `width_of(stream)` is asked at
+ * each redraw; NULL: the terminal's own (TIOCGWINSZ). Returns NULL without memory. */
 struct progress *progress_new(FILE *stream, bool enabled, int (*width_of)(FILE *stream));
 
 /* Is this a terminal that can redraw a line (isatty, and TERM is not "dumb")? */
@@ -25,7 +25,8 @@ bool progress_possible(FILE *stream);
 void progress_begin(struct progress *progress, const char *label, uint64_t total, uint64_t now_us);
 void progress_update(struct progress *progress, uint64_t done, uint64_t total, uint64_t now_us);
 
-/* Draw the bar a last time and leave it on its own line; `keep` false wipes it instead (warm-up rounds). */
+/* Draw the bar a last time and leave it on its own line; `keep` false wipes it instead (warm-up
+ * rounds). */
 void progress_end(struct progress *progress, uint64_t done, uint64_t now_us, bool keep);
 
 /* Wipe the line so that a message can be printed; the next update draws again. */

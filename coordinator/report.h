@@ -32,8 +32,10 @@ struct sample {
     uint64_t chunks;
     uint64_t checksum;
     uint64_t bytes_out;
-    bool complete; /* every item is accounted for; false after Ctrl-C or when all workers were lost */
-    char first_error[CHUNK_ERROR_SIZE + 64]; /* of the first item that failed: "item 3 (...): why"; empty: none */
+    bool
+        complete; /* every item is accounted for; false after Ctrl-C or when all workers were lost */
+    char first_error[CHUNK_ERROR_SIZE +
+                     64]; /* of the first item that failed: "item 3 (...): why"; empty: none */
 };
 
 enum { SAMPLES_MAX = 1000 };
@@ -43,23 +45,26 @@ struct cell {
     enum placement placement;
     uint32_t workers;     /* 0 for local */
     uint32_t concurrency; /* items at once, all workers together */
-    bool cooperative;     /* async without an asynchronous form: items run one at a time on the loop */
+    bool cooperative; /* async without an asynchronous form: items run one at a time on the loop */
     struct sample *samples; /* owned; `sample_count` timed rounds, warm-up not among them */
     size_t sample_count;
-    char trouble[ERR_TEXT_SIZE]; /* not empty: this cell could not be run, and why; it has no time then */
+    char trouble
+        [ERR_TEXT_SIZE]; /* not empty: this cell could not be run, and why; it has no time then */
 };
 
 /* Statistics of one cell, computed from its samples by cell_summarise. */
 struct cell_summary {
     bool has_time; /* false: no sample, incomplete, failed to agree, or trouble: show no time */
     double median_s, min_s, max_s;
-    double ci95_low_s, ci95_high_s; /* of the median; equal to min and max below 6 samples (order statistics cannot say more) */
+    double ci95_low_s,
+        ci95_high_s; /* of the median; equal to min and max below 6 samples (order statistics cannot say more) */
     double speedup;    /* the baseline cell's median over this one's; 0: no baseline */
     double efficiency; /* speedup / concurrency */
     double cpu_s;      /* median */
     double startup_s;  /* median */
     uint64_t failed, retried, duplicates, workers_lost; /* sums over the samples */
-    bool outlier[SAMPLES_MAX]; /* modified Z-score above 3.5 (Iglewicz and Hoaglin 1993); flagged, never dropped */
+    bool outlier
+        [SAMPLES_MAX]; /* modified Z-score above 3.5 (Iglewicz and Hoaglin 1993); flagged, never dropped */
     size_t outliers;
 };
 
@@ -72,7 +77,8 @@ struct comparison {
     uint64_t seed;
     bool has_expected; /* the checksum is known beforehand (squares) */
     uint64_t expected_checksum;
-    bool workers_elsewhere; /* some worker ran on another machine; false: all of them shared this one's cores */
+    bool
+        workers_elsewhere; /* some worker ran on another machine; false: all of them shared this one's cores */
     struct cell *cells;
     size_t cell_count;
 };
@@ -80,15 +86,18 @@ struct comparison {
 /* Do the cells agree, and on what; and what the comparison says. Computed by comparison_judge. */
 struct verdict {
     bool agree;
-    bool has_answer;      /* false: no cell ran to its end, so there is no checksum and nothing agrees */
+    bool has_answer; /* false: no cell ran to its end, so there is no checksum and nothing agrees */
     uint64_t checksum;
-    size_t odd_ones;      /* cells whose checksum, ok or failed differ from the majority's (or from the expected) */
-    const char *bound;    /* "io", "cpu", "mixed": from CPU time / wall time of the local serial cell; "unknown": no local time */
+    size_t
+        odd_ones; /* cells whose checksum, ok or failed differ from the majority's (or from the expected) */
+    const char *
+        bound; /* "io", "cpu", "mixed": from CPU time / wall time of the local serial cell; "unknown": no local time, or under 1 ms */
     double cpu_per_wall;
-    const struct cell *bound_cell; /* what bound was measured on: another local cell when serial has no time; NULL: unknown */
+    const struct cell *
+        bound_cell; /* what bound was measured on: another local cell when serial has no time; NULL: unknown */
     const struct cell *best_local;       /* NULL: none has a time */
     const struct cell *best_distributed; /* NULL likewise */
-    char text[1024];      /* plain words: who won, by how much, what distribution cost or brought */
+    char text[1024]; /* plain words: who won, by how much, what distribution cost or brought */
 };
 
 struct environment {
@@ -104,7 +113,7 @@ struct environment {
 struct report {
     const char *version;
     const char *commit;
-    char **command; /* argv, NULL-terminated, borrowed */
+    char **command;   /* argv, NULL-terminated, borrowed */
     char started[40]; /* RFC 3339 */
     struct environment environment;
     struct comparison *comparisons;
@@ -115,18 +124,20 @@ struct report {
 void environment_read(struct environment *ret_environment);
 double environment_load(void);
 
-/* Summaries of all cells (`ret_summaries` has cell_count entries) and the verdict. The baseline is the local serial cell. A cell that
- * disagrees has no time. */
-void comparison_judge(const struct comparison *comparison, struct cell_summary *ret_summaries,
+/* Summaries of all cells (`ret_summaries` has cell_count entries) and the verdict. The baseline
+ * is the local serial cell. A cell that disagrees has no time. */
+void comparison_judge(const struct comparison *comparison,
+                      struct cell_summary *ret_summaries,
                       struct verdict *ret_verdict);
 
-/* Each format writes the whole report to `stream`. Returns 0, ERR_NOMEM, or ERR_IO (disk full, closed pipe: also seen by fflush). */
+/* Each format writes the whole report to `stream`. Returns 0, ERR_NOMEM, or ERR_IO (disk full,
+ * closed pipe: also seen by fflush). */
 int report_write_json(const struct report *report, FILE *stream);
 int report_write_csv(const struct report *report, FILE *stream);
 int report_write_markdown(const struct report *report, FILE *stream);
 
-/* The table that a person reads at a glance, with the agreement line, the bound type and the verdict. `color`: ANSI emphasis.
- * `width`: columns of the terminal, 0: unknown (then 80). */
+/* The table that a person reads at a glance, with the agreement line, the bound type and the
+ * verdict. `color`: ANSI emphasis. `width`: columns of the terminal, 0: unknown (then 80). */
 int report_write_table(const struct report *report, FILE *stream, bool color, int width);
 
 #endif

@@ -1,5 +1,6 @@
-/* The report as CSV: one row per cell, quoted as RFC 4180 has it. Lines end in a bare newline, not in the RFC's CR LF: every CSV
- * reader takes it, and cut and awk would see the CR as part of the last column. An empty field is a value that is not known. */
+/* The report as CSV: one row per cell, quoted as RFC 4180 has it. Lines end in a bare newline,
+ * not in the RFC's CR LF: every CSV reader takes it, and cut and awk would see the CR as part of
+ * the last column. An empty field is a value that is not known. */
 #include "common/io/text.h"
 #include "coordinator/report.h"
 #include "coordinator/report_parts.h"

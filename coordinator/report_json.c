@@ -1,8 +1,10 @@
-/* The report as JSON, schema quartet.report/1 (README, "The report file"). Keys are only ever added.
+/* The report as JSON, schema quartet.report/1 (README, "The report file"). Keys are only ever
+ * added.
  *
- * Three things that JSON cannot hold are written so that a reader notices: a number that is not finite or not known is null, a
- * whole number beyond 2^63 - 1 (jansson's largest) is a string, and bytes that are not UTF-8 become U+FFFD. Checksums are
- * 16 hexadecimal digits, because most readers round integers beyond 2^53. */
+ * Three things that JSON cannot hold are written so that a reader notices: a number that is not
+ * finite or not known is null, a whole number beyond 2^63 - 1 (jansson's largest) is a string,
+ * and bytes that are not UTF-8 become U+FFFD. Checksums are 16 hexadecimal digits, because most
+ * readers round integers beyond 2^53. */
 #include "coordinator/report.h"
 #include "coordinator/report_parts.h"
 

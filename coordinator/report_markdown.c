@@ -1,4 +1,5 @@
-/* The report as Markdown (GitHub's tables): the same table as on the terminal, with the same lines below it. */
+/* The report as Markdown (GitHub's tables): the same table as on the terminal, with the same
+ * lines below it. */
 #include "common/io/text.h"
 #include "coordinator/report.h"
 #include "coordinator/report_parts.h"

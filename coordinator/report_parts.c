@@ -91,22 +91,6 @@ static bool is_default(const char *workload, const struct param *param)
     return false;
 }
 
-/* Counts of items are exact: that none is lost is the point of showing them. "10,000,000". */
-static const char *exact(uint64_t count, char text[UNITS_TEXT_SIZE])
-{
-    char digits[UNITS_TEXT_SIZE];
-    size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, count);
-    size_t used = 0;
-    for (size_t i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0) {
-            text[used++] = ',';
-        }
-        text[used++] = digits[i];
-    }
-    text[used] = '\0';
-    return text;
-}
-
 static const char *plural(uint64_t count)
 {
     return count == 1 ? "" : "s";
@@ -118,7 +102,7 @@ void report_subject_line(const struct comparison *comparison, char *buf)
     (void)snprintf(buf,
                    REPORT_LINE_SIZE,
                    "%s item%s",
-                   exact(comparison->items, items),
+                   units_format_exact(comparison->items, items),
                    plural(comparison->items));
     for (size_t i = 0; comparison->params != NULL && i < comparison->params->count; i++) {
         const struct param *param = &comparison->params->list[i];
@@ -181,10 +165,13 @@ static void say_agreement(const struct judged *judged, char *buf)
                 REPORT_LINE_SIZE,
                 "%s: %s item%s",
                 comparison->cell_count > 1 ? "results agree" : "result",
-                exact(comparison->items, items),
+                units_format_exact(comparison->items, items),
                 plural(comparison->items));
     if (sample != NULL && sample->failed > 0) {
-        text_append(buf, REPORT_LINE_SIZE, ", %s of them FAILED", exact(sample->failed, failed));
+        text_append(buf,
+                    REPORT_LINE_SIZE,
+                    ", %s of them FAILED",
+                    units_format_exact(sample->failed, failed));
     }
     text_append(buf, REPORT_LINE_SIZE, ", checksum %016" PRIx64, judged->verdict.checksum);
     if (comparison->has_expected) {
@@ -228,6 +215,9 @@ void report_bound_line(const struct judged *judged, char *buf)
     const struct cell *cell = verdict->bound_cell;
     buf[0] = '\0';
     if (cell == NULL) {
+        if (verdict->best_local != NULL) {
+            text_append(buf, REPORT_LINE_SIZE, "bound: unknown, it is over too soon to tell");
+        }
         return;
     }
     text_append(buf,
@@ -348,8 +338,8 @@ static void note_failures(const struct cell *cell, char *buf)
     text_append(buf,
                 REPORT_LINE_SIZE,
                 "%s of %s items failed%s",
-                exact(sample->failed, failed),
-                exact(sample->items, items),
+                units_format_exact(sample->failed, failed),
+                units_format_exact(sample->items, items),
                 cell->sample_count > 1 ? " in every round" : "");
 }
 
@@ -358,7 +348,11 @@ static void note_count(uint64_t count, const char *one, const char *many, char *
     char text[UNITS_TEXT_SIZE];
     if (count > 0) {
         join(buf);
-        text_append(buf, REPORT_LINE_SIZE, "%s %s", exact(count, text), count == 1 ? one : many);
+        text_append(buf,
+                    REPORT_LINE_SIZE,
+                    "%s %s",
+                    units_format_exact(count, text),
+                    count == 1 ? one : many);
     }
 }
 
@@ -425,16 +419,18 @@ static void note_no_time(const struct judged *judged, const struct cell *cell, c
         text_append(buf,
                     REPORT_LINE_SIZE,
                     "no time: ended with %s of %s items done",
-                    exact(sample->ok + sample->failed, done),
-                    exact(sample->items, items));
+                    units_format_exact(sample->ok + sample->failed, done),
+                    units_format_exact(sample->items, items));
     } else {
         sample = first_odd(cell, reference_sample(judged), judged->verdict.checksum);
-        text_append(
-            buf, REPORT_LINE_SIZE, "no time: its results differ: %s ok, ", exact(sample->ok, done));
+        text_append(buf,
+                    REPORT_LINE_SIZE,
+                    "no time: its results differ: %s ok, ",
+                    units_format_exact(sample->ok, done));
         text_append(buf,
                     REPORT_LINE_SIZE,
                     "%s failed, checksum %016" PRIx64,
-                    exact(sample->failed, items),
+                    units_format_exact(sample->failed, items),
                     sample->checksum);
     }
 }

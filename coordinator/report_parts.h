@@ -1,5 +1,5 @@
-/* What the formats of a report share: the judged comparison, and its lines in words. Only for verdict.c, report*.c and
- * their tests; everybody else uses report.h. */
+/* What the formats of a report share: the judged comparison, and its lines in words. Only for
+ * verdict.c, report*.c and their tests; everybody else uses report.h. */
 #ifndef QUARTET_COORDINATOR_REPORT_PARTS_H
 #define QUARTET_COORDINATOR_REPORT_PARTS_H
 
@@ -10,8 +10,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-/* Memory that may be used: the machine's, or the cgroup's limit when that is less; 0: not known. `root` stands for "" in
- * tests. */
+/* Memory that may be used: the machine's, or the cgroup's limit when that is less; 0: not known.
+ * `root` stands for "" in tests. */
 uint64_t environment_memory_at(const char *root);
 
 /* comparison_judge on a machine of `cores` usable cores. Pure. */
@@ -57,8 +57,9 @@ double report_span(const struct cell *cell, const struct cell_summary *summary);
 
 enum { REPORT_LINE_SIZE = 2048 };
 
-/* The lines around a table. Each fills `buf` of REPORT_LINE_SIZE bytes and leaves it empty when there is nothing to say.
- * The subject: "64 items, delay=0.1, url=...", with the parameters that differ from the workload's defaults. */
+/* The lines around a table. Each fills `buf` of REPORT_LINE_SIZE bytes and leaves it empty when
+ * there is nothing to say. The subject: "64 items, delay=0.1, url=...", with the parameters that
+ * differ from the workload's defaults. */
 void report_subject_line(const struct comparison *comparison, char *buf);
 void report_rounds_line(const struct comparison *comparison, char *buf);
 void report_agreement_line(const struct judged *judged, char *buf);
@@ -68,8 +69,8 @@ void report_cooperative_line(const struct comparison *comparison, char *buf);
 void report_baseline_line(const struct judged *judged, char *buf);
 void report_machine_line(const struct environment *environment, char *buf);
 
-/* What went wrong in the timed part of a cell, or why it has no time. `ret_detail` is an example (the first error) that cells
- * with the same note need not share. */
+/* What went wrong in the timed part of a cell, or why it has no time. `ret_detail` is an example
+ * (the first error) that cells with the same note need not share. */
 void report_cell_note(const struct judged *judged, size_t cell, char *buf, char *ret_detail);
 
 /* Flush, and say whether all of the stream was written: 0 or ERR_IO. */
@@ -130,7 +131,8 @@ struct notes {
     size_t count;
 };
 
-/* The mark of a note, which is added when it is new; ' ' for an empty one, '?' when there are too many. */
+/* The mark of a note, which is added when it is new; ' ' for an empty one, '?' when there are
+ * too many. */
 char notes_mark(struct notes *notes, const char *text, const char *detail);
 
 #endif

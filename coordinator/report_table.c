@@ -1,5 +1,6 @@
-/* The table for a person: a row per strategy, local beside distributed, and below it whether the results agree, what the work is
- * bound by, and the verdict. ASCII only, so that it survives any terminal, pipe and mail. */
+/* The table for a person: a row per strategy, local beside distributed, and below it whether the
+ * results agree, what the work is bound by, and the verdict. ASCII only, so that it survives any
+ * terminal, pipe and mail. */
 #include "common/io/text.h"
 #include "coordinator/report.h"
 #include "coordinator/report_parts.h"
@@ -179,8 +180,8 @@ static bool span_matters(const struct table *table)
     return false;
 }
 
-/* Choose the columns: short titles, then no dispensable columns, until `groups` groups fit side by side. Returns false when they
- * never do. */
+/* Choose the columns: short titles, then no dispensable columns, until `groups` groups fit side
+ * by side. Returns false when they never do. */
 static bool choose_columns(struct table *table, size_t groups)
 {
     for (int column = 0; column < COLUMN_COUNT; column++) {
@@ -321,7 +322,8 @@ static void put_block(const struct table *table, size_t first, size_t count)
     }
 }
 
-/* "lead" emphasised, then `text`, wrapped to the width with the lines after the first below the text's begin. */
+/* "lead" emphasised, then `text`, wrapped to the width with the lines after the first below the
+ * text's begin. */
 static void put_line(const struct table *table,
                      enum emphasis emphasis,
                      const char *lead,

@@ -158,7 +158,8 @@ static int perform_send(struct runner *runner, const struct sched_action *action
             return rc;
         }
         struct blob **payload = &runner->payloads[action->slot];
-        /* The first time this chunk is sent its bytes are taken from the source; later attempts find them here. */
+        /* The first time this chunk is sent its bytes are taken from the source; later attempts
+         * find them here. */
         if (*payload == NULL) {
             rc = source_take(runner->source, action->first, action->count, payload);
             if (rc != 0) {
@@ -289,7 +290,8 @@ static bool wants_items(const struct runner *runner)
            !source_is_full(runner->source);
 }
 
-/* Perform one event and what follows from it: a full list of actions goes on with ticks, a hungry scheduler gets more items. */
+/* Perform one event and what follows from it: a full list of actions goes on with ticks, a
+ * hungry scheduler gets more items. */
 static int advance(struct runner *runner,
                    uint64_t now_us,
                    const struct sched_event *event,

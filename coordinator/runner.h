@@ -1,8 +1,10 @@
-/* One run of one job: the shell that holds a scheduler, the source of its items, and the account of what came back.
+/* One run of one job: the shell that holds a scheduler, the source of its items, and the account
+ * of what came back.
  *
- * It translates what happens (a worker joined, results came, time passed) into scheduler events and performs the scheduler's actions: it reads items as
- * they are wanted, keeps the bytes of chunks in flight, and queues chunks on a link. The link is ZeroMQ workers (server.c) or the engine in this process
- * (local.c); the runner does not know which. It decides nothing itself. */
+ * It translates what happens (a worker joined, results came, time passed) into scheduler events
+ * and performs the scheduler's actions: it reads items as they are wanted, keeps the bytes of
+ * chunks in flight, and queues chunks on a link. The link is ZeroMQ workers (server.c) or the
+ * engine in this process (local.c); the runner does not know which. It decides nothing itself. */
 #ifndef QUARTET_COORDINATOR_RUNNER_H
 #define QUARTET_COORDINATOR_RUNNER_H
 
@@ -18,17 +20,20 @@
 
 struct runner;
 
-/* Where chunks go. `queue`, `drop` and `ended` are called while the runner performs a list of actions
- * and must not call it; `flush` may. */
+/* Where chunks go. `queue`, `drop` and `ended` are called while the runner performs a list of
+ * actions and must not call it; `flush` may. */
 struct runner_link {
-    /* Queue `chunk` for `worker`; takes over its payload reference. What cannot be sent is dropped silently: the loss of the worker is reported apart. */
+    /* Queue `chunk` for `worker`; takes over its payload reference. What cannot be sent is
+     * dropped silently: the loss of the worker is reported apart. */
     void (*queue)(void *arg, struct worker_id worker, const struct chunk *chunk);
-    /* Send what was queued. Called after every event but results: their caller flushes once for all messages of a turn. */
+    /* Send what was queued. Called after every event but results: their caller flushes once for
+     * all messages of a turn. */
     void (*flush)(void *arg);
-    /* The worker was silent for too long, and the scheduler has forgotten it: end its session, at the
-     * flush that follows. */
+    /* The worker was silent for too long, and the scheduler has forgotten it: end its session,
+     * at the flush that follows. */
     void (*drop)(void *arg, struct worker_id worker);
-    /* The run is over (done, cancelled, stalled or failed): said once, from inside a call of the runner. */
+    /* The run is over (done, cancelled, stalled or failed): said once, from inside a call of the
+     * runner. */
     void (*ended)(void *arg);
 };
 
@@ -62,7 +67,8 @@ int runner_new(const struct runner_options *options,
                struct runner **ret_runner);
 void runner_free(struct runner *runner);
 
-/* Start the clock and let chunks go to the workers that have joined. Workers may join before and after. */
+/* Start the clock and let chunks go to the workers that have joined. Workers may join before and
+ * after. */
 void runner_begin(struct runner *runner, uint64_t now_us);
 
 void runner_join(struct runner *runner,
@@ -70,10 +76,10 @@ void runner_join(struct runner *runner,
                  struct worker_id worker,
                  uint32_t slots,
                  uint32_t credit);
-/* Results of one message, then its credit. The runner reads the results and leaves their `error` to
- * the caller. Returns 0, or ERR_INVALID when one of them cannot be true (it does not add up to its
- * chunk's items): the others count, but that chunk stays with the worker and will not come again, so
- * the caller ends the worker with SCHED_WORKER_LOST. */
+/* Results of one message, then its credit. The runner reads the results and leaves their `error`
+ * to the caller. Returns 0, or ERR_INVALID when one of them cannot be true (it does not add up
+ * to its chunk's items): the others count, but that chunk stays with the worker and will not
+ * come again, so the caller ends the worker with SCHED_WORKER_LOST. */
 int runner_results(struct runner *runner,
                    uint64_t now_us,
                    struct worker_id worker,
@@ -84,7 +90,8 @@ void runner_returned(struct runner *runner,
                      uint64_t now_us,
                      struct worker_id worker,
                      struct chunk_id chunk);
-/* Something happened to a worker: one of SCHED_HEARD, _WORKER_DRAINING, _WORKER_LEFT, _WORKER_LOST. A worker that never joined is ignored. */
+/* Something happened to a worker: one of SCHED_HEARD, _WORKER_DRAINING, _WORKER_LEFT,
+ * _WORKER_LOST. A worker that never joined is ignored. */
 void runner_worker_event(struct runner *runner,
                          uint64_t now_us,
                          struct worker_id worker,
@@ -97,7 +104,8 @@ void runner_cancel(struct runner *runner, uint64_t now_us);
 uint64_t runner_deadline_us(const struct runner *runner);
 void runner_tick(struct runner *runner, uint64_t now_us);
 
-/* The descriptor to wait on before more items can be read, or -1: none is wanted, or reading never waits. Then call runner_feed. */
+/* The descriptor to wait on before more items can be read, or -1: none is wanted, or reading
+ * never waits. Then call runner_feed. */
 int runner_poll_fd(const struct runner *runner);
 void runner_feed(struct runner *runner, uint64_t now_us);
 

@@ -14,7 +14,8 @@ static void emit(struct sched_actions *out, struct sched_action action)
     out->list[out->count++] = action;
 }
 
-/* Room for another action, and one more kept for DONE or STALLED. What finds no room is said at the next TICK. */
+/* Room for another action, and one more kept for DONE or STALLED. What finds no room is said at
+ * the next TICK. */
 static bool has_room(struct sched *sched, const struct sched_actions *out)
 {
     if (out->capacity - out->count >= 2) {
@@ -141,7 +142,8 @@ static bool adds_up(const struct tally *tally, uint64_t count)
     return tally->ok <= count && tally->failed == count - tally->ok;
 }
 
-/* The first result counts: of whichever attempt, from whichever registered worker, wherever the chunk is by now. */
+/* The first result counts: of whichever attempt, from whichever registered worker, wherever the
+ * chunk is by now. */
 static int on_result(struct sched *sched,
                      const struct sched_event *event,
                      struct sched_actions *out)
@@ -279,7 +281,8 @@ static int on_event(struct sched *sched,
 
 /* --- after each event --- */
 
-/* Chunks that are out of attempts. One of them may still be finished by a late result before there is room to say so. */
+/* Chunks that are out of attempts. One of them may still be finished by a late result before
+ * there is room to say so. */
 static void abandon(struct sched *sched, struct sched_actions *out)
 {
     while (sched->chunks.spent.head != INDEX_NONE && has_room(sched, out)) {
@@ -461,7 +464,8 @@ bool sched_wants_items(const struct sched *sched)
     if (sched->over || sched->stats.items_final) {
         return false;
     }
-    /* Twice what the share of a slot is taken from, so that chunks of a stream do not shrink for want of reading ahead. */
+    /* Twice what the share of a slot is taken from, so that chunks of a stream do not shrink for
+     * want of reading ahead. */
     uint64_t slots = sched->workers.slots > 0 ? sched->workers.slots : 1;
     uint64_t ahead = slots * 2 * SCHED_SHARES;
     uint64_t fresh = sched->stats.items_available - sched->cut;

@@ -1,21 +1,26 @@
-/* The scheduler: which chunk goes to which worker, and which result counts. A pure state machine.
+/* The scheduler: which chunk goes to which worker, and which result counts. A pure state
+ * machine.
  *
- * An event and the time go in, actions come out. It reads no clock, opens no socket, and is deterministic. One scheduler lives for one
- * job. It knows items only by index; the shell around it holds their bytes.
+ * An event and the time go in, actions come out. It reads no clock, opens no socket, and is
+ * deterministic. One scheduler lives for one job. It knows items only by index; the shell around
+ * it holds their bytes.
  *
- * The life of a chunk: fresh (not yet cut from the input) -> held by a worker -> finished, or, when its worker is lost or gives it
- * back, queued again with the next attempt number. Execution is at least once; accounting is exactly once: the first result for a chunk
- * counts, whichever attempt it is of, and every later one is dropped and counted as a duplicate.
+ * The life of a chunk: fresh (not yet cut from the input) -> held by a worker -> finished, or,
+ * when its worker is lost or gives it back, queued again with the next attempt number. Execution
+ * is at least once; accounting is exactly once: the first result for a chunk counts, whichever
+ * attempt it is of, and every later one is dropped and counted as a duplicate.
  *
- * Chunk size, when automatic: the first chunks have one item; a later one is as many items as take `chunk_target_us` by a moving
- * average of the measured cost, at most twice the largest that came back so far, at most `chunk_items_max`, and at most a fraction of
- * what is left for each slot so that all slots finish together (guided self-scheduling: Polychronopoulos and Kuck 1987), though not so
- * small that handing it over costs more than running it.
+ * Chunk size, when automatic: the first chunks have one item; a later one is as many items as
+ * take `chunk_target_us` by a moving average of the measured cost, at most twice the largest
+ * that came back so far, at most `chunk_items_max`, and at most a fraction of what is left for
+ * each slot so that all slots finish together (guided self-scheduling: Polychronopoulos and Kuck
+ * 1987), though not so small that handing it over costs more than running it.
  *
- * Who gets a chunk: workers with a free slot before workers that would only queue it, round robin in each class. Before the first result
- * (nobody knows what an item costs), and near the end, when less than one chunk a slot is left and chunks are long, a chunk waits for a
- * free slot rather than behind another. A chunk that is tried again goes before fresh ones, and to another worker than the one that
- * failed it when one could take it now. */
+ * Who gets a chunk: workers with a free slot before workers that would only queue it, round
+ * robin in each class. Before the first result (nobody knows what an item costs), and near the
+ * end, when less than one chunk a slot is left and chunks are long, a chunk waits for a free
+ * slot rather than behind another. A chunk that is tried again goes before fresh ones, and to
+ * another worker than the one that failed it when one could take it now. */
 #ifndef QUARTET_COORDINATOR_SCHED_H
 #define QUARTET_COORDINATOR_SCHED_H
 
@@ -131,16 +136,20 @@ struct sched_stats {
     struct tally tally;   /* of all that is accounted for; abandoned items are in `failed` */
 };
 
-/* Returns 0 or ERR_NOMEM, ERR_INVALID (options out of range; none but chunk_items and lease_us may be 0). */
+/* Returns 0 or ERR_NOMEM, ERR_INVALID (options out of range; none but chunk_items and lease_us
+ * may be 0). */
 int sched_new(const struct sched_options *options, struct sched **ret_sched);
 void sched_free(struct sched *sched);
 
-/* Advance by one event. `now_us` is monotonic and never decreases. Appends what the caller must do, in order, to `out`, which has room
- * for at least SCHED_ROOM_MIN more; when `out` is full, sending stops early and sched_deadline_us says `now`: empty `out` and send a
- * TICK. Never blocks or reads a clock. Returns 0; or, with the state unchanged, ERR_INVALID when the event makes no sense for this state
- * (an unknown worker, one that joins twice, a shrinking input, a result that does not add up to its chunk's items), ERR_BUSY when a
- * worker joins beyond workers_max, or ERR_NOMEM when there is no memory for one that joins (without memory for more chunks in flight,
- * fewer are in flight). Results that do not count are not errors. After DONE every event is accepted and changes nothing. */
+/* Advance by one event. `now_us` is monotonic and never decreases. Appends what the caller must
+ * do, in order, to `out`, which has room for at least SCHED_ROOM_MIN more; when `out` is full,
+ * sending stops early and sched_deadline_us says `now`: empty `out` and send a TICK. Never
+ * blocks or reads a clock. Returns 0; or, with the state unchanged, ERR_INVALID when the event
+ * makes no sense for this state (an unknown worker, one that joins twice, a shrinking input, a
+ * result that does not add up to its chunk's items), ERR_BUSY when a worker joins beyond
+ * workers_max, or ERR_NOMEM when there is no memory for one that joins (without memory for more
+ * chunks in flight, fewer are in flight). Results that do not count are not errors. After DONE
+ * every event is accepted and changes nothing. */
 int sched_step(struct sched *sched,
                uint64_t now_us,
                const struct sched_event *event,
@@ -149,20 +158,23 @@ int sched_step(struct sched *sched,
 /* When the next TICK is due; UINT64_MAX: never. */
 uint64_t sched_deadline_us(const struct sched *sched);
 
-/* Does the scheduler want more items to be read than `available` so far? True while little fresh input is left. */
+/* Does the scheduler want more items to be read than `available` so far? True while little fresh
+ * input is left. */
 bool sched_wants_items(const struct sched *sched);
 
 void sched_get_stats(const struct sched *sched, struct sched_stats *ret_stats);
 
-/* Walks the intervals that are accounted for, in ascending order, for reports of what was not done. Returns how many there are;
- * `ret_first` and `ret_end` describe number `index`, when there is one. Takes as long as there are chunks in flight. */
+/* Walks the intervals that are accounted for, in ascending order, for reports of what was not
+ * done. Returns how many there are; `ret_first` and `ret_end` describe number `index`, when
+ * there is one. Takes as long as there are chunks in flight. */
 size_t sched_done_spans(const struct sched *sched,
                         size_t index,
                         uint64_t *ret_first,
                         uint64_t *ret_end);
 
-/* Abort when an invariant is broken; for tests and the simulator. Each has a name, which is in the message:
- * one_state (each chunk in exactly one), credit_conserved, counted_once, held_sums, attempts_bounded. O(state). */
+/* Abort when an invariant is broken; for tests and the simulator. Each has a name, which is in
+ * the message: one_state (each chunk in exactly one), credit_conserved, counted_once, held_sums,
+ * attempts_bounded. O(state). */
 void sched_check(const struct sched *sched);
 
 /* One line each, for logs and traces. Return `ret_text`. */

@@ -1,7 +1,7 @@
 /* The table of live chunks.
  *
- * An id is (uses of the slot << SCHED_SLOT_BITS) | slot: found without a search, never used twice, and it tells a chunk that is
- * over from one that never was. */
+ * An id is (uses of the slot << SCHED_SLOT_BITS) | slot: found without a search, never used
+ * twice, and it tells a chunk that is over from one that never was. */
 #include "common/base/check.h"
 #include "common/base/err.h"
 #include "coordinator/sched_internal.h"

@@ -1,4 +1,5 @@
-/* Events and actions of the scheduler as text: the same in a log and in a trace of the simulator. */
+/* Events and actions of the scheduler as text: the same in a log and in a trace of the
+ * simulator. */
 #include "coordinator/sched.h"
 
 #include <inttypes.h>

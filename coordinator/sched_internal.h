@@ -1,8 +1,9 @@
 /* What the files of the scheduler share. Nobody else includes this, but its own tests.
  *
- * A chunk that is cut and not yet accounted for is live. Live chunks sit in a dense table; each is in exactly one state, and each
- * state has its list. Another list has all of them in the order of their items: what is done is what has been cut and is not in
- * that list, so the set of done items costs nothing to keep and its memory is that of what is in flight. */
+ * A chunk that is cut and not yet accounted for is live. Live chunks sit in a dense table; each
+ * is in exactly one state, and each state has its list. Another list has all of them in the
+ * order of their items: what is done is what has been cut and is not in that list, so the set of
+ * done items costs nothing to keep and its memory is that of what is in flight. */
 #ifndef QUARTET_COORDINATOR_SCHED_INTERNAL_H
 #define QUARTET_COORDINATOR_SCHED_INTERNAL_H
 
@@ -118,14 +119,17 @@ struct sched {
 int sched_chunks_init(struct sched_chunks *chunks);
 void sched_chunks_deinit(struct sched_chunks *chunks);
 
-/* A new chunk of items [first, first + count), which lie behind all that were cut before. It is in no state's list yet. Returns
- * its slot, or INDEX_NONE when there is no memory for more in flight, or as many as can be. */
+/* A new chunk of items [first, first + count), which lie behind all that were cut before. It is
+ * in no state's list yet. Returns its slot, or INDEX_NONE when there is no memory for more in
+ * flight, or as many as can be. */
 uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t count);
 
-/* The slot of a live chunk; INDEX_NONE otherwise, and then `*ret_past` says whether there has been one of this id. */
+/* The slot of a live chunk; INDEX_NONE otherwise, and then `*ret_past` says whether there has
+ * been one of this id. */
 uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id, bool *ret_past);
 
-/* Put a chunk that is in no list behind those that wait for their next attempt, or that are out of attempts. */
+/* Put a chunk that is in no list behind those that wait for their next attempt, or that are out
+ * of attempts. */
 void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot);
 void sched_chunks_spend(struct sched_chunks *chunks, uint32_t slot);
 
@@ -159,7 +163,8 @@ void sched_workers_hold(struct sched *sched, uint32_t index, uint32_t slot);
 /* Take a held chunk from its worker; it is in no state's list then. */
 void sched_workers_release(struct sched *sched, uint32_t slot);
 
-/* The worker whose turn it is in a class; not the one with id `avoid` while the class has another. INDEX_NONE: nobody waits. */
+/* The worker whose turn it is in a class; not the one with id `avoid` while the class has
+ * another. INDEX_NONE: nobody waits. */
 uint32_t sched_workers_next(const struct sched_workers *workers,
                             enum sched_turn turn,
                             uint64_t avoid);

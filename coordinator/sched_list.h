@@ -1,5 +1,6 @@
-/* Doubly linked lists whose nodes are elements of an array and are named by index, so that the array may move when it grows. An
- * element may be in several lists through several `struct link` members. Part of the scheduler. */
+/* Doubly linked lists whose nodes are elements of an array and are named by index, so that the
+ * array may move when it grows. An element may be in several lists through several `struct link`
+ * members. Part of the scheduler. */
 #ifndef QUARTET_COORDINATOR_SCHED_LIST_H
 #define QUARTET_COORDINATOR_SCHED_LIST_H
 

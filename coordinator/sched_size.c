@@ -1,7 +1,8 @@
 /* How many items a chunk gets.
  *
- * Guided self-scheduling (C. D. Polychronopoulos and D. J. Kuck, "Guided self-scheduling", IEEE Transactions on Computers, 1987)
- * bounds a chunk by a share of what is left; a measured cost and a target time bound it from the side of overhead and delay. */
+ * Guided self-scheduling (C. D. Polychronopoulos and D. J. Kuck, "Guided self-scheduling", IEEE
+ * Transactions on Computers, 1987) bounds a chunk by a share of what is left; a measured cost
+ * and a target time bound it from the side of overhead and delay. */
 #include "coordinator/sched_internal.h"
 
 /* A result counts with the weight of its items and fades by an eighth with each later one. */
@@ -12,8 +13,8 @@ static const double outlier = 4.0;
 
 void sched_size_learn(struct sched_cost *cost, uint64_t items, uint64_t run_us)
 {
-    /* Too quick for the clock is not free: from zeros the average would fade into denormal numbers, on which every
-     * operation is so slow that dispatch took twice as long. */
+    /* Too quick for the clock is not free: from zeros the average would fade into denormal
+     * numbers, on which every operation is so slow that dispatch took twice as long. */
     double us = run_us > 0 ? (double)run_us : 0.5;
     double expected_us = cost->items > 0 ? cost->us / cost->items * (double)items : us;
     /* One outlier may be a worker that was descheduled; a second in a row is believed. */
@@ -75,7 +76,8 @@ uint64_t sched_size_next(const struct sched *sched, uint64_t fresh)
         uint64_t slots = sched->workers.slots > 0 ? sched->workers.slots : 1;
         uint64_t share = fresh / (SCHED_SHARES * slots);
         if (share < size) {
-            /* So small that handing it over costs more than running it helps nobody to finish together. */
+            /* So small that handing it over costs more than running it helps nobody to finish
+             * together. */
             uint64_t grain = items_in(&sched->cost, SCHED_GRAIN_US, size);
             size = share > grain ? share : grain;
         }
@@ -86,7 +88,8 @@ uint64_t sched_size_next(const struct sched *sched, uint64_t fresh)
 bool sched_size_may_wait(const struct sched *sched, uint64_t items, uint64_t fresh)
 {
     const struct sched_cost *cost = &sched->cost;
-    /* While nothing is known, what waits behind a long item would be missed by the workers that join a moment later. */
+    /* While nothing is known, what waits behind a long item would be missed by the workers that
+     * join a moment later. */
     if (cost->items <= 0) {
         return false;
     }

@@ -1,4 +1,5 @@
-/* The workers of the scheduler: a table by id, the lists of those whose turn may come, and the leases. */
+/* The workers of the scheduler: a table by id, the lists of those whose turn may come, and the
+ * leases. */
 #include "common/base/check.h"
 #include "common/base/err.h"
 #include "coordinator/sched_internal.h"
@@ -13,7 +14,8 @@ static uint32_t bucket_mask(const struct sched_workers *workers)
     return workers->capacity * 2 - 1;
 }
 
-/* Fibonacci hashing: the high bits of a product with 2^64 / golden ratio are well mixed also for ids that count up. */
+/* Fibonacci hashing: the high bits of a product with 2^64 / golden ratio are well mixed also for
+ * ids that count up. */
 static uint32_t home_of(const struct sched_workers *workers, uint64_t id)
 {
     return (uint32_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & bucket_mask(workers);
@@ -38,7 +40,8 @@ static uint32_t bucket_of(const struct sched_workers *workers, uint64_t id)
     return bucket;
 }
 
-/* Knuth's algorithm 6.4R: close the gap with later entries of the run that may stand there, so that no tombstones are needed. */
+/* Knuth's algorithm 6.4R: close the gap with later entries of the run that may stand there, so
+ * that no tombstones are needed. */
 static void bucket_remove(struct sched_workers *workers, uint32_t gap)
 {
     uint32_t mask = bucket_mask(workers);

@@ -33,6 +33,13 @@ static int open_socket(struct server *server, struct err_text *ret_error)
 
 static int check_endpoint(const struct server_options *options, struct err_text *ret_error)
 {
+    if (!zsock_endpoint_has_form(options->endpoint)) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "cannot listen on '%.200s': not an endpoint such as tcp://127.0.0.1:5555 or "
+                       "ipc:///run/quartet",
+                       options->endpoint);
+    }
     if (zsock_endpoint_is_local(options->endpoint) || options->insecure) {
         return 0;
     }

@@ -1,5 +1,7 @@
-/* Placement `distributed`: the shell around the scheduler that talks to workers over a ROUTER socket. Registers them, hands them the job of the run on stage, turns
- * their messages into runner events, and gathers what is due to each into one message a turn. It decides nothing about chunks. */
+/* Placement `distributed`: the shell around the scheduler that talks to workers over a ROUTER
+ * socket. Registers them, hands them the job of the run on stage, turns their messages into
+ * runner events, and gathers what is due to each into one message a turn. It decides nothing
+ * about chunks. */
 #ifndef QUARTET_COORDINATOR_SERVER_H
 #define QUARTET_COORDINATOR_SERVER_H
 
@@ -19,11 +21,13 @@ struct server_options {
         insecure; /* allow endpoints that are neither ipc nor loopback: nothing is encrypted there */
     uint32_t heartbeat_ms;
     uint32_t workers_max;
-    uint64_t alone_limit_us; /* a run that has no worker left for so long ends; 0: it waits for ever */
-    bool quiet; /* no notes about workers that come and go */
+    uint64_t
+        alone_limit_us; /* a run that has no worker left for so long ends; 0: it waits for ever */
+    bool quiet;         /* no notes about workers that come and go */
 };
 
-/* Listen. Returns 0; ERR_INVALID (not an endpoint, or refused without `insecure`), ERR_BUSY (address in use), ERR_IO, ERR_NOMEM; texts quote the endpoint. */
+/* Listen. Returns 0; ERR_INVALID (not an endpoint, or refused without `insecure`), ERR_BUSY
+ * (address in use), ERR_IO, ERR_NOMEM; texts quote the endpoint. */
 int server_new(struct stage *stage,
                const struct server_options *options,
                struct err_text *ret_error,
@@ -41,10 +45,12 @@ uint32_t server_workers(const struct server *server);
 /* "name@host, name@host" of those registered. Returns `ret_text`. */
 char *server_describe_workers(const struct server *server, char *ret_text, size_t size);
 
-/* Can no worker join any more (every one that was started here has ended, and nobody else is expected)? A run without workers then ends. */
+/* Can no worker join any more (every one that was started here has ended, and nobody else is
+ * expected)? A run without workers then ends. */
 void server_no_more_workers(struct server *server, bool none);
 
-/* Run `job` on all registered workers to its end. Never fails as a call: what went wrong is in the result. */
+/* Run `job` on all registered workers to its end. Never fails as a call: what went wrong is in
+ * the result. */
 void server_run(struct server *server, const struct job *job, struct job_result *ret_result);
 
 struct server_stats {

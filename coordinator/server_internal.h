@@ -1,4 +1,5 @@
-/* What the files of the server share: server.c has its life and the runs, server_send.c says things, server_workers.c hears them. */
+/* What the files of the server share: server.c has its life and the runs, server_send.c says
+ * things, server_workers.c hears them. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
@@ -18,8 +19,8 @@ struct server_run {
     struct runner *runner;
     uint64_t job_id;
     bool begun;
-    uint64_t asked_us;     /* when the job was sent */
-    uint64_t cpu_us_gone;  /* of workers that are not there any more */
+    uint64_t asked_us;      /* when the job was sent */
+    uint64_t cpu_us_gone;   /* of workers that are not there any more */
     struct err_text unable; /* what the last worker that could not run it said */
     uint32_t workers;
     bool elsewhere; /* one of them at least is on another machine */
@@ -39,10 +40,10 @@ struct server {
     struct peers peers;
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
-    bool probe_due;      /* some connection dropped: find out whose */
+    bool probe_due; /* some connection dropped: find out whose */
     bool no_more_workers;
     uint64_t alone_since_us; /* since when a run has had no worker; 0: it has */
-    bool closing; /* BYE was said: workers that go are no news */
+    bool closing;            /* BYE was said: workers that go are no news */
     uint64_t next_job;
     struct server_run run;
     struct server_stats stats;
@@ -53,22 +54,29 @@ struct server {
 void server_note(const struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* Send to a registered worker, with the acknowledgement that is due. Returns 0, ERR_GONE, ERR_BUSY or ERR_NOMEM. */
-int server_try_send(struct server *server, struct peer *peer, struct wire_message *message,
-                    const struct zsock_part *parts, size_t part_count);
+/* Send to a registered worker, with the acknowledgement that is due. Returns 0, ERR_GONE,
+ * ERR_BUSY or ERR_NOMEM. */
+int server_try_send(struct server *server,
+                    struct peer *peer,
+                    struct wire_message *message,
+                    const struct zsock_part *parts,
+                    size_t part_count);
 
-/* Likewise; a worker that could not be reached is forgotten (server_forget), and false is returned. */
+/* Likewise; a worker that could not be reached is forgotten (server_forget), and false is
+ * returned. */
 bool server_send(struct server *server, struct peer *peer, struct wire_message *message);
 bool server_send_heartbeat(struct server *server, struct peer *peer);
 
-/* Refuse a message of `session` (0: a HELLO, or what could not be read). Nothing depends on whether this arrives. */
+/* Refuse a message of `session` (0: a HELLO, or what could not be read). Nothing depends on
+ * whether this arrives. */
 void server_reject(struct server *server,
                    struct zsock_peer address,
                    uint64_t session,
                    enum wire_reason reason,
                    const char *text);
 
-/* Does the job of the run on stage fit a message? ERR_INVALID says what does not: its parameters are a user's input. */
+/* Does the job of the run on stage fit a message? ERR_INVALID says what does not: its parameters
+ * are a user's input. */
 int server_check_job(struct server *server, struct err_text *ret_error);
 
 /* The job of the run on stage, to a worker that has not had it. */
@@ -78,8 +86,11 @@ void server_send_job(struct server *server, struct peer *peer);
 void server_mark_dirty(struct server *server, struct peer *peer);
 void server_flush(struct server *server);
 
-/* End a worker's session and tell the scheduler: `how` is SCHED_WORKER_LOST (said with `why`) or SCHED_WORKER_LEFT. */
-void server_forget(struct server *server, struct peer *peer, enum sched_event_type how,
+/* End a worker's session and tell the scheduler: `how` is SCHED_WORKER_LOST (said with `why`) or
+ * SCHED_WORKER_LEFT. */
+void server_forget(struct server *server,
+                   struct peer *peer,
+                   enum sched_event_type how,
                    const char *why);
 
 /* Where the runner's chunks go. */

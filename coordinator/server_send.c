@@ -102,7 +102,8 @@ bool server_send_heartbeat(struct server *server, struct peer *peer)
     return server_send(server, peer, &message);
 }
 
-/* The job of the run on stage as a message; its texts point into the job and into `names` and `values` (PARAMS_MAX each). */
+/* The job of the run on stage as a message; its texts point into the job and into `names` and
+ * `values` (PARAMS_MAX each). */
 static struct wire_message job_message(const struct server_run *run,
                                        struct wire_text *names,
                                        struct wire_text *values)
@@ -192,7 +193,8 @@ static void flush_peer(struct server *server, struct peer *peer)
 
 void server_flush(struct server *server)
 {
-    /* Losing a peer while flushing may queue its chunks for others: they are appended to this list and flushed in the same pass. */
+    /* Losing a peer while flushing may queue its chunks for others: they are appended to this
+     * list and flushed in the same pass. */
     while (server->dirty_count > 0) {
         struct peer *peer = server->dirty[--server->dirty_count];
         peer->dirty = false;
@@ -212,7 +214,8 @@ static void link_queue(void *arg, struct worker_id worker, const struct chunk *c
     CHECK(peer != NULL); /* the scheduler was told of every peer that left */
     struct peer_batch *batch = &peer->batch;
     server_mark_dirty(server, peer);
-    /* A failure here must not re-enter the runner that is calling: the peer is forgotten at the flush that follows. */
+    /* A failure here must not re-enter the runner that is calling: the peer is forgotten at the
+     * flush that follows. */
     if (batch->count == WIRE_CHUNKS_MAX ||
         batch->payload_bytes + chunk->payload_len > BATCH_PAYLOAD_MAX) {
         peer->lost = send_batch(server, peer) != 0 ? cannot_reach : peer->lost;

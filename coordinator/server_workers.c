@@ -60,7 +60,8 @@ static void on_hello(struct server *server,
     }
     struct peer *before = peers_find_nonce(&server->peers, hello->nonce);
     if (before != NULL) {
-        /* The same process on a new connection: its old session is over, through no fault of the chunks it holds. */
+        /* The same process on a new connection: its old session is over, through no fault of the
+         * chunks it holds. */
         server_forget(server, before, SCHED_WORKER_LEFT, "");
     }
     struct peer *peer = peers_add(&server->peers, address);
@@ -171,7 +172,8 @@ static void on_results(struct server *server, struct peer *peer, const struct wi
         refuse_worker(server, peer, WIRE_REASON_SESSION, "a message of it is missing");
         return;
     }
-    /* Numbered by session, not by job: those of a job that is over are acknowledged too, and then dropped. */
+    /* Numbered by session, not by job: those of a job that is over are acknowledged too, and
+     * then dropped. */
     peer->seq = results->seq;
     if (!is_of_run(server, message)) {
         server->stats.stale_messages++;
@@ -247,7 +249,8 @@ static void on_bye(struct server *server, struct peer *peer, const struct wire_m
 
 /* --- messages --- */
 
-/* What each type of a registered worker's message does; `of_run`: only when it is about the job of the run on stage. */
+/* What each type of a registered worker's message does; `of_run`: only when it is about the job
+ * of the run on stage. */
 static const struct {
     void (*on)(struct server *server, struct peer *peer, const struct wire_message *message);
     bool of_run;
@@ -285,7 +288,8 @@ static void on_session_message(struct server *server,
     handlers[type].on(server, peer, message);
 }
 
-/* What cannot be read is counted; who sent it is told, and dropped when it is a registered worker. */
+/* What cannot be read is counted; who sent it is told, and dropped when it is a registered
+ * worker. */
 static void on_bad(void *arg, struct zsock_peer address, const char *why)
 {
     struct server *server = arg;
@@ -368,7 +372,8 @@ static void give_up_alone(struct server *server, uint64_t now_us)
     }
 }
 
-/* Life signs, both ways. The scheduler watches the leases of the workers that run; this watches the others. */
+/* Life signs, both ways. The scheduler watches the leases of the workers that run; this watches
+ * the others. */
 void server_on_beat(uv_timer_t *timer)
 {
     struct server *server = timer->data;

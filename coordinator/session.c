@@ -85,6 +85,16 @@ static int gather_workers(struct session *session, uint64_t timeout_us, struct e
         return err_set(ret_error, rc, "interrupted while waiting for workers");
     }
     char names[256];
+    if (session->options->listen == NULL) {
+        return err_set(ret_error,
+                       rc,
+                       "waited %.3g s for %u workers started on this machine: %u connected to %s; is "
+                       "its loopback network up?",
+                       (double)timeout_us / 1e6,
+                       session->expected,
+                       came,
+                       server_endpoint(session->server));
+    }
     return err_set(
         ret_error,
         rc,
@@ -128,9 +138,10 @@ static int open_workers(struct session *session, struct err_text *ret_error)
     session->expected = (uint32_t)(options->workers + options->wait_count);
     if (options->listen != NULL && !options->quiet) {
         (void)fprintf(stderr,
-                      "quartet: listening on %s, waiting for %llu workers\n",
+                      "quartet: listening on %s, waiting for %llu worker%s\n",
                       server_endpoint(session->server),
-                      (unsigned long long)options->wait_count);
+                      (unsigned long long)options->wait_count,
+                      options->wait_count == 1 ? "" : "s");
     }
     uint64_t timeout_us = options->listen != NULL ? (uint64_t)(options->wait_timeout_s * 1e6)
                                                   : (uint64_t)LOCAL_START_LIMIT_US;

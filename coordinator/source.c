@@ -13,7 +13,8 @@
 
 enum { READ_SIZE = 64 * 1024 };
 
-/* Bytes of the file: text[taken, len). Items of which the end was seen lie in text[taken, parsed). */
+/* Bytes of the file: text[taken, len). Items of which the end was seen lie in text[taken,
+ * parsed). */
 struct source {
     struct items_spec spec;
     int fd;
@@ -91,7 +92,8 @@ static int open_file(struct source *source, struct err_text *ret_error)
         return err_set(
             ret_error, ERR_IO, "cannot read the items '%s': it is a directory", spec->path);
     }
-    /* What can make a reader wait. Other devices, such as /dev/null, never do, and cannot be polled. */
+    /* What can make a reader wait. Other devices, such as /dev/null, never do, and cannot be
+     * polled. */
     source->pollable = S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) ||
                        isatty(source->fd) == 1;
     return 0;
@@ -193,7 +195,8 @@ static void note_item(struct source *source, size_t len)
     }
 }
 
-/* Count the items whose end has come in. At the end of the file an unterminated last item counts too; an empty one does not exist. */
+/* Count the items whose end has come in. At the end of the file an unterminated last item counts
+ * too; an empty one does not exist. */
 static int parse(struct source *source, struct err_text *ret_error)
 {
     for (;;) {

@@ -139,7 +139,8 @@ void stage_deinit(struct stage *stage)
     if (stage->items.data != NULL) {
         uv_close((uv_handle_t *)&stage->items, NULL);
     }
-    /* One turn runs the close callbacks. A stuck engine (local.c) may have left a handle behind: the process ends anyway. */
+    /* One turn runs the close callbacks. A stuck engine (local.c) may have left a handle behind:
+     * the process ends anyway. */
     (void)uv_run(&stage->loop, UV_RUN_NOWAIT);
     (void)uv_loop_close(&stage->loop);
 }

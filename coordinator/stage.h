@@ -1,5 +1,6 @@
-/* The stage: the libuv loop on which a coordinator command runs, with what every placement needs around a run: signals, one timer for the scheduler's
- * deadlines, waiting for items on a pipe, and the progress bar. Local runs and the server play on it, one run at a time. */
+/* The stage: the libuv loop on which a coordinator command runs, with what every placement needs
+ * around a run: signals, one timer for the scheduler's deadlines, waiting for items on a pipe,
+ * and the progress bar. Local runs and the server play on it, one run at a time. */
 #ifndef QUARTET_COORDINATOR_STAGE_H
 #define QUARTET_COORDINATOR_STAGE_H
 
@@ -33,14 +34,16 @@ void stage_deinit(struct stage *stage);
 
 uint64_t stage_now_us(void);
 
-/* Run the loop until `done(arg)`, a signal, or `timeout_us` have passed. Returns 0, ERR_CANCELLED or ERR_TIMEOUT. */
+/* Run the loop until `done(arg)`, a signal, or `timeout_us` have passed. Returns 0,
+ * ERR_CANCELLED or ERR_TIMEOUT. */
 int stage_wait(struct stage *stage, bool (*done)(void *arg), void *arg, uint64_t timeout_us);
 
 /* Likewise, also after a signal: for what the signal asked for. Returns 0 or ERR_TIMEOUT. */
 int stage_wait_anyway(struct stage *stage, bool (*done)(void *arg), void *arg, uint64_t timeout_us);
 
-/* Put `runner` on stage and run the loop until it has ended; on a signal the runner is cancelled, which ends it. The runner must have been begun, or be begun by
- * a handler on the loop. `label` NULL: no bar. */
+/* Put `runner` on stage and run the loop until it has ended; on a signal the runner is
+ * cancelled, which ends it. The runner must have been begun, or be begun by a handler on the
+ * loop. `label` NULL: no bar. */
 void stage_play(struct stage *stage, struct runner *runner, const char *label, bool keep_bar);
 
 /* Has a signal asked to stop? */

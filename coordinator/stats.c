@@ -43,7 +43,8 @@ double stats_median(const double *values, size_t count)
 void stats_median_interval(size_t count, size_t *ret_low, size_t *ret_high)
 {
     CHECK(count >= 1 && count <= STATS_VALUES_MAX);
-    /* P(X = k) by its recurrence. 2^-1000 is a normal double, so nothing underflows at STATS_VALUES_MAX. */
+    /* P(X = k) by its recurrence. 2^-1000 is a normal double, so nothing underflows at
+     * STATS_VALUES_MAX. */
     double probability = ldexp(1.0, -(int)count);
     double below_or_at = probability;
     size_t low = 0;

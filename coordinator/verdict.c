@@ -1,5 +1,6 @@
-/* What a comparison says, in numbers: first whether the cells agree, then how long each took and which one won. The words are in
- * verdict_text.c. Pure but for comparison_judge, which asks how many cores there are. */
+/* What a comparison says, in numbers: first whether the cells agree, then how long each took and
+ * which one won. The words are in verdict_text.c. Pure but for comparison_judge, which asks how
+ * many cores there are. */
 #include "common/base/check.h"
 #include "common/io/cores.h"
 #include "coordinator/report.h"
@@ -13,6 +14,9 @@ _Static_assert((int)SAMPLES_MAX <= (int)STATS_VALUES_MAX, "statistics take all s
 
 static const double cpu_bound_from = 0.8;
 static const double io_bound_to = 0.2;
+
+/* In less than this, waking threads is most of what is measured. */
+static const double bound_measurable_s = 0.001;
 
 /* ---- agreement ---- */
 
@@ -69,8 +73,9 @@ static void elect_from(const struct comparison *comparison,
     }
 }
 
-/* The answer that cells are held against: the known one, or the one that most samples gave. Serial stands first, so that it
- * wins a tie: it is the program that everything else is compared with. Returns false when no sample is complete. */
+/* The answer that cells are held against: the known one, or the one that most samples gave.
+ * Serial stands first, so that it wins a tie: it is the program that everything else is compared
+ * with. Returns false when no sample is complete. */
 static bool find_answer(const struct comparison *comparison, struct answer *ret_answer)
 {
     struct answer best = {0};
@@ -158,8 +163,9 @@ static void summarise_times(const struct cell *cell, struct cell_summary *summar
     summary->startup_s = median_of(cell, FIELD_STARTUP);
 }
 
-/* The ratio of the two medians that stand beside it, not the median of the rounds' own ratios: that one can say "slower" of a
- * cell whose median is the smaller. Summarise costs, not ratios: Hoefler and Belli (see stats.h), rule 4. */
+/* The ratio of the two medians that stand beside it, not the median of the rounds' own ratios:
+ * that one can say "slower" of a cell whose median is the smaller. Summarise costs, not ratios:
+ * Hoefler and Belli (see stats.h), rule 4. */
 static void compare_with_baseline(const struct cell *baseline,
                                   const struct cell *cell,
                                   struct cell_summary *summary)
@@ -202,7 +208,7 @@ static double cpu_share(const struct cell *cell, uint32_t cores)
     size_t count = 0;
     for (size_t k = 0; k < cell->sample_count; k++) {
         const struct sample *sample = &cell->samples[k];
-        if (sample->wall_s > 0) {
+        if (sample->wall_s >= bound_measurable_s) {
             shares[count++] = sample->cpu_s / (sample->wall_s * cores_in_use(cell, cores));
         }
     }

@@ -153,6 +153,16 @@ static void say_equal_leaders(const struct judge *judge, const struct cell **lea
     say(judge->verdict, ".");
 }
 
+/* Of one cell alone nobody can say that it is fastest. */
+static const char *first_of(const struct judge *judge, enum placement placement)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < judge->comparison->cell_count; i++) {
+        count += judge->comparison->cells[i].placement == placement;
+    }
+    return count > 1 ? "is fastest:" : "took";
+}
+
 static void say_local(const struct judge *judge)
 {
     const struct cell *best = judge->verdict->best_local;
@@ -167,9 +177,14 @@ static void say_local(const struct judge *judge)
     }
     char buf[UNITS_TEXT_SIZE];
     say(judge->verdict,
-        "Locally %s is fastest: %s",
+        "Locally %s %s %s",
         strategy_name(best->strategy),
+        first_of(judge, PLACEMENT_LOCAL),
         seconds(judge_summary(judge, best)->median_s, buf));
+    if (judge->comparison->cell_count == 1) {
+        say(judge->verdict, ".");
+        return;
+    }
     if (best == judge->baseline) {
         say(judge->verdict, "; handing items over costs more than it brings here.");
         return;
@@ -245,10 +260,11 @@ static void say_distributed(const struct judge *judge)
     const struct cell_summary *far = judge_summary(judge, distributed);
     if (local == NULL) {
         say(judge->verdict,
-            "With %u worker%s %s is fastest: %s.",
+            "With %u worker%s %s %s %s.",
             distributed->workers,
             distributed->workers == 1 ? "" : "s",
             strategy_name(distributed->strategy),
+            first_of(judge, PLACEMENT_DISTRIBUTED),
             seconds(far->median_s, buf[0]));
         return;
     }

@@ -3,9 +3,11 @@
 #include "common/base/nearest.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool has_param(const struct workload_ops *workload, const char *name)
@@ -75,8 +77,24 @@ int work_check_params(const struct work *works,
     return 0;
 }
 
-/* Standard input can be read once only: keep a copy that every cell can read again. */
-static int spool_stdin(struct items_spec *items, struct err_text *ret_error)
+static bool is_stdin(const struct items_spec *items)
+{
+    return !items->is_range && strcmp(items->path, "-") == 0;
+}
+
+/* Can the items be read once only? Standard input, a named pipe, or a shell's <(...). */
+static bool is_stream(const struct items_spec *items)
+{
+    struct stat status;
+    if (items->is_range || is_stdin(items)) {
+        return !items->is_range;
+    }
+    return stat(items->path, &status) == 0 &&
+           (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode));
+}
+
+/* Keep a copy, which every cell can read again, of what `from` says only once. */
+static int spool(int from, struct items_spec *items, struct err_text *ret_error)
 {
     FILE *spool = tmpfile();
     char buffer[64 * 1024];
@@ -84,10 +102,11 @@ static int spool_stdin(struct items_spec *items, struct err_text *ret_error)
     if (spool == NULL) {
         return err_set(ret_error,
                        ERR_IO,
-                       "cannot make a temporary file for standard input: %s",
+                       "cannot make a temporary file for the items '%s': %s",
+                       items->path,
                        strerror(errno));
     }
-    while ((got = read(STDIN_FILENO, buffer, sizeof(buffer))) > 0) {
+    while ((got = read(from, buffer, sizeof(buffer))) > 0) {
         if (fwrite(buffer, 1, (size_t)got, spool) != (size_t)got) {
             break;
         }
@@ -96,10 +115,28 @@ static int spool_stdin(struct items_spec *items, struct err_text *ret_error)
     items->fd = failed ? -1 : dup(fileno(spool));
     (void)fclose(spool);
     if (items->fd < 0) {
-        return err_set(
-            ret_error, ERR_IO, "cannot keep a copy of standard input: %s", strerror(errno));
+        return err_set(ret_error,
+                       ERR_IO,
+                       "cannot keep a copy of the items '%s': %s",
+                       items->path,
+                       strerror(errno));
     }
     return 0;
+}
+
+static int spool_stream(struct items_spec *items, struct err_text *ret_error)
+{
+    if (is_stdin(items)) {
+        return spool(STDIN_FILENO, items, ret_error);
+    }
+    int from = open(items->path, O_RDONLY | O_CLOEXEC);
+    if (from < 0) {
+        return err_set(
+            ret_error, ERR_IO, "cannot read the items '%s': %s", items->path, strerror(errno));
+    }
+    int rc = spool(from, items, ret_error);
+    (void)close(from);
+    return rc;
 }
 
 static int check_kind(const struct work *work,
@@ -142,19 +179,18 @@ int work_check_items(struct work *work,
     if (rc != 0) {
         return rc;
     }
-    bool is_stdin = !work->items.is_range && strcmp(work->items.path, "-") == 0;
-    if (is_stdin && !rereadable) {
+    if (is_stdin(&work->items) && !rereadable) {
         return 0;
     }
-    if (is_stdin) {
-        rc = spool_stdin(&work->items, ret_error);
+    if (is_stream(&work->items)) {
+        rc = spool_stream(&work->items, ret_error);
     }
     rc = rc != 0 ? rc : items_count(&work->items, ret_error, &work->count);
     if (rc == 0 && work->count == 0) {
         return err_set(ret_error,
                        ERR_INVALID,
                        "there are no items: '%s' is empty",
-                       is_stdin ? "standard input" : work->items.path);
+                       is_stdin(&work->items) ? "standard input" : work->items.path);
     }
     return rc;
 }
@@ -163,7 +199,8 @@ int work_resolve(struct work *work, const char *origin_url, struct err_text *ret
 {
     int rc = 0;
     if (work->needs_origin) {
-        /* The delay's default is the workload's: settle the others first, then build the URL from it. */
+        /* The delay's default is the workload's: settle the others first, then build the URL
+         * from it. */
         struct params settled = {0};
         char url[256];
         rc = params_copy(&settled, &work->params);

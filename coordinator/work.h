@@ -1,4 +1,5 @@
-/* What a command was asked to run, settled before any of it runs: the workload, its resolved parameters, its items, each checked against the others. */
+/* What a command was asked to run, settled before any of it runs: the workload, its resolved
+ * parameters, its items, each checked against the others. */
 #ifndef QUARTET_COORDINATOR_WORK_H
 #define QUARTET_COORDINATOR_WORK_H
 
@@ -17,8 +18,10 @@ struct work {
     bool needs_origin; /* downloads without a URL of the user's */
 };
 
-/* Which of the parameters given in `options` are for `workload` goes into `work`; ERR_NOT_FOUND for an unknown workload. `strict`: a parameter that it does not have
- * is refused with the nearest name; otherwise it is left out (it may belong to another workload of the same command: work_check_params). */
+/* Which of the parameters given in `options` are for `workload` goes into `work`; ERR_NOT_FOUND
+ * for an unknown workload. `strict`: a parameter that it does not have is refused with the
+ * nearest name; otherwise it is left out (it may belong to another workload of the same command:
+ * work_check_params). */
 int work_choose(struct work *work,
                 const char *name,
                 const struct options *options,
@@ -31,8 +34,10 @@ int work_check_params(const struct work *works,
                       const struct options *options,
                       struct err_text *ret_error);
 
-/* Check the items: of a kind that the workload takes, readable, not empty. `rereadable`: they will be read several times, so standard input is copied to a
- * temporary file first; otherwise standard input is left alone. */
+/* Check the items: of a kind that the workload takes, readable, not empty. A named pipe or a
+ * shell's <(...), which can be read once only, is copied to a temporary file first, and so is
+ * standard input when the items will be read several times (`rereadable`); otherwise standard
+ * input is left alone, and nobody knows yet whether it is empty. */
 int work_check_items(struct work *work,
                      const struct options *options,
                      bool rereadable,

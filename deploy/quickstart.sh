@@ -6,6 +6,10 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 "$root/deploy/install-packages.sh" build
 cd "$root"
+[ -w "$root" ] || {
+    echo "deploy/quickstart.sh: cannot write to '$root', where build/ goes: copy it to a folder of your own, or run as its owner" >&2
+    exit 1
+}
 echo "Building (build/release) ..."
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT

@@ -47,8 +47,9 @@ static uint32_t take_credit(struct agent *agent)
     return credit;
 }
 
-/* One order to the engine at most comes of an event. It goes out after the messages: the shell may answer an order at once, with an event
- * of its own, and what that event makes the agent say must not overtake what it said before. */
+/* One order to the engine at most comes of an event. It goes out after the messages: the shell
+ * may answer an order at once, with an event of its own, and what that event makes the agent say
+ * must not overtake what it said before. */
 static void order_engine(struct agent *agent, enum agent_action_type order)
 {
     CHECK(agent->order == 0);
@@ -86,7 +87,8 @@ static void forget_job(struct agent *agent)
     agent->items_done = 0;
 }
 
-/* Tell the coordinator how the engine for its job came out. Everything else about the job comes after this. */
+/* Tell the coordinator how the engine for its job came out. Everything else about the job comes
+ * after this. */
 static void say_ready(struct agent *agent, struct agent_actions *out)
 {
     struct agent_action *action = agent_say(agent, out, AGENT_SEND_READY);
@@ -94,7 +96,8 @@ static void say_ready(struct agent *agent, struct agent_actions *out)
     action->credit = take_credit(agent);
 }
 
-/* The coordinator waits for this after CANCEL, so that what it measures next has the machine to itself. */
+/* The coordinator waits for this after CANCEL, so that what it measures next has the machine to
+ * itself. */
 static void say_idle(struct agent *agent, struct agent_actions *out)
 {
     if (agent->link == LINK_WELCOMED && agent->job == 0 && agent->engine == ENGINE_IS_NONE) {
@@ -117,7 +120,8 @@ static void on_connected(struct agent *agent,
 {
     (void)event;
     if (agent->link != LINK_DOWN) {
-        /* A second connection without a word of the first one's end: the session was bound to the first. */
+        /* A second connection without a word of the first one's end: the session was bound to
+         * the first. */
         agent_end_session(agent);
         agent_move_link(agent, LINK_DOWN);
     }
@@ -156,7 +160,8 @@ static void on_welcome(struct agent *agent,
 {
     (void)out;
     if (agent->link == LINK_WELCOMED && event->session != agent->session) {
-        /* The coordinator took two HELLOs for two registrations; the later one counts there, so it counts here. */
+        /* The coordinator took two HELLOs for two registrations; the later one counts there, so
+         * it counts here. */
         agent_end_session(agent);
         agent_move_link(agent, LINK_GREETING);
     }
@@ -177,7 +182,8 @@ static void on_reject(struct agent *agent,
                       const struct agent_event *event,
                       struct agent_actions *out)
 {
-    /* A HELLO is refused with session 0. Refusals of an older session may still be under way: they are not about this one. */
+    /* A HELLO is refused with session 0. Refusals of an older session may still be under way:
+     * they are not about this one. */
     bool about_me = agent->link == LINK_GREETING
                         ? event->session == 0
                         : agent->link == LINK_WELCOMED && event->session == agent->session;
@@ -227,7 +233,8 @@ static void on_job(struct agent *agent, const struct agent_event *event, struct 
         return;
     }
     if (event->job == agent->job) {
-        /* Said again in a new session: the engine goes on, and what it has done since is sent again. */
+        /* Said again in a new session: the engine goes on, and what it has done since is sent
+         * again. */
         bool news = !agent->job_asked;
         agent->job_asked = true;
         if (news && agent_can_deliver(agent)) {
@@ -320,7 +327,8 @@ static void on_chunks(struct agent *agent,
         return;
     }
     if (count > agent->credit_out) {
-        /* More than was asked for: the two sides no longer agree about who holds what. A new session makes them. */
+        /* More than was asked for: the two sides no longer agree about who holds what. A new
+         * session makes them. */
         agent_emit(agent, out, AGENT_DISCARD);
         agent_reconnect(agent, out);
         agent_back_off(agent);
@@ -334,7 +342,8 @@ static void on_chunks(struct agent *agent,
     agent->busy_us = agent->now_us;
     agent_emit(agent, out, AGENT_SUBMIT);
     if (agent->draining) {
-        /* They were under way when the drain began. The agent knows no ids; the engine gives back what it has not begun. */
+        /* They were under way when the drain began. The agent knows no ids; the engine gives
+         * back what it has not begun. */
         order_engine(agent, AGENT_TAKE_BACK);
     }
 }
@@ -441,14 +450,16 @@ static void say_results(struct agent *agent, uint32_t count, struct agent_action
     action->credit = take_credit(agent);
 }
 
-/* Credit that had to wait for acknowledgements, and has no result to travel with. Not for every single chunk of it. */
+/* Credit that had to wait for acknowledgements, and has no result to travel with. Not for every
+ * single chunk of it. */
 static bool credit_is_worth_a_message(const struct agent *agent)
 {
     uint32_t due = credit_due(agent);
     return due > 0 && (due >= agent->window.size / 4 || agent->held + agent->credit_out == 0);
 }
 
-/* Everything that is ready goes out now; what finds no room among the actions goes with the next step (see due_unsent in agent_timers.c). */
+/* Everything that is ready goes out now; what finds no room among the actions goes with the next
+ * step (see due_unsent in agent_timers.c). */
 static void send_pending(struct agent *agent, struct agent_actions *out)
 {
     size_t room_until = out->capacity - LAST_ACTIONS;

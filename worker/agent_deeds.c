@@ -1,4 +1,5 @@
-/* What the agent's reactions and timers are made of: the legal moves between its states, and the things it does in more than one place. */
+/* What the agent's reactions and timers are made of: the legal moves between its states, and the
+ * things it does in more than one place. */
 #include "common/base/check.h"
 #include "worker/agent_internal.h"
 
@@ -94,7 +95,8 @@ struct agent_action *agent_say(struct agent *agent,
 
 void agent_say_heartbeat(struct agent *agent, struct agent_actions *out)
 {
-    /* About the job whose engine stands, also while it is being stopped: job 0 means that nothing runs here. */
+    /* About the job whose engine stands, also while it is being stopped: job 0 means that
+     * nothing runs here. */
     agent_say(agent, out, AGENT_SEND_HEARTBEAT)->job = agent->engine == ENGINE_IS_NONE
                                                            ? agent->job
                                                            : agent->engine_job;

@@ -1,4 +1,5 @@
-/* Events and actions of the agent as one line each, the same in a log and in a trace of the simulator. */
+/* Events and actions of the agent as one line each, the same in a log and in a trace of the
+ * simulator. */
 #include "common/base/check.h"
 #include "worker/agent.h"
 

@@ -1,5 +1,5 @@
-/* The parts of the agent, for worker/agent*.c and nobody else: the credit window, the results that wait for their
- * acknowledgement, and the agent's own state. */
+/* The parts of the agent, for worker/agent*.c and nobody else: the credit window, the results
+ * that wait for their acknowledgement, and the agent's own state. */
 #ifndef QUARTET_WORKER_AGENT_INTERNAL_H
 #define QUARTET_WORKER_AGENT_INTERNAL_H
 
@@ -28,7 +28,8 @@ void agent_window_init(struct agent_window *window,
                        uint32_t most,
                        uint64_t now_us);
 
-/* The coordinator had used up all credit when chunks came for idle slots: the window was too small for the round trip. */
+/* The coordinator had used up all credit when chunks came for idle slots: the window was too
+ * small for the round trip. */
 void agent_window_note_starved(struct agent_window *window);
 
 /* `count` chunks finished, which ran for `run_us` together. May change the size. */
@@ -39,8 +40,9 @@ void agent_window_note_finished(struct agent_window *window,
 
 /* --- results from the engine until they are acknowledged (agent_results.c) --- */
 
-/* Two rings. `list` holds the results [acked, end), numbered from 0 for the agent's life; those from `sent` on have not been sent in this
- * session. `message_ends` holds, for each message of this session that is not acknowledged, the number behind its last result. */
+/* Two rings. `list` holds the results [acked, end), numbered from 0 for the agent's life; those
+ * from `sent` on have not been sent in this session. `message_ends` holds, for each message of
+ * this session that is not acknowledged, the number behind its last result. */
 struct agent_results {
     struct chunk_result *list;
     size_t capacity; /* a power of two, or 0 */
@@ -59,7 +61,8 @@ struct agent_results {
 void agent_results_init(struct agent_results *results);
 void agent_results_deinit(struct agent_results *results);
 
-/* Room for so many more results and messages. Returns 0 or ERR_NOMEM; nothing that can be seen has changed then. */
+/* Room for so many more results and messages. Returns 0 or ERR_NOMEM; nothing that can be seen
+ * has changed then. */
 int agent_results_reserve(struct agent_results *results, size_t more_results, size_t more_messages);
 
 /* Take over `count` results and their `error`s. Room was reserved. */
@@ -67,17 +70,18 @@ void agent_results_append(struct agent_results *results,
                           const struct chunk_result *list,
                           size_t count);
 
-/* How many of the unsent results go into the next message: at most `max`, of which at most `errors_max` with an error, and contiguous
- * in memory. 0: all are sent. */
+/* How many of the unsent results go into the next message: at most `max`, of which at most
+ * `errors_max` with an error, and contiguous in memory. 0: all are sent. */
 uint32_t agent_results_next_count(const struct agent_results *results,
                                   uint32_t max,
                                   uint32_t errors_max);
 
-/* The next `count` results (0 is allowed) have become one message. Returns its seq. Room was reserved. */
+/* The next `count` results (0 is allowed) have become one message. Returns its seq. Room was
+ * reserved. */
 uint64_t agent_results_mark_sent(struct agent_results *results, uint32_t count);
 
-/* Every message up to `seq` is accounted for: drop their results. A `seq` never sent or already acknowledged is ignored. True when it
- * was news. */
+/* Every message up to `seq` is accounted for: drop their results. A `seq` never sent or already
+ * acknowledged is ignored. True when it was news. */
 bool agent_results_ack(struct agent_results *results, uint64_t seq);
 
 /* A new session: nothing counts as sent, seq starts at 1 again. */
@@ -186,7 +190,8 @@ struct agent_action *agent_say(struct agent *agent,
 
 void agent_say_hello(struct agent *agent, struct agent_actions *out);
 
-/* The next HELLO only after a while, longer each time: a thousand refused workers must not keep the coordinator busy. */
+/* The next HELLO only after a while, longer each time: a thousand refused workers must not keep
+ * the coordinator busy. */
 void agent_back_off(struct agent *agent);
 
 /* About the job whose engine stands; job 0: none does. */

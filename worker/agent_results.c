@@ -1,5 +1,5 @@
-/* The results that wait for their acknowledgement, and the messages they went out in. Both are rings indexed by an absolute number, so
- * that nothing is ever moved but when a ring grows. */
+/* The results that wait for their acknowledgement, and the messages they went out in. Both are
+ * rings indexed by an absolute number, so that nothing is ever moved but when a ring grows. */
 #include "common/base/check.h"
 #include "worker/agent_internal.h"
 

@@ -105,7 +105,8 @@ static uint64_t due_silence(const struct agent *agent)
     return agent->link == LINK_WELCOMED ? later(agent->heard_us, silence_us(agent)) : never;
 }
 
-/* A coordinator that lives but leaves results unacknowledged has lost a message; a new session sends them again. */
+/* A coordinator that lives but leaves results unacknowledged has lost a message; a new session
+ * sends them again. */
 static uint64_t due_ack(const struct agent *agent)
 {
     bool waiting = agent->link == LINK_WELCOMED &&
@@ -140,7 +141,8 @@ static void nothing_more(struct agent *agent, struct agent_actions *out)
     (void)out;
 }
 
-/* In the order in which they are asked: those that end the program, those that end the session, those that speak. */
+/* In the order in which they are asked: those that end the program, those that end the session,
+ * those that speak. */
 static const struct {
     uint64_t (*due_us)(const struct agent *agent);
     void (*act)(struct agent *agent, struct agent_actions *out);

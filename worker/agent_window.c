@@ -1,4 +1,5 @@
-/* How many chunks a worker wants to hold: enough that no slot waits for a message, few enough that the end of a job is short. */
+/* How many chunks a worker wants to hold: enough that no slot waits for a message, few enough
+ * that the end of a job is short. */
 #include "worker/agent_internal.h"
 
 enum {
@@ -38,8 +39,8 @@ void agent_window_note_starved(struct agent_window *window)
     window->starved = true;
 }
 
-/* Chunks that finish in AGENT_WINDOW_US. The rate alone takes a burst of long chunks that end together for a high rate; what the
- * slots can do at the measured run time bounds it. */
+/* Chunks that finish in AGENT_WINDOW_US. The rate alone takes a burst of long chunks that end
+ * together for a high rate; what the slots can do at the measured run time bounds it. */
 static uint64_t chunks_at_hand(const struct agent_window *window, uint64_t elapsed_us)
 {
     uint64_t by_rate = window->finished * AGENT_WINDOW_US / elapsed_us;

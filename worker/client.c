@@ -91,7 +91,8 @@ static void perform(struct client *client, const struct agent_action *action)
     }
 }
 
-/* Actions may lead to further events (an engine that stops at once): each event has its own list, on the stack of this call. */
+/* Actions may lead to further events (an engine that stops at once): each event has its own
+ * list, on the stack of this call. */
 void client_step(struct client *client, const struct agent_event *event)
 {
     struct agent_action list[AGENT_ACTIONS_MIN];
@@ -221,11 +222,11 @@ static bool close_engine(struct client *client)
     return true;
 }
 
-static void close_client(struct client *client)
+static void free_client(struct client *client)
 {
     zsock_close(client->socket, BYE_LINGER_MS);
     if (!close_engine(client)) {
-        return; /* the program ends with it */
+        return; /* its threads still use the client: both end with the program */
     }
     uv_close((uv_handle_t *)&client->wake, NULL);
     uv_close((uv_handle_t *)&client->timer, NULL);
@@ -238,6 +239,7 @@ static void close_client(struct client *client)
     wire_decoder_free(client->decoder);
     wire_encoder_free(client->encoder);
     params_deinit(&client->job.params);
+    free(client);
 }
 
 int client_run(const struct client_options *options, struct zygote *zygote)
@@ -260,7 +262,6 @@ int client_run(const struct client_options *options, struct zygote *zygote)
         loop_until_finished(client);
     }
     int exit_status = client->exit_status;
-    close_client(client);
-    free(client);
+    free_client(client);
     return exit_status;
 }

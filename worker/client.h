@@ -1,4 +1,5 @@
-/* The worker's shell: performs what the agent says on a DEALER socket, an engine and a libuv loop. The loop only talks; items run on the engine's slots. */
+/* The worker's shell: performs what the agent says on a DEALER socket, an engine and a libuv
+ * loop. The loop only talks; items run on the engine's slots. */
 #ifndef QUARTET_WORKER_CLIENT_H
 #define QUARTET_WORKER_CLIENT_H
 
@@ -22,8 +23,10 @@ struct client_options {
     bool quiet;
 };
 
-/* Work until the coordinator is done with us, we are told to leave, or nobody is there any more. Returns the program's exit status: 0; 3 the coordinator went
- * away or never came; 4 refused for good (another protocol version); 128 + n after signal n with items cut short. Says why on standard error. */
+/* Work until the coordinator is done with us, we are told to leave, or nobody is there any more.
+ * Returns the program's exit status: 0; 3 the coordinator went away or never came; 4 refused for
+ * good (another protocol version); 128 + n after signal n with items cut short. Says why on
+ * standard error. */
 int client_run(const struct client_options *options, struct zygote *zygote);
 
 #endif

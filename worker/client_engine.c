@@ -76,7 +76,8 @@ static void look_at_engine_state(struct client *client)
         return;
     }
     if (client->engine_settled && state == ENGINE_FAILED) {
-        /* In mid-run, as when somebody kills the zygote. A worker that cannot run anything any more is of no use: gone, its chunks run elsewhere. */
+        /* In mid-run, as when somebody kills the zygote. A worker that cannot run anything any
+         * more is of no use: gone, its chunks run elsewhere. */
         (void)fprintf(
             stderr, "quartet-worker %s: %s\n", client->options.name, client->engine_error.s);
         client->finished = true;
@@ -100,7 +101,8 @@ void client_on_engine_wake(uv_async_t *wake)
 {
     struct client *client = wake->data;
     size_t count = CLIENT_TAKE_MAX;
-    /* Also of an engine that is stopping: only who has taken is woken again. The agent drops what it no longer wants. */
+    /* Also of an engine that is stopping: only who has taken is woken again. The agent drops
+     * what it no longer wants. */
     while (client->engine != NULL && count == CLIENT_TAKE_MAX) {
         count = engine_take(client->engine, client->results, CLIENT_TAKE_MAX);
         if (count > 0) {
@@ -148,9 +150,15 @@ void client_submit_chunks(struct client *client)
 {
     if (client->engine == NULL ||
         engine_submit(client->engine, client->chunks, client->chunk_count) != 0) {
-        client_note(client, "out of memory: %zu chunks could not be queued", client->chunk_count);
-        client->reconnect = true; /* a new session makes the coordinator send them elsewhere */
+        /* The agent counts them as held. A worker without memory is of no use: its end makes the coordinator send them
+         * elsewhere. */
+        (void)fprintf(stderr,
+                      "quartet-worker %s: out of memory: %zu chunks could not be queued\n",
+                      client->options.name,
+                      client->chunk_count);
         client_discard_chunks(client);
+        client->finished = true;
+        client->exit_status = 1;
     }
     client->chunk_count = 0;
 }

@@ -1,5 +1,6 @@
-/* What the files of the client share: client.c has its loop and performs the agent's actions, client_receive.c turns messages into events, client_send.c says
- * things, client_engine.c starts, feeds and ends the engine. */
+/* What the files of the client share: client.c has its loop and performs the agent's actions,
+ * client_receive.c turns messages into events, client_send.c says things, client_engine.c
+ * starts, feeds and ends the engine. */
 #ifndef QUARTET_WORKER_CLIENT_INTERNAL_H
 #define QUARTET_WORKER_CLIENT_INTERNAL_H
 
@@ -69,7 +70,8 @@ void client_step(struct client *client, const struct agent_event *event);
 /* What the socket calls. */
 extern const struct zsock_handlers client_socket_handlers;
 
-/* Never block. What does not leave is lost with the connection: the agent keeps results until they are acknowledged, and says them again. */
+/* Never block. What does not leave is lost with the connection: the agent keeps results until
+ * they are acknowledged, and says them again. */
 void client_send_hello(struct client *client);
 void client_send_ready(struct client *client, const struct agent_action *action);
 void client_send_results(struct client *client, const struct agent_action *action);

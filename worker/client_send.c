@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Never blocks. What does not leave is lost with the connection: the agent keeps results until they are acknowledged, and says them again. */
+/* Never blocks. What does not leave is lost with the connection: the agent keeps results until
+ * they are acknowledged, and says them again. */
 static void send_message(struct client *client, const struct wire_message *message)
 {
     size_t len = wire_size(client->encoder, message);

@@ -140,6 +140,13 @@ static int check(const struct arguments *arguments)
             stderr);
         return EXIT_USAGE;
     }
+    if (!zsock_endpoint_has_form(arguments->connect)) {
+        (void)fprintf(stderr,
+                      "quartet-worker: cannot connect to '%.200s': not an endpoint such as "
+                      "tcp://HOST:5555 or ipc:///run/quartet\n",
+                      arguments->connect);
+        return EXIT_USAGE;
+    }
     if (!arguments->insecure && !zsock_endpoint_is_local(arguments->connect)) {
         (void)fprintf(
             stderr,

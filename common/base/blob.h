@@ -1,4 +1,5 @@
-/* Immutable bytes with a reference count, so that many chunks can point into one received message without a copy.
+/* Immutable bytes with a reference count, so that many chunks can point into one received
+ * message without a copy.
  *
  * References may be taken and given back from any thread. */
 #ifndef QUARTET_COMMON_BASE_BLOB_H
@@ -8,8 +9,9 @@
 
 struct blob;
 
-/* Own `bytes` (of `len`) through one reference. `release(arg)` is called once, by whichever thread gives the last reference
- * back. NULL `release`: free(bytes). Returns NULL without memory; the bytes then stay the caller's. */
+/* Own `bytes` (of `len`) through one reference. `release(arg)` is called once, by whichever
+ * thread gives the last reference back. NULL `release`: free(bytes). Returns NULL without
+ * memory; the bytes then stay the caller's. */
 struct blob *blob_new(const void *bytes, size_t len, void (*release)(void *arg), void *arg);
 
 /* One more reference. Returns `blob`; NULL is allowed and stays NULL. */

@@ -1,5 +1,6 @@
-/* Checks for programmer's errors. A failed check aborts, in release builds too: a scheduler that goes on with a broken
- * invariant loses work silently. Bad input from a user or the network is never a CHECK; it is an error code. */
+/* Checks for programmer's errors. A failed check aborts, in release builds too: a scheduler that
+ * goes on with a broken invariant loses work silently. Bad input from a user or the network is
+ * never a CHECK; it is an error code. */
 #ifndef QUARTET_COMMON_BASE_CHECK_H
 #define QUARTET_COMMON_BASE_CHECK_H
 

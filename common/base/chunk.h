@@ -1,6 +1,8 @@
-/* What travels between scheduler, wire and engine: chunks, their results, and the tally that results are folded into.
+/* What travels between scheduler, wire and engine: chunks, their results, and the tally that
+ * results are folded into.
  *
- * Plain values. The bytes of a chunk's items live in a `struct blob` that chunks of one message share by reference. */
+ * Plain values. The bytes of a chunk's items live in a `struct blob` that chunks of one message
+ * share by reference. */
 #ifndef QUARTET_COMMON_BASE_CHUNK_H
 #define QUARTET_COMMON_BASE_CHUNK_H
 
@@ -33,14 +35,15 @@ const char *strategy_name(enum strategy strategy);
 /* Returns 0, or ERR_NOT_FOUND. `name` is compared whole and in lower case. */
 int strategy_from_name(const char *name, enum strategy *ret_strategy);
 
-/* How many items a strategy runs at once when nobody says: 1; 8 or `cores`, whichever is more; 100 in flight; as threads. */
+/* How many items a strategy runs at once when nobody says: 1; 8 or `cores`, whichever is more;
+ * 100 in flight; as threads. */
 uint32_t strategy_default_slots(enum strategy strategy, uint32_t cores);
 
 /* A contiguous run of items [first, first + count), counted from 0 in the order of the input.
  *
- * For a range the item with index i is the number range_first + i (range_first is the job's) and `payload` is NULL. For
- * items that are bytes, the payload slice holds `count` little-endian uint32_t lengths, then each item's bytes followed by
- * one NUL that its length does not count. */
+ * For a range the item with index i is the number range_first + i (range_first is the job's) and
+ * `payload` is NULL. For items that are bytes, the payload slice holds `count` little-endian
+ * uint32_t lengths, then each item's bytes followed by one NUL that its length does not count. */
 struct chunk {
     struct chunk_id id;
     uint64_t first;

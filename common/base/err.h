@@ -1,7 +1,8 @@
 /* The one list of error codes, and the text that goes beside a code.
  *
- * Functions return 0 or a negative code. Where a person may read it, they also fill a `struct err_text` with one line that
- * says what was wrong, with what value, and what to do about it. Outputs named `ret_x` are written only on success. */
+ * Functions return 0 or a negative code. Where a person may read it, they also fill a `struct
+ * err_text` with one line that says what was wrong, with what value, and what to do about it.
+ * Outputs named `ret_x` are written only on success. */
 #ifndef QUARTET_COMMON_BASE_ERR_H
 #define QUARTET_COMMON_BASE_ERR_H
 
@@ -27,15 +28,16 @@ struct err_text {
     char s[ERR_TEXT_SIZE];
 };
 
-/* Format the line and return `code`, so that a refusal is one statement: return err_set(text, ERR_INVALID, ...). A text that
- * is too long is cut, and control characters in it become '?'. NULL `ret_text`: only the code. */
+/* Format the line and return `code`, so that a refusal is one statement: return err_set(text,
+ * ERR_INVALID, ...). A text that is too long is cut, and control characters in it become '?'.
+ * NULL `ret_text`: only the code. */
 int err_set(struct err_text *ret_text, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 int err_vset(struct err_text *ret_text, int code, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 
-/* Replace control characters in `text` by '?'. Texts quote what users, items and peers wrote: on a terminal a control character could do more than be
- * read. */
+/* Replace control characters in `text` by '?'. Texts quote what users, items and peers wrote: on
+ * a terminal a control character could do more than be read. */
 void err_one_line(char *text);
 
 /* "no memory", "invalid value", ...: for logs. Never NULL. */

@@ -62,8 +62,8 @@ static size_t rank_of(const struct interval_set *set, uint64_t value)
     return low;
 }
 
-/* As rank_of, but looks beside the last addition first: work that is done nearly in order, or in order by each of a few
- * workers, lands there. */
+/* As rank_of, but looks beside the last addition first: work that is done nearly in order, or in
+ * order by each of a few workers, lands there. */
 static size_t rank_near_hint(const struct interval_set *set, uint64_t value)
 {
     size_t start = set->hint > 0 ? set->hint - 1 : 0;

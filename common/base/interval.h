@@ -1,5 +1,5 @@
-/* A set of uint64_t, kept as sorted disjoint half-open intervals: which items are done. Its memory follows the number of
- * gaps (what is in flight), never the number of members. Pure. */
+/* A set of uint64_t, kept as sorted disjoint half-open intervals: which items are done. Its
+ * memory follows the number of gaps (what is in flight), never the number of members. Pure. */
 #ifndef QUARTET_COMMON_BASE_INTERVAL_H
 #define QUARTET_COMMON_BASE_INTERVAL_H
 
@@ -26,8 +26,9 @@ void interval_deinit(struct interval_set *set);
 /* Room for `spans` intervals without allocating later. Returns 0 or ERR_NOMEM; unchanged then. */
 int interval_reserve(struct interval_set *set, size_t spans);
 
-/* Add [first, end). Returns 0; ERR_INVALID when empty or when it overlaps a member (each item is added once: an overlap is
- * the double count that this set exists to refuse); ERR_NOMEM. On error the set is unchanged. */
+/* Add [first, end). Returns 0; ERR_INVALID when empty or when it overlaps a member (each item is
+ * added once: an overlap is the double count that this set exists to refuse); ERR_NOMEM. On
+ * error the set is unchanged. */
 int interval_add(struct interval_set *set, uint64_t first, uint64_t end);
 
 bool interval_contains(const struct interval_set *set, uint64_t value);

@@ -10,8 +10,8 @@ static size_t min_of(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Edits that turn `a` into `b`, neither longer than LEN_MAX. The "optimal string alignment" form: no substring is edited twice,
- * so three rows of the table are enough. */
+/* Edits that turn `a` into `b`, neither longer than LEN_MAX. The "optimal string alignment"
+ * form: no substring is edited twice, so three rows of the table are enough. */
 static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
 {
     size_t rows[3][LEN_MAX + 1];

@@ -11,8 +11,8 @@ static uint64_t splitmix64(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-/* The authors' advice: seed through another generator, so that no seed, 0 included, gives the all-zero state that never leaves
- * itself. */
+/* The authors' advice: seed through another generator, so that no seed, 0 included, gives the
+ * all-zero state that never leaves itself. */
 void rng_init(struct rng *rng, uint64_t seed)
 {
     for (size_t i = 0; i < 4; i++) {

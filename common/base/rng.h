@@ -1,6 +1,6 @@
-/* Seeded pseudo-random numbers for shuffles, bootstrap and the simulator: the same seed gives the same run everywhere.
- * Not for keys. Source: Blackman and Vigna, "Scrambled linear pseudorandom number generators" (2021), xoshiro256**, seeded
- * through splitmix64. */
+/* Seeded pseudo-random numbers for shuffles, bootstrap and the simulator: the same seed gives
+ * the same run everywhere. Not for keys. Source: Blackman and Vigna, "Scrambled linear
+ * pseudorandom number generators" (2021), xoshiro256**, seeded through splitmix64. */
 #ifndef QUARTET_COMMON_BASE_RNG_H
 #define QUARTET_COMMON_BASE_RNG_H
 

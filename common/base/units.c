@@ -238,6 +238,21 @@ char *units_format_seconds(double seconds, char ret_text[UNITS_TEXT_SIZE])
     return ret_text;
 }
 
+char *units_format_exact(uint64_t count, char ret_text[UNITS_TEXT_SIZE])
+{
+    char digits[UNITS_TEXT_SIZE];
+    size_t len = (size_t)snprintf(digits, sizeof(digits), "%" PRIu64, count);
+    size_t used = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0) {
+            ret_text[used++] = ',';
+        }
+        ret_text[used++] = digits[i];
+    }
+    ret_text[used] = '\0';
+    return ret_text;
+}
+
 char *units_format_count(uint64_t count, char ret_text[UNITS_TEXT_SIZE])
 {
     static const char *const units[] = {"k", "M", "G", "T", "P", "E"};

@@ -25,6 +25,9 @@ char *units_format_seconds(double seconds, char ret_text[UNITS_TEXT_SIZE]);
 /* "64", "9,999", "10.0 M", "1.90 G": exact with separators below 100,000, three significant digits above. */
 char *units_format_count(uint64_t count, char ret_text[UNITS_TEXT_SIZE]);
 
+/* "64", "10,000,000": exact with separators, however large. For counts of items: that none is lost is the point of them. */
+char *units_format_exact(uint64_t count, char ret_text[UNITS_TEXT_SIZE]);
+
 /* "512 B", "1.00 KiB", "64.0 MiB". */
 char *units_format_bytes(uint64_t bytes, char ret_text[UNITS_TEXT_SIZE]);
 

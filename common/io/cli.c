@@ -259,7 +259,7 @@ static int parse_option(struct parser *parser, const char *text)
             return rc;
         }
     }
-    if (*given != NULL && option->kind != CLI_FLAG && option->kind != CLI_CALL) {
+    if (*given != NULL && option->kind != CLI_FLAG && !option->repeatable) {
         return err_set(parser->error,
                        ERR_INVALID,
                        "--%s is given twice, as '%s' and as '%s'",

@@ -17,7 +17,7 @@ enum cli_kind {
     CLI_COUNT,   /* uint64_t, `min` to `max` */
     CLI_SECONDS, /* double, `min` to `max` */
     CLI_TEXT,    /* const char *, borrowed from argv */
-    CLI_CALL,    /* call(value, target): repeatable options and lists */
+    CLI_CALL,    /* call(value, target): what needs more than a kind: lists, ranges */
 };
 
 struct cli_option {
@@ -28,6 +28,7 @@ struct cli_option {
     void *target;    /* where the value goes, by kind; or the argument of `call` */
     double min, max; /* of COUNT and SECONDS; exact below 2^53; max 0: UINT64_MAX / no limit */
     int (*call)(const char *value, void *target, struct err_text *ret_error);
+    bool repeatable;          /* may be given more than once, as --param; a flag always may */
     const char *default_text; /* for --help: "8 or the usable cores"; NULL: none shown */
     const char *help;         /* what it does, with the unit; wrapped by cli_help */
 };

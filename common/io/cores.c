@@ -33,7 +33,8 @@ static bool read_line(const char *path, char ret_line[LINE_SIZE])
     return got;
 }
 
-/* Cores that `quota` microseconds in each `period` amount to, a started one counted whole. "max" and "-1" are no numbers: no quota. */
+/* Cores that `quota` microseconds in each `period` amount to, a started one counted whole. "max"
+ * and "-1" are no numbers: no quota. */
 static uint32_t cores_of(const char *quota, const char *period)
 {
     uint64_t quota_us;
@@ -80,8 +81,9 @@ static uint32_t quota_v1(const char *folder)
     return cores_of(quota, period);
 }
 
-/* The least quota at `group` below `mount` and at each of its parents. A container may see a path of its host that it does not
- * have; what is missing is passed over, and `mount` itself is then the container's group. */
+/* The least quota at `group` below `mount` and at each of its parents. A container may see a
+ * path of its host that it does not have; what is missing is passed over, and `mount` itself is
+ * then the container's group. */
 static uint32_t least_quota_upwards(const char *mount,
                                     const char *group,
                                     uint32_t (*quota)(const char *folder))
@@ -173,7 +175,8 @@ uint32_t cores_online(void)
     return count < 1 ? 1 : (uint32_t)count;
 }
 
-/* The kernel refuses a set that is smaller than its own, which may have more than the usual 1024 places. */
+/* The kernel refuses a set that is smaller than its own, which may have more than the usual 1024
+ * places. */
 static uint32_t cores_in_affinity(void)
 {
     for (int cpus = CPU_SETSIZE; cpus <= CPUS_MAX; cpus *= 2) {

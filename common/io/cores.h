@@ -1,5 +1,6 @@
-/* How many CPU cores this process may really use: the affinity mask, cut by the cgroup's CPU quota (v2 cpu.max, v1 cfs_quota_us, looked up
- * at the path in /proc/self/cgroup and at every parent). Never a count of processors. */
+/* How many CPU cores this process may really use: the affinity mask, cut by the cgroup's CPU
+ * quota (v2 cpu.max, v1 cfs_quota_us, looked up at the path in /proc/self/cgroup and at every
+ * parent). Never a count of processors. */
 #ifndef QUARTET_COMMON_IO_CORES_H
 #define QUARTET_COMMON_IO_CORES_H
 
@@ -11,8 +12,8 @@ uint32_t cores_usable(void);
 /* Processors online in the machine, for reports. */
 uint32_t cores_online(void);
 
-/* Whole cores that the CPU quota allows, rounded up; UINT32_MAX: no limit. `root` goes before "/proc/self/cgroup" and "/sys/fs/cgroup" ("" for
- * the real ones; tests have others). */
+/* Whole cores that the CPU quota allows, rounded up; UINT32_MAX: no limit. `root` goes before
+ * "/proc/self/cgroup" and "/sys/fs/cgroup" ("" for the real ones; tests have others). */
 uint32_t cores_quota_at(const char *root);
 
 #endif

@@ -4,7 +4,8 @@
 
 #include <stdint.h>
 
-/* Be killed when the parent's thread that started us ends, however it ends; exit at once when the parent `pid` is gone already. 0: do nothing. */
+/* Be killed when the parent's thread that started us ends, however it ends; exit at once when
+ * the parent `pid` is gone already. 0: do nothing. */
 void parent_bind(uint64_t pid);
 
 #endif

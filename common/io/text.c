@@ -42,7 +42,8 @@ void text_truncate(char *text, size_t columns)
     }
 }
 
-/* Length of the next thing that must stay on one line: a word, and behind a number the next word, which is its unit. */
+/* Length of the next thing that must stay on one line: a word, and behind a number the next
+ * word, which is its unit. */
 static size_t unbreakable(const char *text)
 {
     size_t len = strcspn(text, " \n");
@@ -53,7 +54,8 @@ static size_t unbreakable(const char *text)
     return len;
 }
 
-/* Text may come from a peer or a server: what a terminal would take for a command (C0 and C1 controls, DEL) is shown as '?'. */
+/* Text may come from a peer or a server: what a terminal would take for a command (C0 and C1
+ * controls, DEL) is shown as '?'. */
 static void print_harmless(FILE *stream, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {

@@ -14,7 +14,8 @@ struct version {
 const char *versions_quartet(void);
 const char *versions_commit(void);
 
-/* The libraries that both programs use, as loaded at run time. Writes at most `max` and returns how many. */
+/* The libraries that both programs use, as loaded at run time. Writes at most `max` and returns
+ * how many. */
 size_t versions_libraries(struct version *ret_list, size_t max);
 
 /* "PROGRAM 0.1.0 (1a2b3c4d5e6f), protocol 1.0" and a line per library. */

@@ -165,7 +165,8 @@ static int bind_error(const char *endpoint, int error, struct err_text *ret_erro
     case ENODEV:
         return err_set(ret_error,
                        ERR_INVALID,
-                       "cannot listen on %s: this machine has no such address",
+                       "cannot listen on %s: this machine has no such address; give it in "
+                       "numbers, as in tcp://127.0.0.1:5555: names are not looked up",
                        endpoint);
     case EINVAL:
     case ENAMETOOLONG:

@@ -99,6 +99,10 @@ int zsock_send_parts(struct zsock *socket, struct zsock_peer peer, const struct 
  * over. */
 bool zsock_alive(struct zsock *socket, struct zsock_peer peer);
 
+/* Has it the form of an endpoint: ipc://PATH, inproc://NAME or tcp://HOST:PORT? Whether HOST exists
+ * is not asked. */
+bool zsock_endpoint_has_form(const char *endpoint);
+
 /* Is this endpoint one that needs no encryption: ipc://, inproc://, or tcp:// on a loopback
  * address (numeric 127.0.0.0/8, [::1], or "localhost")? */
 bool zsock_endpoint_is_local(const char *endpoint);

@@ -55,6 +55,22 @@ static bool tcp_host(const char *endpoint, char *ret_host, size_t size)
     return true;
 }
 
+bool zsock_endpoint_has_form(const char *endpoint)
+{
+    static const char *const named[] = {"ipc://", "inproc://"};
+    for (size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++) {
+        if (has_prefix(endpoint, named[i])) {
+            return endpoint[strlen(named[i])] != '\0';
+        }
+    }
+    if (!has_prefix(endpoint, "tcp://")) {
+        return false;
+    }
+    const char *host = endpoint + strlen("tcp://");
+    const char *colon = strrchr(host, ':');
+    return colon != NULL && colon > host && colon[1] != '\0';
+}
+
 bool zsock_endpoint_is_local(const char *endpoint)
 {
     char host[HOST_SIZE];

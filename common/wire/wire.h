@@ -30,26 +30,26 @@ enum {
 };
 
 enum wire_type {
-    WIRE_HELLO = 1,    /* worker: register me */
-    WIRE_WELCOME = 2,  /* coordinator: you are registered, this is your session */
-    WIRE_REJECT = 3,   /* coordinator: you are not, and why */
-    WIRE_JOB = 4,      /* coordinator: make an engine for this */
-    WIRE_READY = 5,    /* worker: the engine stands (or why not); here is credit */
-    WIRE_CHUNKS = 6,   /* coordinator: run these */
-    WIRE_RESULTS = 7,  /* worker: these are done; more credit */
-    WIRE_ACK = 8,      /* coordinator: only the header's ack */
+    WIRE_HELLO = 1,     /* worker: register me */
+    WIRE_WELCOME = 2,   /* coordinator: you are registered, this is your session */
+    WIRE_REJECT = 3,    /* coordinator: you are not, and why */
+    WIRE_JOB = 4,       /* coordinator: make an engine for this */
+    WIRE_READY = 5,     /* worker: the engine stands (or why not); here is credit */
+    WIRE_CHUNKS = 6,    /* coordinator: run these */
+    WIRE_RESULTS = 7,   /* worker: these are done; more credit */
+    WIRE_ACK = 8,       /* coordinator: only the header's ack */
     WIRE_HEARTBEAT = 9, /* both: I live */
-    WIRE_CANCEL = 10,  /* coordinator: forget the header's job */
-    WIRE_DRAIN = 11,   /* coordinator: give back what is not begun, finish the rest, leave */
+    WIRE_CANCEL = 10,   /* coordinator: forget the header's job */
+    WIRE_DRAIN = 11,    /* coordinator: give back what is not begun, finish the rest, leave */
     WIRE_RETURNED = 12, /* worker: I am leaving; these I did not begin */
-    WIRE_BYE = 13,     /* both: this was my last word */
+    WIRE_BYE = 13,      /* both: this was my last word */
 };
 
 enum wire_reason {
     WIRE_REASON_NONE = 0,
-    WIRE_REASON_VERSION = 1,  /* another protocol version: do not come back */
-    WIRE_REASON_FULL = 2,     /* no room for another worker now */
-    WIRE_REASON_SESSION = 3,  /* I do not know this session: say HELLO again */
+    WIRE_REASON_VERSION = 1,   /* another protocol version: do not come back */
+    WIRE_REASON_FULL = 2,      /* no room for another worker now */
+    WIRE_REASON_SESSION = 3,   /* I do not know this session: say HELLO again */
     WIRE_REASON_MALFORMED = 4, /* what you sent could not be read */
 };
 
@@ -156,6 +156,7 @@ struct wire_message {
     uint64_t session; /* >= 1 but for HELLO, REJECT, HEARTBEAT and BYE */
     uint64_t job;     /* >= 1 for JOB, READY, CHUNKS, RESULTS and CANCEL */
     uint64_t ack;
+
     union {
         struct wire_hello hello;
         struct wire_welcome welcome;
@@ -187,14 +188,18 @@ void wire_encoder_free(struct wire_encoder *encoder);
 
 /* Would the other side take this message? Returns 0, or ERR_INVALID with the reason. For a
  * message made of a user's input (JOB), which must be refused in words before wire_size aborts. */
-int wire_check(struct wire_encoder *encoder, const struct wire_message *message,
+int wire_check(struct wire_encoder *encoder,
+               const struct wire_message *message,
                struct err_text *ret_error);
 
 /* Decode a header frame. Returns 0, or ERR_PROTOCOL with the reason. A HELLO with another magic
  * is refused; one with another protocol major decodes, so that the coordinator can answer with a
  * REJECT that says which versions met. */
-int wire_decode(struct wire_decoder *decoder, const void *bytes, size_t len,
-                struct err_text *ret_error, struct wire_message *ret_message);
+int wire_decode(struct wire_decoder *decoder,
+                const void *bytes,
+                size_t len,
+                struct err_text *ret_error,
+                struct wire_message *ret_message);
 
 /* Size in bytes of the header frame for `message` (which wire_check would pass, or it aborts);
  * wire_write then writes exactly so many bytes for that same message, whose texts and arrays

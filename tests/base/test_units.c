@@ -226,6 +226,16 @@ static void test_units_writes_counts(void **state)
     }
 }
 
+static void test_units_writes_exact_counts(void **state)
+{
+    (void)state;
+    char text[UNITS_TEXT_SIZE];
+    assert_string_equal(units_format_exact(0, text), "0");
+    assert_string_equal(units_format_exact(999, text), "999");
+    assert_string_equal(units_format_exact(999999, text), "999,999");
+    assert_string_equal(units_format_exact(UINT64_MAX, text), "18,446,744,073,709,551,615");
+}
+
 static void test_units_writes_bytes(void **state)
 {
     (void)state;
@@ -262,6 +272,7 @@ int main(void)
         cmocka_unit_test(test_units_writes_seconds),
         cmocka_unit_test(test_units_writes_no_number_as_question_mark),
         cmocka_unit_test(test_units_writes_counts),
+        cmocka_unit_test(test_units_writes_exact_counts),
         cmocka_unit_test(test_units_writes_bytes),
     };
     return cmocka_run_group_tests_name("units", tests, NULL, NULL);

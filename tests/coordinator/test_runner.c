@@ -31,6 +31,8 @@ struct rig {
     int dropped;
     int ended;
     int fd;
+    struct worker_id lose_at_flush; /* once, and at `lose_at_us`; 0: nobody */
+    uint64_t lose_at_us;
 };
 
 static void queue(void *arg, struct worker_id worker, const struct chunk *chunk)
@@ -57,6 +59,11 @@ static void flush(void *arg)
 {
     struct rig *rig = arg;
     rig->flushes++;
+    struct worker_id lost = rig->lose_at_flush;
+    rig->lose_at_flush.value = 0;
+    if (lost.value != 0) {
+        runner_worker_event(rig->runner, rig->lose_at_us, lost, SCHED_WORKER_LOST);
+    }
 }
 
 static void drop(void *arg, struct worker_id worker)
@@ -130,7 +137,7 @@ static void answer_next(struct rig *rig, uint64_t now_us)
     result.tally.checksum = chunk->first;
     struct worker_id worker = rig->sent[rig->answered].worker;
     rig->answered++;
-    runner_results(rig->runner, now_us, worker, &result, 1, 1);
+    assert_int_equal(runner_results(rig->runner, now_us, worker, &result, 1, 1), 0);
 }
 
 static void answer_all(struct rig *rig, uint64_t now_us)
@@ -207,7 +214,7 @@ static void test_failures_with_smallest_indices_are_kept(void **state)
         result.tally.failed = 1;
         result.error = text;
         result.error_len = (uint32_t)strlen(text);
-        runner_results(rig->runner, 1, ONE, &result, 1, 0);
+        assert_int_equal(runner_results(rig->runner, 1, ONE, &result, 1, 0), 0);
     }
     const struct runner_failure *failures = NULL;
     struct sample sample;
@@ -269,6 +276,48 @@ static void test_silent_worker_is_dropped_and_its_chunks_go_elsewhere(void **sta
     close_rig(rig);
 }
 
+/* As when a message about several chunks is worked through, and what the first one leads to cannot be
+ * sent to another worker. */
+static void test_worker_lost_by_a_flush_does_not_turn_back_the_time(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(range(1, 6), 1, 0);
+    runner_join(rig->runner, 0, ONE, 2, 2);
+    runner_join(rig->runner, 0, TWO, 2, 2);
+    runner_begin(rig->runner, 0);
+    assert_int_equal(rig->sent_count, 4);
+    rig->lose_at_flush = TWO;
+    rig->lose_at_us = 70;
+    runner_returned(rig->runner, 50, ONE, rig->sent[0].chunk.id);
+    runner_returned(rig->runner, 50, ONE, rig->sent[1].chunk.id);
+
+    struct sched_stats stats;
+    runner_stats(rig->runner, &stats);
+    assert_int_equal(stats.workers_lost, 1);
+    assert_int_equal(runner_outcome(rig->runner), RUNNER_RUNNING);
+    close_rig(rig);
+}
+
+/* Nobody else would ever finish that chunk: its worker lives, and its lease is renewed. */
+static void test_result_that_does_not_add_up_is_refused_and_its_chunk_can_go_elsewhere(void **state)
+{
+    (void)state;
+    struct rig *rig = open_rig(range(1, 2), 2, 0);
+    runner_join(rig->runner, 0, ONE, 1, 1);
+    runner_begin(rig->runner, 0);
+    struct chunk_result result = {.id = rig->sent[0].chunk.id, .attempt = 1};
+    result.tally.ok = 3;
+    assert_int_equal(runner_results(rig->runner, 1, ONE, &result, 1, 1), ERR_INVALID);
+    assert_int_equal(runner_outcome(rig->runner), RUNNER_RUNNING);
+
+    runner_worker_event(rig->runner, 2, ONE, SCHED_WORKER_LOST);
+    runner_join(rig->runner, 3, TWO, 1, 1);
+    rig->answered = 1;
+    answer_all(rig, 4);
+    assert_int_equal(runner_outcome(rig->runner), RUNNER_DONE);
+    close_rig(rig);
+}
+
 static void test_file_is_read_as_it_is_wanted(void **state)
 {
     (void)state;
@@ -304,6 +353,9 @@ int main(void)
         cmocka_unit_test(test_cancel_ends_at_once_and_tells_what_is_missing),
         cmocka_unit_test(test_run_without_workers_stalls_when_none_can_come),
         cmocka_unit_test(test_silent_worker_is_dropped_and_its_chunks_go_elsewhere),
+        cmocka_unit_test(test_worker_lost_by_a_flush_does_not_turn_back_the_time),
+        cmocka_unit_test(
+            test_result_that_does_not_add_up_is_refused_and_its_chunk_can_go_elsewhere),
         cmocka_unit_test(test_file_is_read_as_it_is_wanted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

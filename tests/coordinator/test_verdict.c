@@ -164,6 +164,21 @@ static void test_verdict_summarises_a_cell(void **state)
     assert_close(summaries[LOCAL_SERIAL].speedup, 1);
 }
 
+static void test_verdict_speedup_is_the_ratio_of_the_medians_beside_it(void **state)
+{
+    struct fixture *fixture = *state;
+    /* The rounds' own ratios are 0.67, 0.89 and 10.7: their median calls a cell slower whose median is the smaller. */
+    const double serial[FIXTURE_ROUNDS] = {2, 4, 8};
+    const double threads[FIXTURE_ROUNDS] = {4, 6, 1};
+    for (size_t k = 0; k < FIXTURE_ROUNDS; k++) {
+        fixture->samples[LOCAL_SERIAL][k].wall_s = serial[k];
+        fixture->samples[LOCAL_THREADS][k].wall_s = threads[k] * 0.75;
+    }
+    judge(fixture);
+    assert_close(summaries[LOCAL_THREADS].median_s, 3);
+    assert_close(summaries[LOCAL_THREADS].speedup, 4.0 / 3);
+}
+
 static void test_verdict_adds_up_what_went_wrong(void **state)
 {
     struct fixture *fixture = *state;
@@ -239,6 +254,15 @@ static void test_verdict_measures_bound_on_other_cell_without_serial(void **stat
     assert_ptr_equal(verdict.bound_cell, &fixture->cells[LOCAL_THREADS]);
     assert_string_equal(verdict.bound, "cpu");
     assert_close(verdict.cpu_per_wall, 4.05 / 4.4);
+}
+
+static void test_verdict_does_not_guess_the_bound_of_what_is_over_too_soon(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_set_wall(fixture, LOCAL_SERIAL, 0.0004);
+    judge(fixture);
+    assert_string_equal(verdict.bound, "unknown");
+    assert_null(verdict.bound_cell);
 }
 
 /* ---- words ---- */
@@ -372,6 +396,17 @@ static void test_verdict_with_distributed_cells_only(void **state)
     assert_contains(verdict.text, "With 2 workers async is fastest: 0.106 s.");
 }
 
+static void test_verdict_of_one_cell_names_no_winner(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->comparison.cell_count = 1;
+    judge(fixture);
+    assert_string_equal(verdict.text, "Locally serial took 6.43 s.");
+    fixture->comparison.cells += FAR_ASYNC;
+    judge(fixture);
+    assert_contains(verdict.text, "With 2 workers async took 0.106 s.");
+}
+
 static void test_verdict_without_cells(void **state)
 {
     struct fixture *fixture = *state;
@@ -394,6 +429,7 @@ int main(void)
         IO(test_verdict_gives_no_time_to_incomplete_or_troubled_cells),
         IO(test_verdict_without_any_answer),
         IO(test_verdict_summarises_a_cell),
+        IO(test_verdict_speedup_is_the_ratio_of_the_medians_beside_it),
         IO(test_verdict_adds_up_what_went_wrong),
         IO(test_verdict_has_no_speedup_without_serial),
         CPU(test_verdict_takes_one_at_a_time_for_cooperative_async),
@@ -402,6 +438,7 @@ int main(void)
         CPU(test_verdict_measures_cpu_bound),
         IO(test_verdict_measures_mixed),
         CPU(test_verdict_measures_bound_on_other_cell_without_serial),
+        CPU(test_verdict_does_not_guess_the_bound_of_what_is_over_too_soon),
         IO(test_verdict_says_who_won_and_by_how_much),
         IO(test_verdict_says_no_measurable_difference_under_three_percent),
         IO(test_verdict_says_what_distribution_brought),
@@ -415,6 +452,7 @@ int main(void)
         CPU(test_verdict_says_when_serial_is_as_good_as_any),
         IO(test_verdict_says_that_one_round_shows_no_noise),
         IO(test_verdict_with_distributed_cells_only),
+        IO(test_verdict_of_one_cell_names_no_winner),
         IO(test_verdict_without_cells),
     };
     return cmocka_run_group_tests_name("verdict", tests, NULL, NULL);

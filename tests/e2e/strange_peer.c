@@ -4,6 +4,7 @@
  *   strange_peer garbage ENDPOINT N  N messages of random bytes, frames and sizes; prints how many were refused
  *   strange_peer oversized ENDPOINT N  N messages beyond every limit
  *   strange_peer liar ENDPOINT       registers, takes chunks, and sends results that nobody asked it for
+ *   strange_peer miscounter ENDPOINT registers, takes chunks, and says of one that it had more items
  *
  * Exits with 0 when the coordinator answered as it should, otherwise with 1 and a line on standard error. It calls libzmq
  * itself, as only common/io/zsock.c does otherwise: that one refuses to send what this must send. */
@@ -236,7 +237,8 @@ static void send_lies(struct strange *strange, const struct wire_message *given,
     send_message(strange, &message);
 }
 
-static void be_a_liar(struct strange *strange)
+/* Register, get ready for the job, and wait for the first chunks. */
+static struct wire_message take_chunks(struct strange *strange)
 {
     const struct wire_text workload = wire_text("sleep");
     struct wire_message hello = make_hello(WIRE_PROTOCOL_MAJOR, &workload);
@@ -248,6 +250,35 @@ static void be_a_liar(struct strange *strange)
     send_message(strange, &ready);
     struct wire_message chunks;
     wait_for(strange, WIRE_CHUNKS, &chunks);
+    return chunks;
+}
+
+static void be_a_miscounter(struct strange *strange)
+{
+    struct wire_message chunks = take_chunks(strange);
+    uint64_t id = chunks.as.chunks.id[0];
+    uint64_t ok = chunks.as.chunks.items[0] + 1;
+    uint64_t checksum = 0;
+    uint64_t run_us = 1;
+    uint32_t attempt = chunks.as.chunks.attempt[0];
+    struct wire_message message = {
+        .type = WIRE_RESULTS, .session = chunks.session, .job = chunks.job};
+    message.as.results = (struct wire_results){
+        .seq = 1,
+        .count = 1,
+        .id = &id,
+        .attempt = &attempt,
+        .ok = &ok,
+        .checksum = &checksum,
+        .run_us = &run_us,
+    };
+    send_message(strange, &message);
+    expect_reject(strange, WIRE_REASON_MALFORMED);
+}
+
+static void be_a_liar(struct strange *strange)
+{
+    struct wire_message chunks = take_chunks(strange);
     struct wire_message given = {.session = chunks.session, .job = chunks.job};
     send_lies(strange, &given, 1);
     given.job++; /* a job that does not exist */
@@ -262,7 +293,7 @@ int main(int argc, char **argv)
     struct strange strange;
     uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     if (argc < 3) {
-        give_up("version | garbage | oversized | liar, ENDPOINT, and a count");
+        give_up("version | garbage | oversized | liar | miscounter, ENDPOINT, and a count");
     }
     open_socket(&strange, argv[2]);
     if (strcmp(argv[1], "version") == 0) {
@@ -273,8 +304,10 @@ int main(int argc, char **argv)
         send_oversized(&strange, count);
     } else if (strcmp(argv[1], "liar") == 0) {
         be_a_liar(&strange);
+    } else if (strcmp(argv[1], "miscounter") == 0) {
+        be_a_miscounter(&strange);
     } else {
-        give_up("'%s' is not one of version, garbage, oversized, liar", argv[1]);
+        give_up("'%s' is not one of version, garbage, oversized, liar, miscounter", argv[1]);
     }
     close_socket(&strange);
     return EXIT_SUCCESS;

@@ -131,6 +131,13 @@ class Workers(Faults):
         self.assertEqual((sample["workers_lost"], sample["duplicates"]), (0, 0))
         self.assertRegex(result.err, r"worker local-\d exited with status 0")
 
+    def test_worker_that_leaves_may_finish_an_item_that_takes_longer_than_its_lease(self):
+        program = self.start_run(2, "--workers", "2", "--strategy", "serial", seconds="7")
+        self.terminal.stream.wait_for("0/2", 10)
+        os.kill(self.workers_of(program, 2)[0], signal.SIGTERM)
+        sample = self.assert_whole(program.finish(20), 2)
+        self.assertEqual((sample["workers_lost"], sample["retried"], sample["duplicates"]), (0, 0, 0))
+
     def test_worker_that_is_told_to_leave_twice_leaves_at_once(self):
         with Listener(silent=True) as listener:
             coordinator, at = self.listen("run", "download", "--param", "url=" + listener.url + "/x",

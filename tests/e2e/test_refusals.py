@@ -87,6 +87,7 @@ class Refusals(EndToEndTest):
         self.refuse("run", "noop", "--threads", "--quiet", parts=["--threads", "'--quiet'"])
         self.refuse("run", "noop", "--quiet=yes", parts=["--quiet", "'yes'"])
         self.refuse("run", "noop", "--threads", "2", "--threads", "3", parts=["twice", "'2'", "'3'"])
+        self.refuse("run", "noop", "--range", "1:2", "--range", "1:3", parts=["twice", "'1:2'", "'1:3'"])
 
     def test_flags_that_contradict_each_other_are_refused(self):
         self.refuse("run", "noop", "--local", "--workers", "2", parts=["--local", "--workers 2"])
@@ -95,6 +96,25 @@ class Refusals(EndToEndTest):
         self.refuse("run", "noop", "--null", parts=["--null", "--items"])
         self.refuse("run", "noop", "--range", "1:2", "--items", "x", parts=["'1:2'", "'x'"])
         self.refuse("run", "noop", "sleep", parts=["'sleep'"])
+
+    def test_refusal_names_the_flag_once_and_help_at_most_once(self):
+        for arguments in (("--chunk", "0"), ("--strategy", "thread"), ("--csv", "x"), ("--rnage", "1:2")):
+            line = self.quartet("run", "noop", *arguments, seconds=10).error_line()
+            self.assertLessEqual(line.count(arguments[0]), 1, line)
+            self.assertLessEqual(line.count("--help"), 1, line)
+
+    def test_two_reports_into_one_place_are_refused(self):
+        path = self.path("report")
+        for first, second, place in (("--json", "--csv", path), ("--csv", "--markdown", path),
+                                     ("--json", "--markdown", "-")):
+            self.refuse("compare", "noop", first, place, second, place, parts=[first, second, "'%s'" % place])
+
+    def test_what_is_no_endpoint_is_not_taken_for_a_remote_one(self):
+        for text in ("foo", "127.0.0.1:5555", "tcp://127.0.0.1", "tcp://:5", "udp://127.0.0.1:5"):
+            self.refuse("run", "noop", "--listen", text, parts=["'%s'" % text, "not an endpoint"])
+            result = self.start([WORKER, "--connect", text]).finish(10)
+            self.assert_refused(result, "'%s'" % text, "not an endpoint")
+        self.refuse("run", "noop", "--listen", "tcp://localhost:*", parts=["tcp://localhost:*", "in numbers"])
 
     # --- items ---
 

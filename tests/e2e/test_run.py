@@ -1,5 +1,8 @@
 """quartet run: where items come from, every strategy, in this process and across workers."""
 
+import os
+import threading
+
 import procfs
 from harness import (EXIT_ITEMS_FAILED, EXIT_OK, EXIT_USAGE, SANITIZED, STRATEGIES, EndToEndTest,
                      Program, main, only_sample)
@@ -29,6 +32,10 @@ class Strategies(EndToEndTest):
         self.assertIn("1,000 succeeded, 0 failed", result.out)
         self.assertRegex(result.out, r"checksum %016x" % (1000 * 1001 * 2001 // 6))
 
+    def test_summary_counts_every_item_however_many(self):
+        result = self.quartet("run", "noop", "--range", "1:1234567")
+        self.assertIn("1,234,567 succeeded, 0 failed", result.out)
+
     def test_chunks_of_a_given_size_are_counted(self):
         for placement in ((), ("--workers", "2")):
             report = self.report("run", "noop", "--range", "1:1000", "--chunk", "7", *placement)
@@ -53,6 +60,15 @@ class Items(EndToEndTest):
     def test_items_come_from_standard_input(self):
         for placement in ((), ("--workers", "2")):
             self.assertEqual(self.count("--items", "-", *placement, stdin=b"a\nb\nc\n"), 3)
+
+    def test_items_come_from_a_pipe_with_a_name_which_can_be_read_only_once(self):
+        pipe = self.path("pipe")
+        os.mkfifo(pipe)
+        for placement in ((), ("--workers", "2")):
+            writer = threading.Thread(target=self.write_file, args=("pipe", b"a\nb\nc\n"))
+            writer.start()
+            self.assertEqual(self.count("--items", pipe, *placement), 3)
+            writer.join()
 
     def test_items_separated_by_nul_may_hold_newlines(self):
         path = self.write_file("items", b"one\nstill one\0two\0")

@@ -74,6 +74,16 @@ class StrangePeer(EndToEndTest):
         self.assert_status(liar.finish(40), 0)
         self.assert_unharmed()
 
+    def test_chunk_of_a_worker_that_miscounts_it_runs_elsewhere(self):
+        self.start_run(workers=2)
+        miscounter = self.start_strange_peer("miscounter")
+        self.start_honest_worker()
+        result = miscounter.finish(40)
+        self.assert_status(result, 0)
+        self.assertIn("do not add up", result.out)
+        self.coordinator.err.wait_for("lost worker strange@elsewhere: .*do not add up", 5)
+        self.assert_unharmed()
+
 
 if __name__ == "__main__":
     main()

@@ -72,6 +72,7 @@ static const struct cli_option options[] = {
      .value = "NAME=VALUE",
      .target = &targets,
      .call = add_param,
+     .repeatable = true,
      .help = "A parameter of the workload; may be repeated."},
     {.name = "quiet", .kind = CLI_FLAG, .target = &targets.quiet, .help = "Say nothing."},
     {.name = "a-name-that-is-far-too-long",

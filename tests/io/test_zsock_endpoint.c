@@ -57,10 +57,33 @@ static void test_zsock_endpoint_is_local_by_address_only(void **state)
     }
 }
 
+static void test_zsock_endpoint_has_form_or_not(void **state)
+{
+    (void)state;
+    static const char *const sound[] = {
+        "ipc://x", "inproc://x", "tcp://*:*", "tcp://[::1]:5", "tcp://host.example:5555"};
+    static const char *const broken[] = {"",
+                                         "foo",
+                                         "127.0.0.1:5",
+                                         "tcp://",
+                                         "tcp://:5",
+                                         "tcp://127.0.0.1",
+                                         "tcp://h:",
+                                         "udp://h:5",
+                                         "ipc://"};
+    for (size_t i = 0; i < sizeof(sound) / sizeof(sound[0]); i++) {
+        assert_true(zsock_endpoint_has_form(sound[i]));
+    }
+    for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+        assert_false(zsock_endpoint_has_form(broken[i]));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zsock_endpoint_is_local_by_address_only),
+        cmocka_unit_test(test_zsock_endpoint_has_form_or_not),
     };
     return cmocka_run_group_tests_name("zsock_endpoint", tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
-/* Strategy async: one libuv loop on one thread, many items in flight through the workload's asynchronous form. A slot is one chunk
- * whose items are in flight one after the other; nothing blocks. Workloads without an asynchronous form: see
- * cooperative.c. */
+/* Strategy async: one libuv loop on one thread, many items in flight through the workload's
+ * asynchronous form. A slot is one chunk whose items are in flight one after the other; nothing
+ * blocks. Workloads without an asynchronous form: see cooperative.c. */
 #include "common/base/check.h"
 #include "worker/engine/chunk_run.h"
 #include "worker/engine/clock.h"
@@ -104,7 +104,8 @@ static void trade(struct async *self)
         size_t max = self->idle_count < TRADE_MAX ? self->idle_count : TRADE_MAX;
         size_t count = exchange_trade(exchange, self->finished, self->finished_count, chunks, max);
         self->finished_count = 0;
-        /* With no slot free there is no need to be told of chunks: the next slot that ends looks. */
+        /* With no slot free there is no need to be told of chunks: the next slot that ends
+         * looks. */
         self->look = count == TRADE_MAX ||
                      (count < max && self->idle_count > 0 && !exchange_arm(exchange));
         for (size_t i = 0; i < count; i++) {

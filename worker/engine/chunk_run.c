@@ -109,7 +109,8 @@ static void step_item(struct chunk_run *run)
     if (run->record != NULL) {
         note(run, 1);
     }
-    /* The error's bytes are left as they are: clearing 240 bytes would cost more than a small item. */
+    /* The error's bytes are left as they are: clearing 240 bytes would cost more than a small
+     * item. */
     outcome.ok = false;
     outcome.checksum = 0;
     outcome.bytes = 0;

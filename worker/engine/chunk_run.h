@@ -1,7 +1,8 @@
-/* One chunk being run on one slot: its items in order, what they came to so far, and how to go on.
+/* One chunk being run on one slot: its items in order, what they came to so far, and how to go
+ * on.
  *
- * Used by every strategy: whole (a thread, an executor), in slices (cooperatively on a loop), or item by item from outside
- * (asynchronously). Knows nothing of queues. */
+ * Used by every strategy: whole (a thread, an executor), in slices (cooperatively on a loop), or
+ * item by item from outside (asynchronously). Knows nothing of queues. */
 #ifndef QUARTET_WORKER_ENGINE_CHUNK_RUN_H
 #define QUARTET_WORKER_ENGINE_CHUNK_RUN_H
 
@@ -13,8 +14,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What is to be run. `skip` items were done before (by an executor that crashed) and are not counted again; the items before
- * `careful` are run one by one even if there is a batch form, because one of them crashes. */
+/* What is to be run. `skip` items were done before (by an executor that crashed) and are not
+ * counted again; the items before `careful` are run one by one even if there is a batch form,
+ * because one of them crashes. */
 struct chunk_input {
     uint64_t first;
     uint64_t count;
@@ -42,15 +44,16 @@ struct chunk_run {
     char *error; /* CHUNK_ERROR_SIZE bytes, the text of the first failure */
 };
 
-/* Begin a chunk. Items that cannot be run (a malformed payload, a kind that the workload does not take) are counted as failed at
- * once. workload, slot, record, seq and error are set already. */
+/* Begin a chunk. Items that cannot be run (a malformed payload, a kind that the workload does
+ * not take) are counted as failed at once. workload, slot, record, seq and error are set
+ * already. */
 void chunk_run_begin(struct chunk_run *run, const struct chunk_input *input, uint64_t now_ns);
 
 /* Is every item done? */
 bool chunk_run_done(const struct chunk_run *run);
 
-/* Run items until all are done, or `host` says cancelled, or it is later than `deadline_ns` (UINT64_MAX: the clock is not
- * looked at). */
+/* Run items until all are done, or `host` says cancelled, or it is later than `deadline_ns`
+ * (UINT64_MAX: the clock is not looked at). */
 void chunk_run_step(struct chunk_run *run, const struct workload_host *host, uint64_t deadline_ns);
 
 /* For items run from outside: the next item, then what it came to. Only while not done. */

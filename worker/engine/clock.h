@@ -1,4 +1,5 @@
-/* The engine's clock: monotonic nanoseconds, the same in every process of the machine. Reading it costs no system call. */
+/* The engine's clock: monotonic nanoseconds, the same in every process of the machine. Reading
+ * it costs no system call. */
 #ifndef QUARTET_WORKER_ENGINE_CLOCK_H
 #define QUARTET_WORKER_ENGINE_CLOCK_H
 

@@ -1,5 +1,6 @@
-/* Strategy async for workloads that have no asynchronous form: one loop, on which items block, in slices of about 2 ms. As a coroutine
- * that never awaits would: one chunk runs at a time, however many slots were asked for. */
+/* Strategy async for workloads that have no asynchronous form: one loop, on which items block,
+ * in slices of about 2 ms. As a coroutine that never awaits would: one chunk runs at a time,
+ * however many slots were asked for. */
 #include "common/base/check.h"
 #include "worker/engine/clock.h"
 #include "worker/engine/loop.h"

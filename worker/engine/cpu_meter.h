@@ -1,5 +1,5 @@
-/* CPU time of one thread, readable by any other thread while it runs and after it has ended. The thread itself pays nothing for
- * it: whoever wants to know makes the system call. */
+/* CPU time of one thread, readable by any other thread while it runs and after it has ended. The
+ * thread itself pays nothing for it: whoever wants to know makes the system call. */
 #ifndef QUARTET_WORKER_ENGINE_CPU_METER_H
 #define QUARTET_WORKER_ENGINE_CPU_METER_H
 

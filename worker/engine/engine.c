@@ -1,4 +1,5 @@
-/* The engine: state, start and stop. Chunks and results are the exchange's business, running them the strategy's. */
+/* The engine: state, start and stop. Chunks and results are the exchange's business, running
+ * them the strategy's. */
 #include "worker/engine/engine.h"
 
 #include "common/base/check.h"
@@ -81,7 +82,8 @@ struct chunk_input engine_core_input(const struct engine_core *core, const struc
         size_t len = blob_len(chunk->payload);
         bool within = chunk->payload_offset <= len &&
                       chunk->payload_len <= len - chunk->payload_offset;
-        /* A slice that is not in the blob becomes an empty one, which is no payload of any chunk. */
+        /* A slice that is not in the blob becomes an empty one, which is no payload of any
+         * chunk. */
         input.payload = (const char *)blob_bytes(chunk->payload) +
                         (within ? chunk->payload_offset : 0);
         input.payload_len = within ? chunk->payload_len : 0;

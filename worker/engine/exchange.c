@@ -48,7 +48,8 @@ static struct chunk_result *result_at(const struct exchange *exchange, size_t po
     return &exchange->results[position & (exchange->result_capacity - 1)];
 }
 
-/* Under the lock: what the slot has not begun goes back to the front of the queue. Returns how many chunks. */
+/* Under the lock: what the slot has not begun goes back to the front of the queue. Returns how
+ * many chunks. */
 static uint32_t reclaim(struct exchange *exchange, struct share *share)
 {
     struct slot_range before = share_range(share);
@@ -265,7 +266,8 @@ static void learn(struct exchange *exchange, double chunk_ns)
     }
 }
 
-/* Under the lock: results that the share's slot has published go to the owner. True when it is to be woken. */
+/* Under the lock: results that the share's slot has published go to the owner. True when it is
+ * to be woken. */
 static bool collect(struct exchange *exchange, struct share *share, uint64_t now_ns)
 {
     uint32_t ready = share_ready(share);
@@ -284,8 +286,9 @@ static bool collect(struct exchange *exchange, struct share *share, uint64_t now
     return tell;
 }
 
-/* How many chunks to give to a share now. Few for a short queue, so that slots finish together (a fixed part of a slot's part of the
- * rest: guided self-scheduling, Polychronopoulos and Kuck 1987); one at a time as long as nothing is known. */
+/* How many chunks to give to a share now. Few for a short queue, so that slots finish together
+ * (a fixed part of a slot's part of the rest: guided self-scheduling, Polychronopoulos and Kuck
+ * 1987); one at a time as long as nothing is known. */
 static uint32_t ration(const struct exchange *exchange, const struct share *share)
 {
     uint32_t outstanding = share_outstanding(share);
@@ -431,7 +434,8 @@ bool exchange_recover(struct exchange *exchange,
     if (begun) {
         *ret_seq = share->expected;
         *ret_begun = *share_chunk(share, share->expected);
-        /* More than one begun at once is the work of a process that went wild: the others are run again. */
+        /* More than one begun at once is the work of a process that went wild: the others are
+         * run again. */
         for (uint32_t seq = stop; seq != share->expected + 1; seq--) {
             chunk_ring_push_front(&exchange->queue, share_chunk(share, seq - 1));
         }

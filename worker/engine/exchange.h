@@ -1,11 +1,14 @@
-/* The exchange: where the engine's owner and its slots hand over to each other, chunks one way and results the other.
+/* The exchange: where the engine's owner and its slots hand over to each other, chunks one way
+ * and results the other.
  *
- * One lock. A slot's turn at it gives back all its results and takes its next share of chunks; the owner's turn takes all results that are
- * there. Whoever hands over wakes at most one: a slot that finds more than it takes wakes the next one, the owner is woken when
- * it was not told since it last looked.
+ * One lock. A slot's turn at it gives back all its results and takes its next share of chunks;
+ * the owner's turn takes all results that are there. Whoever hands over wakes at most one: a
+ * slot that finds more than it takes wakes the next one, the owner is woken when it was not told
+ * since it last looked.
  *
- * A slot takes several chunks at once when the queue is long and recent chunks were short. When that bet is lost (a chunk takes long
- * after all) exchange_rescue gives the finished results to the owner and the chunks that wait behind it back to the queue. */
+ * A slot takes several chunks at once when the queue is long and recent chunks were short. When
+ * that bet is lost (a chunk takes long after all) exchange_rescue gives the finished results to
+ * the owner and the chunks that wait behind it back to the queue. */
 #ifndef QUARTET_WORKER_ENGINE_EXCHANGE_H
 #define QUARTET_WORKER_ENGINE_EXCHANGE_H
 
@@ -27,7 +30,8 @@ struct exchange {
     uint32_t slots;
     bool closed;
 
-    /* Slots that wait for chunks, and whether one of them is being woken: a second one would find nothing. */
+    /* Slots that wait for chunks, and whether one of them is being woken: a second one would
+     * find nothing. */
     pthread_cond_t filled;
     void (*notify)(
         void *arg); /* wakes a slot that sleeps in a loop instead; NULL: wait on `filled` */
@@ -56,7 +60,8 @@ int exchange_init(struct exchange *exchange,
                   void (*wake)(void *arg),
                   void *wake_arg);
 
-/* Drops whatever chunks and results are left. No slot may use it any more, and exchange_drop_shares was called. */
+/* Drops whatever chunks and results are left. No slot may use it any more, and
+ * exchange_drop_shares was called. */
 void exchange_deinit(struct exchange *exchange);
 
 /* Before any slot runs: wake them through notify(arg), from any thread, not through `filled`. */
@@ -76,52 +81,57 @@ bool exchange_is_closed(struct exchange *exchange);
 /* Make a share known. Before its slot's first turn. */
 void exchange_add_share(struct exchange *exchange, struct share *share);
 
-/* Forget all shares, once their slots have ended: chunks not begun go back to the queue, the others' payloads are given back. */
+/* Forget all shares, once their slots have ended: chunks not begun go back to the queue, the
+ * others' payloads are given back. */
 void exchange_drop_shares(struct exchange *exchange);
 
 enum exchange_wait { EXCHANGE_WAIT, EXCHANGE_NO_WAIT };
 
-/* A slot's turn: hand over its results, then take chunks as the share's policy allows. With EXCHANGE_WAIT sleeps until there
- * is one. Returns how many were given; 0: closed, or with EXCHANGE_NO_WAIT none for this slot. `now_ns` is about now. */
+/* A slot's turn: hand over its results, then take chunks as the share's policy allows. With
+ * EXCHANGE_WAIT sleeps until there is one. Returns how many were given; 0: closed, or with
+ * EXCHANGE_NO_WAIT none for this slot. `now_ns` is about now. */
 uint32_t exchange_turn(struct exchange *exchange,
                        struct share *share,
                        enum exchange_wait wait,
                        uint64_t now_ns);
 
-/* For slots in a loop: true when there is nothing to be had, and the next chunk will call `notify`; false: take a
- * turn. */
+/* For slots in a loop: true when there is nothing to be had, and the next chunk will call
+ * `notify`; false: take a turn. */
 bool exchange_arm(struct exchange *exchange);
 
 /* Hand over a slot's results only. */
 void exchange_flush(struct exchange *exchange, struct share *share, uint64_t now_ns);
 
-/* A turn for slots that run chunks without a share: hand over `done_count` results, take up to `max` chunks. */
+/* A turn for slots that run chunks without a share: hand over `done_count` results, take up to
+ * `max` chunks. */
 size_t exchange_trade(struct exchange *exchange,
                       const struct chunk_result *done,
                       size_t done_count,
                       struct chunk *ret_chunks,
                       size_t max);
 
-/* The process behind `share` has ended: hand over what it has finished and take what it has not begun back to the front of the queue.
- * True when it was in the middle of a chunk; that one, which had `*ret_seq`, is then the caller's. The record is left as it is;
- * reset it to share->issued before the next process uses it. */
+/* The process behind `share` has ended: hand over what it has finished and take what it has not
+ * begun back to the front of the queue. True when it was in the middle of a chunk; that one,
+ * which had `*ret_seq`, is then the caller's. The record is left as it is; reset it to
+ * share->issued before the next process uses it. */
 bool exchange_recover(struct exchange *exchange,
                       struct share *share,
                       struct chunk *ret_begun,
                       uint32_t *ret_seq);
 
-/* Give one certain chunk to an idle slot, as begun: it will not be revoked. `carry` is added to its result, and kept by the caller
- * until then. */
+/* Give one certain chunk to an idle slot, as begun: it will not be revoked. `carry` is added to
+ * its result, and kept by the caller until then. */
 void exchange_give(struct exchange *exchange,
                    struct share *share,
                    const struct chunk *chunk,
                    struct carry *carry);
 
-/* Rescue results and chunks from behind chunks that take longer than expected. Every EXCHANGE_TICK_MS, while any share has more than
- * one chunk outstanding. */
+/* Rescue results and chunks from behind chunks that take longer than expected. Every
+ * EXCHANGE_TICK_MS, while any share has more than one chunk outstanding. */
 void exchange_rescue(struct exchange *exchange);
 
-/* Does exchange_rescue when it is due, until closed; sleeps meanwhile, for ever when there is nothing to look after. */
+/* Does exchange_rescue when it is due, until closed; sleeps meanwhile, for ever when there is
+ * nothing to look after. */
 void exchange_oversee(struct exchange *exchange);
 
 #endif

@@ -1,4 +1,5 @@
-/* A process that runs chunks; see executor.h. Single-threaded and blocking: it sleeps in recv when it has nothing to do. */
+/* A process that runs chunks; see executor.h. Single-threaded and blocking: it sleeps in recv
+ * when it has nothing to do. */
 #include "worker/engine/executor.h"
 
 #include "worker/engine/chunk_run.h"
@@ -12,7 +13,8 @@
 
 enum { REPORT_NS = 200 * NS_PER_US };
 
-/* Reads whole messages out of packets. The bytes of one message stay where they are until the next one is asked for. */
+/* Reads whole messages out of packets. The bytes of one message stay where they are until the
+ * next one is asked for. */
 struct inbox {
     int fd;
     char *bytes;
@@ -78,7 +80,8 @@ static void make_room(struct inbox *inbox, size_t size)
     inbox->end = left;
 }
 
-/* The next `size` bytes, which stay valid until inbox_skip. Ends the process at the end of the connection. */
+/* The next `size` bytes, which stay valid until inbox_skip. Ends the process at the end of the
+ * connection. */
 static const char *inbox_peek(struct inbox *inbox, size_t size)
 {
     make_room(inbox, size);

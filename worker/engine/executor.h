@@ -4,8 +4,8 @@
 
 #include "worker/engine/slot_record.h"
 
-/* Run the job and the chunks that come over `fd`, note progress and results in `record`. Ends the process when the other end is
- * closed. Signals and descriptors are in order already. */
+/* Run the job and the chunks that come over `fd`, note progress and results in `record`. Ends
+ * the process when the other end is closed. Signals and descriptors are in order already. */
 _Noreturn void executor_main(int fd, struct slot_record *record);
 
 #endif

@@ -25,8 +25,9 @@ void executor_link_init(struct executor_link *link, struct engine_core *core)
 
 int executor_link_open(struct executor_link *link)
 {
-    /* Two batches: one being run, one waiting. Chunks of less than 10 ms are worth one in waiting even when the queue is short of
-     * batches: a round trip through the feeder is about 0.1 ms. */
+    /* Two batches: one being run, one waiting. Chunks of less than 10 ms are worth one in
+     * waiting even when the queue is short of batches: a round trip through the feeder is about
+     * 0.1 ms. */
     static const struct share_policy policy = {
         .chunks_max = SLOT_RING,
         .expected_ns = UINT64_C(400) * NS_PER_US,
@@ -234,7 +235,8 @@ static void describe_end(int status, char *ret_text, size_t size)
     }
 }
 
-/* What the process last noted of this chunk; with `block` 0 when it had not come to note anything, or has left nonsense. */
+/* What the process last noted of this chunk; with `block` 0 when it had not come to note
+ * anything, or has left nonsense. */
 static struct slot_progress progress_of(const struct executor_link *link, uint32_t seq)
 {
     struct slot_progress progress = slot_record_progress(link->share.record);
@@ -257,8 +259,9 @@ static void carry_error(struct carry *carry, uint64_t index, const char *error, 
     }
 }
 
-/* The process has ended in the middle of link->chunk: keep what it had done, and blame the item that it was at. In a block of
- * items run at once the culprit is not known; they are run again one by one, and then it is. */
+/* The process has ended in the middle of link->chunk: keep what it had done, and blame the item
+ * that it was at. In a block of items run at once the culprit is not known; they are run again
+ * one by one, and then it is. */
 static void account_for_crash(struct executor_link *link, uint32_t seq, const char *how)
 {
     struct carry *carry = &link->carry;

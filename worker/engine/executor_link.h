@@ -1,4 +1,5 @@
-/* One executor as its feeder sees it: connect, send chunks, read reports, and make good what a crash has cost.
+/* One executor as its feeder sees it: connect, send chunks, read reports, and make good what a
+ * crash has cost.
  *
  * Used by the feeder's thread only, but for executor_cpu_us. Never blocks, but for
  * executor_link_end. */
@@ -57,19 +58,22 @@ struct executor_link {
 /* `link` is all zeros. */
 void executor_link_init(struct executor_link *link, struct engine_core *core);
 
-/* Take a place and make the share known to the exchange. Returns 0 or ERR_BUSY, with the text in link->error. */
+/* Take a place and make the share known to the exchange. Returns 0 or ERR_BUSY, with the text in
+ * link->error. */
 int executor_link_open(struct executor_link *link);
 
 /* Give the place back. The process has ended, the share was dropped. */
 void executor_link_deinit(struct executor_link *link);
 
-/* Have a process forked and send it its job. Returns 0, ERR_IO, ERR_GONE or ERR_NOMEM, with the text in link->error. */
+/* Have a process forked and send it its job. Returns 0, ERR_IO, ERR_GONE or ERR_NOMEM, with the
+ * text in link->error. */
 int executor_link_start(struct executor_link *link);
 
 /* SIGKILL; its end will be reported. */
 void executor_link_kill(struct executor_link *link);
 
-/* Kill it and wait for its end, which the zygote tells within milliseconds. For the case that its descriptor cannot be watched. */
+/* Kill it and wait for its end, which the zygote tells within milliseconds. For the case that
+ * its descriptor cannot be watched. */
 void executor_link_end(struct executor_link *link);
 
 /* Are bytes waiting for room in the socket? */
@@ -78,14 +82,16 @@ bool executor_link_sending(const struct executor_link *link);
 /* Can it be given a chunk and has it none? */
 bool executor_link_idle(const struct executor_link *link);
 
-/* Hand over its results, give it its next chunks, and send them. ERR_NOMEM or ERR_GONE: kill it, its end will tell. */
+/* Hand over its results, give it its next chunks, and send them. ERR_NOMEM or ERR_GONE: kill it,
+ * its end will tell. */
 int executor_link_feed(struct executor_link *link, uint64_t now_ns);
 
 /* Send what is waiting. As executor_link_feed. */
 int executor_link_flush(struct executor_link *link);
 
-/* Read one report and act on it: READY changes the state; EXITED and NOT_FORKED make the link ABSENT with the descriptor closed,
- * all finished results handed over, and what was being run accounted for. False: nothing more to read. */
+/* Read one report and act on it: READY changes the state; EXITED and NOT_FORKED make the link
+ * ABSENT with the descriptor closed, all finished results handed over, and what was being run
+ * accounted for. False: nothing more to read. */
 bool executor_link_receive(struct executor_link *link);
 
 /* Give up on the rest of a chunk that nobody will resume: it is counted as failed. */

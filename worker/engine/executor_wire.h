@@ -1,5 +1,5 @@
-/* What goes over an executor's connection. Both ends are the same program image (the zygote is a fork), so that plain structs and
- * pointers to constant data travel as they are. */
+/* What goes over an executor's connection. Both ends are the same program image (the zygote is a
+ * fork), so that plain structs and pointers to constant data travel as they are. */
 #ifndef QUARTET_WORKER_ENGINE_EXECUTOR_WIRE_H
 #define QUARTET_WORKER_ENGINE_EXECUTOR_WIRE_H
 
@@ -11,19 +11,22 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* Messages to an executor are cut into packets of at most this size: the kernel refuses more than about 208 KiB. */
+/* Messages to an executor are cut into packets of at most this size: the kernel refuses more
+ * than about 208 KiB. */
 enum { EXECUTOR_PACKET_MAX = 64 * 1024 };
 
-/* To the executor, first: what to run. Then `param_bytes`: name NUL value NUL, for each parameter. */
+/* To the executor, first: what to run. Then `param_bytes`: name NUL value NUL, for each
+ * parameter. */
 struct executor_job {
     const struct workload_ops *workload;
     uint64_t range_first;
     uint64_t param_bytes;
 };
 
-/* To the executor, any number of times: `count` struct executor_chunk, then their payloads, `bytes` in all. Chunk i has the seq
- * `seq + i`; when one was revoked so are those behind it. A chunk of which a part was run before has been begun by the feeder already,
- * and is alone in its batch. */
+/* To the executor, any number of times: `count` struct executor_chunk, then their payloads,
+ * `bytes` in all. Chunk i has the seq `seq + i`; when one was revoked so are those behind it. A
+ * chunk of which a part was run before has been begun by the feeder already, and is alone in its
+ * batch. */
 struct executor_batch {
     uint64_t bytes;
     uint32_t seq;

@@ -122,7 +122,8 @@ static void *thread_main(void *arg)
     return NULL;
 }
 
-/* Starts as many threads as it can; returns how many, with the refusal in pool->rc and pool->error. */
+/* Starts as many threads as it can; returns how many, with the refusal in pool->rc and
+ * pool->error. */
 static uint32_t start_threads(struct pool *pool)
 {
     for (uint32_t i = 0; i < pool->count; i++) {

@@ -1,5 +1,5 @@
-/* A fixed pool of threads that run chunks, and an overseer of their shares: what serial, threads and the cooperative form of async
- * have in common. */
+/* A fixed pool of threads that run chunks, and an overseer of their shares: what serial, threads
+ * and the cooperative form of async have in common. */
 #ifndef QUARTET_WORKER_ENGINE_POOL_H
 #define QUARTET_WORKER_ENGINE_POOL_H
 

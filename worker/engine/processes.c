@@ -1,5 +1,5 @@
-/* Strategy processes: a fixed pool of processes, forked by the zygote, fed by one thread over sockets. A process that crashes costs
- * the item that it was at; another takes its place. */
+/* Strategy processes: a fixed pool of processes, forked by the zygote, fed by one thread over
+ * sockets. A process that crashes costs the item that it was at; another takes its place. */
 #include "common/base/check.h"
 #include "worker/engine/clock.h"
 #include "worker/engine/executor_link.h"
@@ -93,8 +93,9 @@ static uint32_t count_absent(const struct processes *self)
     return count;
 }
 
-/* A process has ended. Put another in its place, unless that has been in vain: then go on with fewer, as long as there are any. One
- * that could never start is a failure of the whole: the job is wrong, or the machine. */
+/* A process has ended. Put another in its place, unless that has been in vain: then go on with
+ * fewer, as long as there are any. One that could never start is a failure of the whole: the job
+ * is wrong, or the machine. */
 static void replace(struct processes *self, uint32_t index)
 {
     struct executor_link *link = &self->links[index];

@@ -1,4 +1,5 @@
-/* A growable ring of chunks that never allocates while it is used: room is made beforehand, where a refusal can be told. */
+/* A growable ring of chunks that never allocates while it is used: room is made beforehand,
+ * where a refusal can be told. */
 #ifndef QUARTET_WORKER_ENGINE_RING_H
 #define QUARTET_WORKER_ENGINE_RING_H
 

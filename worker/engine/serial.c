@@ -1,4 +1,5 @@
-/* Strategy serial: one item at a time. A pool of one thread, so that the owner's thread stays free to talk. */
+/* Strategy serial: one item at a time. A pool of one thread, so that the owner's thread stays
+ * free to talk. */
 #include "worker/engine/pool.h"
 
 static int prepare(struct engine_core *core, struct err_text *ret_error, void **ret_state)

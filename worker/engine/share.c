@@ -38,7 +38,8 @@ uint32_t share_ready(const struct share *share)
     uint32_t published = atomic_load_explicit(&share->record->published, memory_order_acquire);
     uint32_t ready = published - share->expected;
     uint32_t begun = share_range(share).next - share->expected;
-    /* Behind `expected` after a revocation: nothing was run since, and the difference is a huge number. */
+    /* Behind `expected` after a revocation: nothing was run since, and the difference is a huge
+     * number. */
     return ready <= begun ? ready : 0;
 }
 
@@ -52,7 +53,8 @@ struct chunk *share_chunk(struct share *share, uint32_t seq)
     return &share->chunks[seq % SLOT_RING];
 }
 
-/* Bring what an executor wrote within what is possible, so that one that went wild harms its own chunk only. */
+/* Bring what an executor wrote within what is possible, so that one that went wild harms its own
+ * chunk only. */
 static struct slot_result checked(const struct slot_result *written,
                                   const struct chunk *chunk,
                                   uint64_t count)

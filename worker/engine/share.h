@@ -1,7 +1,9 @@
-/* A share: the chunks that one slot holds, begun or not, on the feeder's side of its slot record.
+/* A share: the chunks that one slot holds, begun or not, on the feeder's side of its slot
+ * record.
  *
- * Kept by the exchange, under its lock; see exchange.h. The record may be in memory that a process which has crashed has written to:
- * share_range brings what it says within what was given. */
+ * Kept by the exchange, under its lock; see exchange.h. The record may be in memory that a
+ * process which has crashed has written to: share_range brings what it says within what was
+ * given. */
 #ifndef QUARTET_WORKER_ENGINE_SHARE_H
 #define QUARTET_WORKER_ENGINE_SHARE_H
 
@@ -9,7 +11,8 @@
 
 #include <stddef.h>
 
-/* What came of the items of a chunk before its executor crashed; the next result of that chunk is added to it. */
+/* What came of the items of a chunk before its executor crashed; the next result of that chunk
+ * is added to it. */
 struct carry {
     struct tally tally;
     uint64_t run_ns;
@@ -18,7 +21,8 @@ struct carry {
     char error[CHUNK_ERROR_SIZE];
 };
 
-/* How much a slot may hold. A share is a bet that its chunks are short; when the bet is lost, the rest is taken back. */
+/* How much a slot may hold. A share is a bet that its chunks are short; when the bet is lost,
+ * the rest is taken back. */
 struct share_policy {
     uint32_t chunks_max;  /* at once in hand; at most SLOT_RING */
     uint64_t expected_ns; /* work in hand at most, as far as recent chunks tell */
@@ -29,8 +33,8 @@ struct share {
     struct slot_record *record;
     struct share_policy policy;
     uint32_t issued; /* seq of the next chunk to be given */
-    /* seq behind the last one given; less than `issued` after a revocation. Changes under the lock, but the feeder of a process may
-     * look at any time. */
+    /* seq behind the last one given; less than `issued` after a revocation. Changes under the
+     * lock, but the feeder of a process may look at any time. */
     _Atomic uint32_t limit;
     uint32_t expected;              /* seq of the next result */
     uint64_t touched_ns;            /* when something was last given or came back */
@@ -40,7 +44,8 @@ struct share {
 
 void share_init(struct share *share, struct slot_record *record, struct share_policy policy);
 
-/* What the slot has begun and what not; `limit` is ours, `next` the slot's, brought within [expected, limit]. */
+/* What the slot has begun and what not; `limit` is ours, `next` the slot's, brought within
+ * [expected, limit]. */
 struct slot_range share_range(const struct share *share);
 
 /* Chunks given whose result was not collected, without those that were revoked. */
@@ -49,7 +54,8 @@ uint32_t share_outstanding(const struct share *share);
 /* Results that are there to be collected. */
 uint32_t share_ready(const struct share *share);
 
-/* May more be given? After a revocation only when the slot has come to its end: seqs are never used twice. */
+/* May more be given? After a revocation only when the slot has come to its end: seqs are never
+ * used twice. */
 bool share_open(const struct share *share);
 
 struct chunk *share_chunk(struct share *share, uint32_t seq);

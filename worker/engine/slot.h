@@ -1,4 +1,5 @@
-/* A slot that blocks: a thread that takes chunks from the exchange and runs them one after the other. */
+/* A slot that blocks: a thread that takes chunks from the exchange and runs them one after the
+ * other. */
 #ifndef QUARTET_WORKER_ENGINE_SLOT_H
 #define QUARTET_WORKER_ENGINE_SLOT_H
 
@@ -19,15 +20,17 @@ struct slot {
     struct slot_record record;
 };
 
-/* Make `slot` known to the exchange. The workload's own slot comes with slot_attach, from the slot's thread. */
+/* Make `slot` known to the exchange. The workload's own slot comes with slot_attach, from the
+ * slot's thread. */
 void slot_init(struct slot *slot, struct engine_core *core);
 void slot_attach(struct slot *slot, void *workload_slot);
 
 /* Take a share, waiting if asked to. False: see exchange_turn. */
 bool slot_turn(struct slot *slot, enum exchange_wait wait);
 
-/* Run chunks of the share until `deadline_ns` (UINT64_MAX: to its end). Finished results are handed over when the share is done or
- * SLOT_FLUSH_NS after the last time. False: nothing is left to run, or cancelled. */
+/* Run chunks of the share until `deadline_ns` (UINT64_MAX: to its end). Finished results are
+ * handed over when the share is done or SLOT_FLUSH_NS after the last time. False: nothing is
+ * left to run, or cancelled. */
 bool slot_step(struct slot *slot, uint64_t deadline_ns);
 
 #endif

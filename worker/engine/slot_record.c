@@ -1,7 +1,8 @@
 /* What a slot shares with its feeder; see slot_record.h. */
 #include "worker/engine/slot_record.h"
 
-/* Shared with other processes: a lock hidden in an atomic would be a different one in each of them. */
+/* Shared with other processes: a lock hidden in an atomic would be a different one in each of
+ * them. */
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_INT_LOCK_FREE == 2, "atomics need no lock");
 
 static uint64_t pack(uint32_t next, uint32_t limit)

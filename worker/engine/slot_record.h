@@ -1,11 +1,14 @@
-/* What one slot shares with whoever feeds it: which of its chunks it has begun, how far it is, and what came out.
+/* What one slot shares with whoever feeds it: which of its chunks it has begun, how far it is,
+ * and what came out.
  *
- * The slot is a thread or a process; for a process the record lies in memory shared with it, so everything is plain values and
- * lock-free atomics, and whatever a crashing process may have left in it is checked by the reader. One slot writes, one feeder
- * (whoever holds the exchange's lock) issues, revokes and reads results.
+ * The slot is a thread or a process; for a process the record lies in memory shared with it, so
+ * everything is plain values and lock-free atomics, and whatever a crashing process may have
+ * left in it is checked by the reader. One slot writes, one feeder (whoever holds the exchange's
+ * lock) issues, revokes and reads results.
  *
- * Chunks given to a slot are numbered from 0, modulo 2^32: the `seq`. The slot begins them in this order, each by moving `next`; what
- * lies between `next` and `limit` is given but not begun, and can be revoked as long as it is so. */
+ * Chunks given to a slot are numbered from 0, modulo 2^32: the `seq`. The slot begins them in
+ * this order, each by moving `next`; what lies between `next` and `limit` is given but not
+ * begun, and can be revoked as long as it is so. */
 #ifndef QUARTET_WORKER_ENGINE_SLOT_RECORD_H
 #define QUARTET_WORKER_ENGINE_SLOT_RECORD_H
 
@@ -24,7 +27,8 @@ struct slot_result {
     uint32_t error_len;   /* bytes in slot_record.errors */
 };
 
-/* Where the slot is within a chunk: items before `done` are in the tally, the `block` items from there are being run. */
+/* Where the slot is within a chunk: items before `done` are in the tally, the `block` items from
+ * there are being run. */
 struct slot_progress {
     uint64_t done;
     uint64_t block;
@@ -60,11 +64,12 @@ struct slot_range slot_record_range(const struct slot_record *record);
 /* Slot: begin chunk `seq`. False when it was revoked. */
 bool slot_record_begin(struct slot_record *record, uint32_t seq);
 
-/* Feeder: give the chunks [seq, seq + count). What was given before must join them without a gap, or be begun or revoked, all
- * of it. */
+/* Feeder: give the chunks [seq, seq + count). What was given before must join them without a
+ * gap, or be begun or revoked, all of it. */
 void slot_record_issue(struct slot_record *record, uint32_t seq, uint32_t count);
 
-/* Feeder: take back all that is not begun; the range as it was before, `next == limit` when nothing was. */
+/* Feeder: take back all that is not begun; the range as it was before, `next == limit` when
+ * nothing was. */
 struct slot_range slot_record_revoke(struct slot_record *record);
 
 /* Slot: note how far it is, so that a crash in what follows costs only that. */
@@ -73,7 +78,8 @@ void slot_record_note(struct slot_record *record, const struct slot_progress *pr
 /* Feeder, after the slot's process has ended: the last note that was written whole. */
 struct slot_progress slot_record_progress(const struct slot_record *record);
 
-/* Slot: the place of the result and of the error text of `seq`, to be written before slot_record_publish. */
+/* Slot: the place of the result and of the error text of `seq`, to be written before
+ * slot_record_publish. */
 struct slot_result *slot_record_result(struct slot_record *record, uint32_t seq);
 char *slot_record_error(struct slot_record *record, uint32_t seq);
 

@@ -1,7 +1,9 @@
-/* The contract between the engine and its strategies: what a strategy gets, what it must do, and how it tells.
+/* The contract between the engine and its strategies: what a strategy gets, what it must do, and
+ * how it tells.
  *
- * A strategy is one `const struct strategy_ops` in its own file and a line in strategies.c. It takes chunks from the exchange by
- * itself, runs them with chunk_run on `slots` slots, and gives results back to the exchange; it never calls the owner. */
+ * A strategy is one `const struct strategy_ops` in its own file and a line in strategies.c. It
+ * takes chunks from the exchange by itself, runs them with chunk_run on `slots` slots, and gives
+ * results back to the exchange; it never calls the owner. */
 #ifndef QUARTET_WORKER_ENGINE_STRATEGY_H
 #define QUARTET_WORKER_ENGINE_STRATEGY_H
 
@@ -12,7 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The part of an engine that its strategy sees. Constant while it runs, but for what locks itself. */
+/* The part of an engine that its strategy sees. Constant while it runs, but for what locks
+ * itself. */
 struct engine_core {
     const struct workload_ops *workload;
     struct params params;
@@ -27,10 +30,12 @@ struct engine_core {
 /* Every slot can run chunks. Once, from the engine's thread. */
 void engine_core_ready(struct engine_core *core);
 
-/* It cannot start, or cannot go on. From the engine's thread; the first text counts. `run` ends soon after. */
+/* It cannot start, or cannot go on. From the engine's thread; the first text counts. `run` ends
+ * soon after. */
 void engine_core_failed(struct engine_core *core, const struct err_text *why);
 
-/* Make every slot end soon: sets `cancelled`, closes the exchange. Any thread, any number of times. */
+/* Make every slot end soon: sets `cancelled`, closes the exchange. Any thread, any number of
+ * times. */
 void engine_core_cancel(struct engine_core *core);
 
 /* A chunk as the slots see it. The bytes are borrowed from the chunk's payload. */
@@ -42,16 +47,17 @@ struct strategy_ops {
     uint32_t slots_max;
     bool needs_zygote;
 
-    /* On the owner's thread, in engine_new: allocate, and set the exchange's notify if slots wait in a loop. Must not block.
-     * `core` outlives the state. */
+    /* On the owner's thread, in engine_new: allocate, and set the exchange's notify if slots
+     * wait in a loop. Must not block. `core` outlives the state. */
     int (*prepare)(struct engine_core *core, struct err_text *ret_error, void **ret_state);
 
-    /* The engine's own thread, from start to end: open the workload, start the slots, call engine_core_ready (or _failed), and
-     * return when the core is cancelled and every slot has ended. May block. Shares that it added are dropped at its end. */
+    /* The engine's own thread, from start to end: open the workload, start the slots, call
+     * engine_core_ready (or _failed), and return when the core is cancelled and every slot has
+     * ended. May block. Shares that it added are dropped at its end. */
     void (*run)(void *state);
 
-    /* CPU microseconds of all slots, of those that have ended too; never decreases. On the owner's thread, at any time between
-     * prepare and free. Must not block. */
+    /* CPU microseconds of all slots, of those that have ended too; never decreases. On the
+     * owner's thread, at any time between prepare and free. Must not block. */
     uint64_t (*cpu_us)(void *state);
 
     /* On the owner's thread, after `run` has returned (or was never called). */

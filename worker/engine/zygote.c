@@ -1,8 +1,10 @@
-/* The zygote: both sides of it. The owner's side sends requests over one SEQPACKET socket and never waits for an answer; the
- * zygote's side is a loop over that socket and the ends of its children.
+/* The zygote: both sides of it. The owner's side sends requests over one SEQPACKET socket and
+ * never waits for an answer; the zygote's side is a loop over that socket and the ends of its
+ * children.
  *
- * Who ends whom: the owner's death closes the control socket and, through PR_SET_PDEATHSIG, kills the zygote; the zygote's death kills
- * the executors in the same way. Each link is checked for the parent having died before the request was made. */
+ * Who ends whom: the owner's death closes the control socket and, through PR_SET_PDEATHSIG,
+ * kills the zygote; the zygote's death kills the executors in the same way. Each link is checked
+ * for the parent having died before the request was made. */
 #include "worker/engine/zygote.h"
 
 #include "common/base/check.h"
@@ -74,7 +76,8 @@ static void close_others(int fd)
     (void)close_range((unsigned)fd + 1, ~0U, 0);
 }
 
-/* As in a program that has just been started, but for SIGPIPE: an executor writes to sockets whose other end may go. */
+/* As in a program that has just been started, but for SIGPIPE: an executor writes to sockets
+ * whose other end may go. */
 static void reset_signals(void)
 {
     for (int number = 1; number < NSIG; number++) {
@@ -137,7 +140,8 @@ static void reap_one(struct nursery *self, pid_t pid, int status, const struct r
     }
 }
 
-/* One signal may stand for many ends. Every child of the zygote is an executor, so that waiting for any steals from nobody. */
+/* One signal may stand for many ends. Every child of the zygote is an executor, so that waiting
+ * for any steals from nobody. */
 static void reap(struct nursery *self)
 {
     struct signalfd_siginfo info;
@@ -166,7 +170,8 @@ _Noreturn static void end_zygote(struct nursery *self)
     _exit(EXIT_SUCCESS);
 }
 
-/* Receive one request, with the descriptor that came with it or -1. False at the end of the connection. */
+/* Receive one request, with the descriptor that came with it or -1. False at the end of the
+ * connection. */
 static bool receive(int control, struct zygote_request *ret_request, int *ret_fd)
 {
     union {
@@ -212,7 +217,8 @@ static void on_request(struct nursery *self)
     }
 }
 
-/* An own process group and no signals but the children's: Ctrl-C on the terminal is for the owner to act on. */
+/* An own process group and no signals but the children's: Ctrl-C on the terminal is for the
+ * owner to act on. */
 static int isolate(void)
 {
     (void)setpgid(0, 0);
@@ -258,7 +264,8 @@ _Noreturn static void zygote_main(int control, struct slot_record *records)
 
 /* --- in the owner --- */
 
-/* A directory has two links and one for each directory in it; this one has a directory for each thread. */
+/* A directory has two links and one for each directory in it; this one has a directory for each
+ * thread. */
 static size_t count_threads(void)
 {
     struct stat tasks;

@@ -1,8 +1,10 @@
-/* The owner's side of the zygote, for the processes strategy: have executors forked and killed. Thread-safe.
+/* The owner's side of the zygote, for the processes strategy: have executors forked and killed.
+ * Thread-safe.
  *
- * Each executor has a place, 0 to ENGINE_PROCESSES_MAX - 1, with a slot record in memory shared with it, and a SOCK_SEQPACKET
- * connection of its own. The end of an executor is told on that connection, by the zygote, behind everything that the executor
- * itself has sent; see executor_wire.h. */
+ * Each executor has a place, 0 to ENGINE_PROCESSES_MAX - 1, with a slot record in memory shared
+ * with it, and a SOCK_SEQPACKET connection of its own. The end of an executor is told on that
+ * connection, by the zygote, behind everything that the executor itself has sent; see
+ * executor_wire.h. */
 #ifndef QUARTET_WORKER_ENGINE_ZYGOTE_SPAWN_H
 #define QUARTET_WORKER_ENGINE_ZYGOTE_SPAWN_H
 
@@ -17,8 +19,9 @@ void zygote_give_place(struct zygote *zygote, uint32_t place);
 
 struct slot_record *zygote_record(struct zygote *zygote, uint32_t place);
 
-/* Fork an executor at `place`, where none runs. Returns 0, ERR_IO (no descriptors) or ERR_GONE (no zygote); whether the fork succeeded is
- * told on `*ret_fd`, which is non-blocking and the caller's to close. */
+/* Fork an executor at `place`, where none runs. Returns 0, ERR_IO (no descriptors) or ERR_GONE
+ * (no zygote); whether the fork succeeded is told on `*ret_fd`, which is non-blocking and the
+ * caller's to close. */
 int zygote_spawn(struct zygote *zygote, uint32_t place, struct err_text *ret_error, int *ret_fd);
 
 /* SIGKILL the executor at `place`, if it still runs. */

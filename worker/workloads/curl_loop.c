@@ -1,5 +1,6 @@
-/* libcurl calls on_socket, on_timeout, on_open_socket and on_close_socket; libuv calls on_events, on_timer and on_turn. The former
- * only note what libcurl wants; only the latter drive libcurl, which must not be entered from its own callbacks. */
+/* libcurl calls on_socket, on_timeout, on_open_socket and on_close_socket; libuv calls
+ * on_events, on_timer and on_turn. The former only note what libcurl wants; only the latter
+ * drive libcurl, which must not be entered from its own callbacks. */
 #include "worker/workloads/curl_loop.h"
 
 #include "common/base/check.h"
@@ -159,7 +160,8 @@ static void on_hurry(uv_idle_t *hurry)
     (void)hurry; /* being active is what it is for */
 }
 
-/* Begin what has been added until now; `done` may add more behind it. The last is taken first, so that there is always room. */
+/* Begin what has been added until now; `done` may add more behind it. The last is taken first,
+ * so that there is always room. */
 static void begin_added(struct curl_loop *curl)
 {
     for (size_t left = curl->added_count; left > 0 && curl->multi != NULL; left--) {
@@ -300,8 +302,8 @@ int curl_loop_adopt(struct curl_loop *curl, CURL *easy)
     (void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, curl);
     (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket);
     (void)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, curl);
-    /* libcurl's default keeps four connections for each transfer that runs at the moment, and so closes most of them when
-     * there is a lull. One for each handle is what a full loop uses. */
+    /* libcurl's default keeps four connections for each transfer that runs at the moment, and so
+     * closes most of them when there is a lull. One for each handle is what a full loop uses. */
     (void)curl_multi_setopt(curl->multi, CURLMOPT_MAXCONNECTS, (long)curl->adopted_count);
     return 0;
 }
@@ -310,8 +312,8 @@ void curl_loop_add(struct curl_loop *curl, CURL *easy)
 {
     CHECK(curl->added_count < curl->adopted_count);
     curl->added[curl->added_count++] = easy;
-    /* In most turns it is stopped again before it can keep the loop awake. Not when this is called behind on_turn, from somebody else's
-     * prepare callback or from `done` in there. */
+    /* In most turns it is stopped again before it can keep the loop awake. Not when this is
+     * called behind on_turn, from somebody else's prepare callback or from `done` in there. */
     (void)uv_idle_start(&curl->hurry, on_hurry);
 }
 

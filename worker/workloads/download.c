@@ -1,8 +1,9 @@
-/* download: gets each item over HTTP. Here are its parameters, the shared state and the blocking form; download_async.c has the
- * asynchronous one.
+/* download: gets each item over HTTP. Here are its parameters, the shared state and the blocking
+ * form; download_async.c has the asynchronous one.
  *
- * The blocking form is curl_easy_perform written out (which is a multi handle inside, too): that one sleeps up to a second
- * between looks at anything but its socket, and Ctrl-C would have to wait for it. */
+ * The blocking form is curl_easy_perform written out (which is a multi handle inside, too): that
+ * one sleeps up to a second between looks at anything but its socket, and Ctrl-C would have to
+ * wait for it. */
 #include "worker/workloads/download.h"
 
 #include "worker/workloads/registry.h"
@@ -109,8 +110,9 @@ static int download_open(const struct params *params,
                          struct err_text *ret_error,
                          void **ret_state)
 {
-    /* Counted and, from libcurl 7.84 on, safe from any thread. It is here and not in main because the processes of a pool must
-     * not inherit it: libcurl and OpenSSL do not survive a fork. */
+    /* Counted and, from libcurl 7.84 on, safe from any thread. It is here and not in main
+     * because the processes of a pool must not inherit it: libcurl and OpenSSL do not survive a
+     * fork. */
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return err_set(ret_error, ERR_NOMEM, "libcurl could not be initialised");
     }

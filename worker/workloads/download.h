@@ -1,5 +1,5 @@
-/* What the two forms of the download workload share: the state of a process, and a transfer, which is one easy handle that downloads
- * one item after the other. Private to download*.c. */
+/* What the two forms of the download workload share: the state of a process, and a transfer,
+ * which is one easy handle that downloads one item after the other. Private to download*.c. */
 #ifndef QUARTET_WORKER_WORKLOADS_DOWNLOAD_H
 #define QUARTET_WORKER_WORKLOADS_DOWNLOAD_H
 
@@ -39,8 +39,8 @@ struct download_transfer {
 int download_transfer_init(struct download_transfer *transfer, const struct download_state *state);
 void download_transfer_deinit(struct download_transfer *transfer);
 
-/* Point the handle at the item. Returns false when the item cannot be downloaded at all (no URL, not a web URL); the outcome then
- * says why. */
+/* Point the handle at the item. Returns false when the item cannot be downloaded at all (no URL,
+ * not a web URL); the outcome then says why. */
 bool download_transfer_begin(struct download_transfer *transfer,
                              const struct workload_item *item,
                              struct workload_outcome *ret_outcome);

@@ -1,5 +1,6 @@
-/* The asynchronous form of download: many transfers on one loop. A handle that has finished an item waits for the next one, so that a
- * run makes as many handles as it has items in flight and no more. */
+/* The asynchronous form of download: many transfers on one loop. A handle that has finished an
+ * item waits for the next one, so that a run makes as many handles as it has items in flight and
+ * no more. */
 #include "common/base/check.h"
 #include "worker/workloads/curl_loop.h"
 #include "worker/workloads/download.h"
@@ -24,8 +25,9 @@ struct download_async {
     struct flight *spare;
     bool cancelled;
 
-    /* `done` must not be called from async_start, nor while whoever cancels is in the middle of something: `turn` is active
-     * while there is something of this kind to tell, and does so at the loop's next turn. */
+    /* `done` must not be called from async_start, nor while whoever cancels is in the middle of
+     * something: `turn` is active while there is something of this kind to tell, and does so at
+     * the loop's next turn. */
     uv_idle_t turn;
     struct flight *refused;
     struct workload_call *starved; /* found no memory for a handle; linked through `workload` */
@@ -86,7 +88,8 @@ static void leave_running(struct download_async *async, struct flight *flight)
     }
 }
 
-/* The handle is spare before the engine hears of the end: it begins the next item from inside `done`. */
+/* The handle is spare before the engine hears of the end: it begins the next item from inside
+ * `done`. */
 static void tell(struct download_async *async,
                  struct flight *flight,
                  const struct workload_outcome *outcome)

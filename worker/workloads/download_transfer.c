@@ -1,4 +1,5 @@
-/* One easy handle and what it downloads: the URL in, the body hashed and counted as it comes, the outcome in one line. */
+/* One easy handle and what it downloads: the URL in, the body hashed and counted as it comes,
+ * the outcome in one line. */
 #include "common/base/check.h"
 #include "common/base/err.h"
 #include "common/base/units.h"
@@ -41,8 +42,9 @@ static uint64_t checksum(uint64_t index, long status, uint64_t body_hash)
 
 /* A short return ends the transfer with CURLE_WRITE_ERROR.
  *
- * libcurl goes on reading a connection for as long as it has something to give, and does not return to its caller before: an endless
- * body from a fast server would hold the loop, and nobody could cancel it. So it is looked at here too. */
+ * libcurl goes on reading a connection for as long as it has something to give, and does not
+ * return to its caller before: an endless body from a fast server would hold the loop, and
+ * nobody could cancel it. So it is looked at here too. */
 static size_t on_body(char *bytes, size_t size, size_t count, void *arg)
 {
     struct download_transfer *transfer = arg;
@@ -111,7 +113,8 @@ static bool is_web_url(const char *url)
     return strncasecmp(url, "http://", 7) == 0 || strncasecmp(url, "https://", 8) == 0;
 }
 
-/* Copy `url` for a person to read: no password, no control characters, the middle of a long one left out. */
+/* Copy `url` for a person to read: no password, no control characters, the middle of a long one
+ * left out. */
 static void show_url(const char *url, char shown[URL_SHOWN_MAX + 1])
 {
     size_t len = strlen(url);
@@ -200,8 +203,9 @@ static const char *curl_text(const struct download_transfer *transfer, CURLcode 
     return transfer->curl_error[0] != '\0' ? transfer->curl_error : curl_easy_strerror(result);
 }
 
-/* libcurl has one code for three timeouts; what had happened until then tells them apart. The clock is ours because libcurl's
- * total time stops at the last event and may fall short of the limit that it exceeded. */
+/* libcurl has one code for three timeouts; what had happened until then tells them apart. The
+ * clock is ours because libcurl's total time stops at the last event and may fall short of the
+ * limit that it exceeded. */
 static void describe_timeout(const struct download_transfer *transfer, struct err_text *ret_reason)
 {
     const struct http_profile *profile = &transfer->state->profile;
@@ -281,7 +285,8 @@ void download_transfer_end(struct download_transfer *transfer,
     if (status < 200 || status > 299) {
         (void)err_set(&reason, 0, "HTTP status %ld", status);
         download_transfer_fail(transfer, reason.s, ret_outcome);
-        /* Which refusal it was is a result and must agree; an error page is not (it may tell the time). */
+        /* Which refusal it was is a result and must agree; an error page is not (it may tell the
+         * time). */
         ret_outcome->checksum = checksum(item->index, status, 0);
         return;
     }

@@ -55,11 +55,13 @@ static int apply_manners(const struct http_profile *profile, CURL *easy)
 {
     const struct setting settings[] = {
         {CURLOPT_HTTP_VERSION, profile->http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1},
-        /* Signals cannot serve many threads: no alarm() for name lookups, and SIGPIPE is main's to ignore. */
+        /* Signals cannot serve many threads: no alarm() for name lookups, and SIGPIPE is main's
+         * to ignore. */
         {CURLOPT_NOSIGNAL, 1},
         {CURLOPT_TCP_NODELAY, 1},
         {CURLOPT_NETRC, CURL_NETRC_IGNORED},
-        /* Without it, dropping a transfer whose name lookup hangs waits for the lookup, which cannot be interrupted. */
+        /* Without it, dropping a transfer whose name lookup hangs waits for the lookup, which
+         * cannot be interrupted. */
         {CURLOPT_QUICK_EXIT, 1},
     };
     return apply_longs(easy, settings, sizeof(settings) / sizeof(settings[0]));

@@ -1,5 +1,6 @@
-/* One way to speak HTTP for every handle of every strategy. If one strategy had other timeouts, another version or no keep-alive, the
- * comparison would compare those. Nothing else sets what is set here. */
+/* One way to speak HTTP for every handle of every strategy. If one strategy had other timeouts,
+ * another version or no keep-alive, the comparison would compare those. Nothing else sets what
+ * is set here. */
 #ifndef QUARTET_WORKER_WORKLOADS_HTTP_PROFILE_H
 #define QUARTET_WORKER_WORKLOADS_HTTP_PROFILE_H
 
@@ -18,7 +19,8 @@ struct http_profile {
     bool http2; /* HTTP/2 where TLS negotiates it, otherwise and by default HTTP/1.1 */
 };
 
-/* Set `easy` up to the profile. Returns 0, or ERR_NOMEM or ERR_INVALID (libcurl refuses an option). */
+/* Set `easy` up to the profile. Returns 0, or ERR_NOMEM or ERR_INVALID (libcurl refuses an
+ * option). */
 int http_profile_apply(const struct http_profile *profile, CURL *easy);
 
 #endif

@@ -13,7 +13,8 @@ uint64_t mark_item(const struct workload_item *item)
 
 uint64_t mark_numbers(uint64_t first, uint64_t count)
 {
-    /* count * (count - 1) / 2 must be halved before it is multiplied: the product wraps, the halves do not. */
+    /* count * (count - 1) / 2 must be halved before it is multiplied: the product wraps, the
+     * halves do not. */
     uint64_t half = count / 2;
     uint64_t pairs = count % 2 == 0 ? half * (count - 1) : count * half;
     return first * count + pairs;

@@ -1,5 +1,5 @@
-/* The checksum of an item that has no result but the fact that it ran: its number, or a hash of its bytes and position.
- * The sum over a run then shows an item that was lost or ran twice. */
+/* The checksum of an item that has no result but the fact that it ran: its number, or a hash of
+ * its bytes and position. The sum over a run then shows an item that was lost or ran twice. */
 #ifndef QUARTET_WORKER_WORKLOADS_MARK_H
 #define QUARTET_WORKER_WORKLOADS_MARK_H
 

@@ -1,4 +1,5 @@
-/* noop: nothing is done to an item. What a run of it costs is what everything around the items costs. */
+/* noop: nothing is done to an item. What a run of it costs is what everything around the items
+ * costs. */
 #include "worker/workloads/mark.h"
 #include "worker/workloads/registry.h"
 

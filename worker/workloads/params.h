@@ -1,5 +1,6 @@
-/* A workload's parameters: `--param NAME=VALUE` on the command line, the same names and values in a JOB, typed getters in
- * the workload. Values are kept as the text that the user wrote; a spec says what text is right. Pure. */
+/* A workload's parameters: `--param NAME=VALUE` on the command line, the same names and values
+ * in a JOB, typed getters in the workload. Values are kept as the text that the user wrote; a
+ * spec says what text is right. Pure. */
 #ifndef QUARTET_WORKER_WORKLOADS_PARAMS_H
 #define QUARTET_WORKER_WORKLOADS_PARAMS_H
 
@@ -39,8 +40,8 @@ struct params {
     size_t count;
 };
 
-/* Set one, replacing an earlier value. Does not look at specs (that is params_resolve). Returns 0, ERR_INVALID (too many, too
- * long, empty name), ERR_NOMEM. */
+/* Set one, replacing an earlier value. Does not look at specs (that is params_resolve). Returns
+ * 0, ERR_INVALID (too many, too long, empty name), ERR_NOMEM. */
 int params_set(struct params *params, const char *name, const char *value);
 
 /* "NAME=VALUE" as given on a command line. ERR_INVALID quotes `text`. */
@@ -49,8 +50,9 @@ int params_set_text(struct params *params, const char *text, struct err_text *re
 /* The value, or NULL. Borrowed until the next change. */
 const char *params_get(const struct params *params, const char *name);
 
-/* Check every name against `specs` (an unknown one is refused with the nearest known name) and every value against its
- * kind, then add the defaults of those that are absent. Returns 0, ERR_NOT_FOUND or ERR_INVALID with the name and value quoted. */
+/* Check every name against `specs` (an unknown one is refused with the nearest known name) and
+ * every value against its kind, then add the defaults of those that are absent. Returns 0,
+ * ERR_NOT_FOUND or ERR_INVALID with the name and value quoted. */
 int params_resolve(struct params *params,
                    const struct param_spec *specs,
                    size_t spec_count,

@@ -1,4 +1,5 @@
-/* Every built-in workload by name. Whatever lists, looks up or tests workloads goes through this table. */
+/* Every built-in workload by name. Whatever lists, looks up or tests workloads goes through this
+ * table. */
 #include "worker/workloads/registry.h"
 
 #include "common/base/nearest.h"

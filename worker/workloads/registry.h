@@ -1,4 +1,5 @@
-/* The built-in workloads, one per file. For registry.c and the files that define them; everybody else asks the registry. */
+/* The built-in workloads, one per file. For registry.c and the files that define them; everybody
+ * else asks the registry. */
 #ifndef QUARTET_WORKER_WORKLOADS_REGISTRY_H
 #define QUARTET_WORKER_WORKLOADS_REGISTRY_H
 

@@ -1,8 +1,9 @@
 /* sleep: waits, without CPU. The yardstick for what waiting costs under each strategy.
  *
- * Blocking form: sleeps to an absolute deadline in slices, so that `cancelled` is looked at. Asynchronous form: every item of a run
- * waits equally long, so deadlines come in the order of the starts; a queue and one timerfd serve them all, to the nanosecond (a
- * uv_timer knows milliseconds and would end some items early). */
+ * Blocking form: sleeps to an absolute deadline in slices, so that `cancelled` is looked at.
+ * Asynchronous form: every item of a run waits equally long, so deadlines come in the order of
+ * the starts; a queue and one timerfd serve them all, to the nanosecond (a uv_timer knows
+ * milliseconds and would end some items early). */
 #include "common/base/check.h"
 #include "worker/workloads/mark.h"
 #include "worker/workloads/registry.h"
@@ -143,8 +144,8 @@ static void finish_refused(struct sleep_async *async)
     }
 }
 
-/* `done` may start items. They join the queue behind `last` and have the next pass, even when they need not wait at all: the loop
- * must get its turn in between. */
+/* `done` may start items. They join the queue behind `last` and have the next pass, even when
+ * they need not wait at all: the loop must get its turn in between. */
 static void finish_due(struct sleep_async *async)
 {
     uint64_t now = now_ns();

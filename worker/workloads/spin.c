@@ -1,5 +1,6 @@
-/* spin: arithmetic for a given CPU time of the thread. The yardstick for what computing costs under each strategy; CPU time and
- * not wall time, so that an item is the same amount of work on a crowded machine. */
+/* spin: arithmetic for a given CPU time of the thread. The yardstick for what computing costs
+ * under each strategy; CPU time and not wall time, so that an item is the same amount of work on
+ * a crowded machine. */
 #include "common/base/check.h"
 #include "worker/workloads/mark.h"
 #include "worker/workloads/registry.h"
@@ -8,7 +9,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-/* About 10 us of arithmetic between two looks at the clock, which is a system call for this clock and costs 0.2 us. */
+/* About 10 us of arithmetic between two looks at the clock, which is a system call for this
+ * clock and costs 0.2 us. */
 enum { STEPS_PER_LOOK = 8192 };
 
 struct spin_state {
@@ -64,7 +66,8 @@ static void spin_slot_close(void *slot)
     free(slot);
 }
 
-/* Each step needs the one before it, so that the time does not hang on how wide the processor is. */
+/* Each step needs the one before it, so that the time does not hang on how wide the processor
+ * is. */
 static uint64_t compute(uint64_t value)
 {
     for (int i = 0; i < STEPS_PER_LOOK; i++) {

@@ -1,8 +1,10 @@
-/* squares: n * n of every number, modulo 2^64. The checksum of a range is the sum of its squares, which has a closed form.
+/* squares: n * n of every number, modulo 2^64. The checksum of a range is the sum of its
+ * squares, which has a closed form.
  *
- * The batch form writes the squares to the slot's buffer, as a program would that needs them, and then folds the buffer. The buffer
- * is used again for every batch: it stays in the cache, where a fresh array of the whole range would cost a page fault for every 512
- * squares (28 ms instead of 3 ms for ten million, measured). */
+ * The batch form writes the squares to the slot's buffer, as a program would that needs them,
+ * and then folds the buffer. The buffer is used again for every batch: it stays in the cache,
+ * where a fresh array of the whole range would cost a page fault for every 512 squares (28 ms
+ * instead of 3 ms for ten million, measured). */
 #include "worker/workloads/registry.h"
 
 #include <stdint.h>
@@ -10,9 +12,9 @@
 
 enum { SQUARES_PER_BATCH = 8192 };
 
-/* AVX-512 has a 64-bit multiplication of vectors and takes 2.3 ms for ten million, the plain x86-64 code 4.1 ms (AVX2 must build it
- * from 32-bit ones: 3.9 ms, not worth a copy). Which one runs is decided when the program is loaded; sanitizers are not ready
- * then. */
+/* AVX-512 has a 64-bit multiplication of vectors and takes 2.3 ms for ten million, the plain
+ * x86-64 code 4.1 ms (AVX2 must build it from 32-bit ones: 3.9 ms, not worth a copy). Which one
+ * runs is decided when the program is loaded; sanitizers are not ready then. */
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 #    define BEST_VECTORS __attribute__((target_clones("arch=x86-64-v4", "default")))
@@ -68,7 +70,8 @@ static void squares_run(void *opaque,
     ret_outcome->bytes = sizeof(slot->squares[0]);
 }
 
-/* Both loops are plain so that the compiler makes vectors of them (this file is compiled with -O3). */
+/* Both loops are plain so that the compiler makes vectors of them (this file is compiled with
+ * -O3). */
 BEST_VECTORS
 static void store_squares(uint64_t *restrict squares, uint64_t first, size_t count)
 {

@@ -72,17 +72,16 @@ int server_new(struct stage *stage,
     uint32_t serial = 0;
     (void)!getrandom(&serial, sizeof(serial), 0);
     server->next_job = ((uint64_t)serial << 24) + 1;
-    server->context = zsock_context_new();
     server->decoder = wire_decoder_new();
     server->encoder = wire_encoder_new();
     server->dirty = calloc(options->workers_max, sizeof(struct peer *));
     rc = peers_init(&server->peers, options->workers_max, (uint64_t)serial << 12);
-    if (rc != 0 || server->context == NULL || server->decoder == NULL || server->encoder == NULL ||
-        server->dirty == NULL) {
+    if (rc != 0 || server->decoder == NULL || server->encoder == NULL || server->dirty == NULL) {
         rc = err_set(ret_error, ERR_NOMEM, "no memory for the server");
         goto out;
     }
-    rc = open_socket(server, ret_error);
+    rc = zsock_context_new(ret_error, &server->context);
+    rc = rc != 0 ? rc : open_socket(server, ret_error);
     if (rc == 0) {
         (void)uv_timer_start(
             &server->beat, server_on_beat, options->heartbeat_ms / 2, options->heartbeat_ms / 2);

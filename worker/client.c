@@ -100,7 +100,7 @@ void client_step(struct client *client, const struct agent_event *event)
     if (agent_step(client->agent, client_now_us(), event, &actions) != 0) {
         client_note(client, "out of memory");
         client->finished = true;
-        client->exit_status = 1;
+        client->exit_status = AGENT_EXIT_LOST;
         return;
     }
     for (size_t i = 0; i < actions.count; i++) {
@@ -182,19 +182,22 @@ static int open_client(struct client *client, struct err_text *ret_error)
     (void)gethostname(client->host, sizeof(client->host) - 1);
     (void)!getrandom(&client->nonce, sizeof(client->nonce), 0);
     client->nonce |= 1; /* 0 is none */
-    client->context = zsock_context_new();
     client->decoder = wire_decoder_new();
     client->encoder = wire_encoder_new();
-    if (client->context == NULL || client->decoder == NULL || client->encoder == NULL ||
+    if (client->decoder == NULL || client->encoder == NULL ||
         agent_new(&options, client_now_us(), &client->agent) != 0) {
         return err_set(ret_error, ERR_NOMEM, "no memory");
     }
-    return open_socket(client, ret_error);
+    int rc = zsock_context_new(ret_error, &client->context);
+    return rc != 0 ? rc : open_socket(client, ret_error);
 }
 
-static void open_loop(struct client *client)
+static int open_loop(struct client *client, struct err_text *ret_error)
 {
-    CHECK(uv_loop_init(&client->loop) == 0);
+    int rc = uv_loop_init(&client->loop);
+    if (rc != 0) {
+        return err_set(ret_error, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
+    }
     CHECK(uv_async_init(&client->loop, &client->wake, client_on_engine_wake) == 0);
     (void)uv_timer_init(&client->loop, &client->timer);
     (void)uv_signal_init(&client->loop, &client->terminate);
@@ -205,6 +208,7 @@ static void open_loop(struct client *client)
     client->interrupt.data = client;
     (void)uv_signal_start(&client->terminate, on_signal, SIGTERM);
     (void)uv_signal_start(&client->interrupt, on_signal, SIGINT);
+    return 0;
 }
 
 /* Ends the engine first: an item that does not look at `cancelled` must not keep the program. */
@@ -247,16 +251,20 @@ int client_run(const struct client_options *options, struct zygote *zygote)
     struct client *client = calloc(1, sizeof(*client));
     if (client == NULL) {
         (void)fputs("quartet-worker: no memory\n", stderr);
-        return 1;
+        return AGENT_EXIT_LOST;
     }
     client->options = *options;
     client->zygote = zygote;
     struct err_text error = {{0}};
-    open_loop(client);
+    if (open_loop(client, &error) != 0) {
+        (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
+        free(client);
+        return AGENT_EXIT_LOST;
+    }
     int rc = open_client(client, &error);
     if (rc != 0) {
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
-        client->exit_status = rc == ERR_INVALID ? 2 : 1;
+        client->exit_status = rc == ERR_INVALID ? 2 : AGENT_EXIT_LOST;
     } else {
         client_note(client, "connecting to %s", client->options.endpoint);
         loop_until_finished(client);

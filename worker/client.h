@@ -24,7 +24,8 @@ struct client_options {
 };
 
 /* Work until the coordinator is done with us, we are told to leave, or nobody is there any more.
- * Returns the program's exit status: 0; 3 the coordinator went away or never came; 4 refused for
+ * Returns the program's exit status: 0; 2 not an endpoint; 3 the coordinator went away or never came,
+ * or this machine refused (open files, memory); 4 refused for
  * good (another protocol version); 128 + n after signal n with items cut short. Says why on
  * standard error. */
 int client_run(const struct client_options *options, struct zygote *zygote);

@@ -11,6 +11,7 @@
 #include "worker/engine/engine.h"
 #include "worker/workloads/workload.h"
 
+#include <stdatomic.h>
 #include <uv.h>
 
 enum { CLIENT_TAKE_MAX = 1024, US_PER_MS = 1000 };
@@ -46,6 +47,9 @@ struct client {
     uint64_t engine_job; /* the job the engine was made for */
     bool engine_settled; /* READY or FAILED was told to the agent */
     bool engine_stopping;
+    atomic_bool engine_news; /* the engine has said `wake` since we last took */
+    bool quick;              /* the last results took next to no time */
+    size_t submitted;        /* chunks of this turn */
     struct client_job job;
     struct err_text engine_error;
     bool connected_once;
@@ -83,6 +87,9 @@ void client_send_bye(struct client *client, const struct agent_action *action);
 void client_start_engine(struct client *client);
 void client_stop_engine(struct client *client);
 void client_on_engine_wake(uv_async_t *wake);
+/* After a turn's messages: when what was submitted will be done in a moment, wait for it here instead of
+ * going to sleep and being woken. */
+void client_await_quick_results(struct client *client);
 void client_take_back(struct client *client);
 /* The chunks of the message in hand. */
 void client_submit_chunks(struct client *client);

@@ -194,7 +194,7 @@ static void on_bad(void *arg, struct zsock_peer peer, const char *why)
 
 static void on_turn_end(void *arg)
 {
-    (void)arg; /* the agent's actions are performed as they come */
+    client_await_quick_results(arg);
 }
 
 static void on_connected(void *arg)

@@ -1,5 +1,6 @@
 /* quartet-worker: connects to a coordinator and runs what it is sent. */
 #include "common/io/cli.h"
+#include "common/io/descriptors.h"
 #include "common/io/parent.h"
 #include "common/io/versions.h"
 #include "common/io/zsock.h"
@@ -12,7 +13,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CREDIT_MAX = 8192, EXIT_USAGE = 2 };
+enum { CREDIT_MAX = 8192, EXIT_USAGE = 2, EXIT_CANNOT_GO_ON = 3 };
 
 struct arguments {
     const char *connect;
@@ -39,8 +40,9 @@ static int parse_with(const struct cli_option *options, size_t option_count, int
                    "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
                    "leaves.",
         .examples = "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
-                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator;\n"
-                    "4 refused by the coordinator (another protocol version).",
+                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator, or\n"
+                    "this machine refused (open files, memory); 4 refused by the coordinator\n"
+                    "(another protocol version).",
         .options = options,
         .option_count = option_count,
     };
@@ -48,7 +50,7 @@ static int parse_with(const struct cli_option *options, size_t option_count, int
     const char **words = calloc((size_t)argc, sizeof(*words));
     size_t word_count = 0;
     if (words == NULL) {
-        return EXIT_FAILURE;
+        return EXIT_CANNOT_GO_ON;
     }
     int rc = cli_parse(&cli, argc, argv, &error, words, &word_count, NULL);
     free(words);
@@ -163,9 +165,9 @@ int main(int argc, char **argv)
     /* First of all: nothing exists yet that a fork could tear. */
     struct zygote *zygote = NULL;
     struct err_text error = {{0}};
-    if (zygote_start(&error, &zygote) != 0) {
+    if (descriptors_prepare(&error) != 0 || zygote_start(&error, &zygote) != 0) {
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
-        return EXIT_FAILURE;
+        return EXIT_CANNOT_GO_ON;
     }
     (void)signal(SIGPIPE, SIG_IGN);
     struct arguments arguments = {.credit_max = CREDIT_MAX, .give_up_s = 600, .drain_limit_s = 30};
@@ -192,5 +194,9 @@ int main(int argc, char **argv)
         status = client_run(&options, zygote);
     }
     zygote_stop(zygote);
+    if (fflush(stdout) != 0 && status == EXIT_SUCCESS) {
+        perror("quartet-worker: standard output");
+        status = EXIT_CANNOT_GO_ON;
+    }
     return status;
 }

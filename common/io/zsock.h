@@ -37,7 +37,10 @@ struct zsock_handlers {
      * borrowed for the call; `payload` is a reference that the callee owns (NULL: one frame).
      * Messages of more frames, and headers or payloads above the limits, are dropped and
      * reported through `bad`, which may be NULL. */
-    void (*message)(void *arg, struct zsock_peer peer, const void *header, size_t header_len,
+    void (*message)(void *arg,
+                    struct zsock_peer peer,
+                    const void *header,
+                    size_t header_len,
                     struct blob *payload);
     void (*bad)(void *arg, struct zsock_peer peer, const char *why);
     /* After the last message of a turn was handed over: send what has gathered. May be NULL. */
@@ -54,19 +57,22 @@ struct zsock_handlers {
 
 struct zsock_options {
     enum zsock_type type;
-    size_t header_max;  /* bytes */
-    size_t payload_max; /* bytes */
+    size_t header_max;                     /* bytes */
+    size_t payload_max;                    /* bytes */
     const struct zsock_handlers *handlers; /* outlives the socket */
     void *arg;
 };
 
-/* One context per process. Returns NULL without memory. */
-struct zsock_context *zsock_context_new(void);
+/* One context per process. Returns 0, ERR_NOMEM, or ERR_IO when too few files may be opened for a
+ * socket with one connection, or its threads cannot be started: libzmq would abort the process. */
+int zsock_context_new(struct err_text *ret_error, struct zsock_context **ret_context);
 /* All sockets must be closed. */
 void zsock_context_free(struct zsock_context *context);
 
-int zsock_new(struct zsock_context *context, struct uv_loop_s *loop,
-              const struct zsock_options *options, struct err_text *ret_error,
+int zsock_new(struct zsock_context *context,
+              struct uv_loop_s *loop,
+              const struct zsock_options *options,
+              struct err_text *ret_error,
               struct zsock **ret_socket);
 
 /* Bind; "tcp://127.0.0.1:*" picks a free port. ERR_BUSY: the address is in use; ERR_INVALID: not
@@ -92,7 +98,10 @@ struct zsock_part {
     const void *bytes;
     size_t len;
 };
-int zsock_send_parts(struct zsock *socket, struct zsock_peer peer, const struct zsock_part *parts,
+
+int zsock_send_parts(struct zsock *socket,
+                     struct zsock_peer peer,
+                     const struct zsock_part *parts,
                      size_t count);
 
 /* Is `peer` still connected? Asks by an empty message, which the socket on the other side passes

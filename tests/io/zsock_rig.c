@@ -114,8 +114,8 @@ int rig_setup(void **state)
         return -1;
     }
     init_handles(rig);
-    rig->context = zsock_context_new();
-    if (rig->context == NULL || rig_socket(rig, ZSOCK_ROUTER, &rig->router) != 0 ||
+    if (zsock_context_new(NULL, &rig->context) != 0 ||
+        rig_socket(rig, ZSOCK_ROUTER, &rig->router) != 0 ||
         rig_socket(rig, ZSOCK_DEALER, &rig->dealer) != 0 ||
         zsock_bind(rig->router.socket, "tcp://127.0.0.1:*", NULL) != 0) {
         return -1;

@@ -5,12 +5,15 @@
 #include "common/base/units.h"
 #include "worker/workloads/download.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 enum {
@@ -190,10 +193,28 @@ bool download_transfer_begin(struct download_transfer *transfer,
     return true;
 }
 
+/* libcurl keeps the error of connect, but not that of socket: ask for one, and see whether the
+ * system still refuses. Returns errno or 0. */
+static int why_no_socket(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return errno;
+    }
+    (void)close(fd);
+    return 0;
+}
+
 static const char *os_error(CURL *easy)
 {
     long os_errno = 0;
     (void)curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+    if (os_errno == 0) {
+        os_errno = why_no_socket();
+    }
+    if (os_errno == EMFILE) {
+        return "too many open files (raise ulimit -n, or run fewer items at once)";
+    }
     const char *text = os_errno > 0 ? strerrordesc_np((int)os_errno) : NULL;
     return text != NULL ? text : "no route, or nobody answered";
 }

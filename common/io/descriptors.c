@@ -1,0 +1,67 @@
+#include "common/io/descriptors.h"
+
+#include "common/base/check.h"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum { EXPECTED_MAX = 64 };
+
+/* In this order: open gives the lowest number that is free. Input is opened for writing and
+ * output for reading, so that using them is an error (EBADF) and not an empty file or a success;
+ * errors have nowhere to be told. */
+static void fill_standard(void)
+{
+    static const int modes[] = {
+        [STDIN_FILENO] = O_WRONLY, [STDOUT_FILENO] = O_RDONLY, [STDERR_FILENO] = O_RDWR};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)!open("/dev/null", modes[fd]);
+        }
+    }
+}
+
+/* The usual soft limit of 1,024 is for programs with select(), which is not used here. 4,096
+ * items in flight need more. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+int descriptors_prepare(struct err_text *ret_error)
+{
+    fill_standard();
+    raise_limit();
+    return descriptors_expect(DESCRIPTORS_OF_A_LOOP, "to begin with", ret_error);
+}
+
+int descriptors_expect(unsigned count, const char *what, struct err_text *ret_error)
+{
+    CHECK(count > 0 && count <= EXPECTED_MAX);
+    int probes[EXPECTED_MAX];
+    unsigned got = 0;
+    while (got < count && (probes[got] = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)) >= 0) {
+        got++;
+    }
+    for (unsigned i = 0; i < got; i++) {
+        (void)close(probes[i]);
+    }
+    if (got == count) {
+        return 0;
+    }
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    return err_set(ret_error,
+                   ERR_IO,
+                   "too few open files are allowed: %u more are needed %s, %u are left of %llu "
+                   "(raise ulimit -n)",
+                   count,
+                   what,
+                   got,
+                   (unsigned long long)limit.rlim_cur);
+}

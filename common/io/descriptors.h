@@ -1,0 +1,22 @@
+/* File descriptors as the rest of the program expects them: the three standard ones are open,
+ * as many as possible are allowed, and there are enough of them before a library is entered that
+ * aborts the process for want of one. No state; may be called from any thread. */
+#ifndef QUARTET_COMMON_IO_DESCRIPTORS_H
+#define QUARTET_COMMON_IO_DESCRIPTORS_H
+
+#include "common/base/err.h"
+
+/* libuv's loop with its signals, and the zygote's socket: what every command opens. */
+enum { DESCRIPTORS_OF_A_LOOP = 7 };
+
+/* The first act of both programs, before anything is opened. Closed standard descriptors are
+ * opened onto /dev/null so that reading and writing there fails, as it would have: left closed,
+ * the next thing opened would become standard output. The soft limit is raised to the hard one.
+ * Returns 0, or ERR_IO as descriptors_expect does for DESCRIPTORS_OF_A_LOOP. */
+int descriptors_prepare(struct err_text *ret_error);
+
+/* Can `count` (1 to 64) more be opened now? Returns 0, or ERR_IO with a text that says what
+ * they are for (`what`, as in "for ZeroMQ"), how many there are and what the limit is. */
+int descriptors_expect(unsigned count, const char *what, struct err_text *ret_error);
+
+#endif

@@ -97,7 +97,9 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "quartet: %s\n", error.s);
         return EXIT_CANNOT_GO_ON;
     }
+    /* A reader that leaves, a file that may not grow: the write fails, and that is said in words. */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
     int status = dispatch(argc, argv, zygote);
     zygote_stop(zygote);
     if (fflush(stdout) != 0 && status == EXIT_ALL_OK) {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import re
 import signal
 
@@ -64,6 +65,18 @@ class Trouble(EndToEndTest):
                 result = self.quartet(*command, stdout=full)
             self.assert_status(result, EXIT_CANNOT_GO_ON)
             self.assertIn("No space left on device", result.err)
+
+    def test_file_that_may_not_grow_is_an_error(self):
+        path = self.path("report.json")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+        try:
+            program = self.start_quartet(*QUICK, "--json", path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        result = program.finish()
+        self.assert_status(result, EXIT_CANNOT_GO_ON)
+        self.assertIn("File too large", result.err)
 
     def test_report_into_a_missing_directory_is_refused_before_any_work(self):
         path = self.path("missing/report.json")

@@ -86,14 +86,15 @@ static int gather_workers(struct session *session, uint64_t timeout_us, struct e
     }
     char names[256];
     if (session->options->listen == NULL) {
-        return err_set(ret_error,
-                       rc,
-                       "waited %.3g s for %u workers started on this machine: %u connected to %s; is "
-                       "its loopback network up?",
-                       (double)timeout_us / 1e6,
-                       session->expected,
-                       came,
-                       server_endpoint(session->server));
+        return err_set(
+            ret_error,
+            rc,
+            "waited %.3g s for %u workers started on this machine: %u connected to %s; is "
+            "its loopback network up?",
+            (double)timeout_us / 1e6,
+            session->expected,
+            came,
+            server_endpoint(session->server));
     }
     return err_set(
         ret_error,

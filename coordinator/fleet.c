@@ -29,7 +29,8 @@ struct fleet {
     char last_end[END_SIZE];
 };
 
-void fleet_program(const char *name, char *ret_path, size_t size)
+/* The path of a program beside this one, or its bare name when it is not there. */
+static void find_program(const char *name, char *ret_path, size_t size)
 {
     char self[PATH_SIZE];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
@@ -59,7 +60,7 @@ int fleet_new(struct stage *stage,
     }
     fleet->stage = stage;
     fleet->options = *options;
-    fleet_program("quartet-worker", fleet->program, sizeof(fleet->program));
+    find_program("quartet-worker", fleet->program, sizeof(fleet->program));
     *ret_fleet = fleet;
     return 0;
 }

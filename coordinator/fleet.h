@@ -37,8 +37,4 @@ const char *fleet_last_end(const struct fleet *fleet);
  * NULL is allowed. */
 void fleet_free(struct fleet *fleet, uint32_t grace_ms);
 
-/* The path of a program beside this one ("quartet-worker"), or its bare name when it is not
- * there. Writes at most `size` bytes. */
-void fleet_program(const char *name, char *ret_path, size_t size);
-
 #endif

@@ -3,6 +3,7 @@
 #include "common/base/units.h"
 #include "coordinator/server_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,11 @@ void server_free(struct server *server)
     if (server == NULL) {
         return;
     }
+    if (server->stats.bad_frames > 0) {
+        server_note(server,
+                    "%" PRIu64 " messages that could not be read were dropped",
+                    server->stats.bad_frames);
+    }
     if (server->socket != NULL) {
         say_bye(server);
         zsock_close(server->socket, BYE_LINGER_MS);
@@ -170,11 +176,6 @@ void server_no_more_workers(struct server *server, bool none)
     if (none && server->peers.count == 0 && server->run.runner != NULL) {
         runner_no_more_workers(server->run.runner, stage_now_us());
     }
-}
-
-void server_get_stats(const struct server *server, struct server_stats *ret_stats)
-{
-    *ret_stats = server->stats;
 }
 
 /* --- a run --- */

@@ -53,14 +53,4 @@ void server_no_more_workers(struct server *server, bool none);
  * the result. */
 void server_run(struct server *server, const struct job *job, struct job_result *ret_result);
 
-struct server_stats {
-    uint64_t messages_in;
-    uint64_t messages_out;
-    uint64_t bad_frames;     /* dropped: malformed, oversized, wrong magic */
-    uint64_t rejected;       /* workers refused */
-    uint64_t stale_messages; /* of sessions or jobs that are over */
-};
-
-void server_get_stats(const struct server *server, struct server_stats *ret_stats);
-
 #endif

@@ -28,6 +28,14 @@ struct server_run {
     bool cooperative;
 };
 
+struct server_stats {
+    uint64_t messages_in;
+    uint64_t messages_out;
+    uint64_t bad_frames;     /* dropped: malformed, oversized, wrong magic */
+    uint64_t rejected;       /* workers refused */
+    uint64_t stale_messages; /* of sessions or jobs that are over */
+};
+
 struct server {
     struct stage *stage;
     struct server_options options;

@@ -52,7 +52,6 @@ struct client {
     size_t submitted;        /* chunks of this turn */
     struct client_job job;
     struct err_text engine_error;
-    bool connected_once;
     bool reconnect; /* close and open the socket at the end of this turn */
     bool finished;
     int exit_status;

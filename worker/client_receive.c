@@ -200,7 +200,6 @@ static void on_turn_end(void *arg)
 static void on_connected(void *arg)
 {
     struct client *client = arg;
-    client->connected_once = true;
     client_note(client, "connected to %s", client->options.endpoint);
     struct agent_event event = {.type = AGENT_CONNECTED};
     client_step(client, &event);

@@ -105,12 +105,15 @@ def start_origin(test):
 
 
 class Listener:
-    """The smallest HTTP server: remembers the paths asked for, and answers each with two bytes unless it is to be silent."""
+    """The smallest HTTP server: remembers the paths asked for, and answers each with two bytes, at once or `after` so many
+    seconds, unless it is to be silent."""
 
-    def __init__(self, silent=False):
+    def __init__(self, silent=False, after=0):
         self.socket = socket.create_server(("127.0.0.1", 0))
         self.url = "http://127.0.0.1:%d" % self.socket.getsockname()[1]
         self.silent = silent
+        self.after = after
+        self.timers = []
         self.paths = []
         self.unanswered = []
         self.thread = threading.Thread(target=self._serve, daemon=True)
@@ -125,6 +128,8 @@ class Listener:
         socket.create_connection(self.socket.getsockname()).close()
         self.thread.join()
         self.socket.close()
+        for timer in self.timers:
+            timer.join()
         for connection in self.unanswered:
             connection.close()
 
@@ -145,8 +150,14 @@ class Listener:
         if self.silent:
             self.unanswered.append(connection)
             return
+        timer = threading.Timer(self.after, self._say_ok, (connection,))
+        self.timers.append(timer)
+        timer.start()
+
+    @staticmethod
+    def _say_ok(connection):
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
         connection.close()
 
-    def wait_for_request(self, path):
-        wait_until(lambda: path in self.paths, 20, "the request for " + path)
+    def wait_for_request(self, path, count=1):
+        wait_until(lambda: self.paths.count(path) >= count, 20, "%d requests for %s" % (count, path))

@@ -132,10 +132,17 @@ class Workers(Faults):
         self.assertRegex(result.err, r"worker local-\d exited with status 0")
 
     def test_worker_that_leaves_may_finish_an_item_that_takes_longer_than_its_lease(self):
-        program = self.start_run(2, "--workers", "2", "--strategy", "serial", seconds="7")
-        self.terminal.stream.wait_for("0/2", 10)
-        os.kill(self.workers_of(program, 2)[0], signal.SIGTERM)
-        sample = self.assert_whole(program.finish(20), 2)
+        with Listener(after=7) as listener:
+            program = self.start_quartet("run", "download", "--param", "url=" + listener.url + "/x",
+                                         "--range", "1:2", "--workers", "2", "--strategy", "serial",
+                                         "--json", "-")
+            # An item that was not begun would be given back: both must be under way.
+            listener.wait_for_request("/x", 2)
+            os.kill(self.workers_of(program, 2)[0], signal.SIGTERM)
+            result = program.finish(20)
+        self.assert_status(result, EXIT_OK)
+        sample = only_sample(result.report())
+        self.assertEqual((sample["ok"], sample["failed"]), (2, 0))
         self.assertEqual((sample["workers_lost"], sample["retried"], sample["duplicates"]), (0, 0, 0))
 
     def test_worker_that_is_told_to_leave_twice_leaves_at_once(self):

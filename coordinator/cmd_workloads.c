@@ -2,7 +2,7 @@
 #include "common/io/cli.h"
 #include "common/io/text.h"
 #include "coordinator/commands.h"
-#include "worker/workloads/workload.h"
+#include "worker/workloads/registry.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -106,7 +106,7 @@ static void on_wake(uv_async_t *wake)
             count_results(local, count);
         }
         for (size_t i = 0; i < count; i++) {
-            free(local->results[i].error);
+            chunk_result_deinit(&local->results[i]);
         }
         link_flush(local);
     } while (count == RESULTS_MAX);

@@ -3,7 +3,7 @@
 
 #include "common/base/units.h"
 #include "common/io/text.h"
-#include "worker/workloads/workload.h"
+#include "worker/workloads/registry.h"
 
 #include <inttypes.h>
 #include <math.h>

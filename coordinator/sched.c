@@ -275,6 +275,9 @@ static int on_event(struct sched *sched,
         return on_tick(sched, now_us, out);
     case SCHED_CANCEL:
         return on_cancel(sched, out);
+    case SCHED_HOLD:
+    case SCHED_STOP:
+        break;
     }
     return ERR_INVALID;
 }

@@ -38,6 +38,8 @@ struct sched_options {
     uint64_t chunk_target_us; /* what an automatic chunk should take; 100,000 */
     uint32_t attempts_max;    /* losses of its worker after which a chunk's items fail; 3 */
     uint64_t lease_us;        /* a worker silent for this long is lost; 0: never */
+    uint32_t retries_max;     /* how often an item that failed is tried again; 0 to 1000 */
+    uint64_t retry_delay_us;  /* before the first of these; doubles with each, up to 64 times it */
 };
 
 enum sched_event_type {
@@ -53,6 +55,13 @@ enum sched_event_type {
     SCHED_NO_MORE_WORKERS, /* no further worker can ever join */
     SCHED_TICK,            /* time passed: leases */
     SCHED_CANCEL,          /* the job ends with what is accounted for */
+    SCHED_HOLD,            /* cut no fresh chunk, or do again: nobody takes the results now */
+    SCHED_STOP,            /* send nothing any more; DONE as soon as nothing is held */
+};
+
+struct sched_span {
+    uint64_t first;
+    uint64_t count;
 };
 
 struct sched_event {
@@ -77,15 +86,21 @@ struct sched_event {
             struct chunk_id chunk;
             uint32_t attempt;
             uint64_t run_us;
-            struct tally tally;
+            struct tally tally; /* of the items that were run, the first ones of the chunk */
+            /* Which of these failed, if that is known: ascending and apart, `first` counted from
+             * the chunk's first item. Borrowed for the call. */
+            const struct sched_span *failed;
+            size_t failed_count;
         } result;
+
+        bool hold;
         struct chunk_id returned;
     } as;
 };
 
 enum sched_action_type {
     SCHED_SEND = 1,    /* send this chunk to `worker` */
-    SCHED_FINISHED,    /* its bytes may go; its result is the one of the event in hand */
+    SCHED_FINISHED,    /* `done` items are run, their result is that of the event in hand */
     SCHED_ABANDONED,   /* it used up its attempts, its items count as failed; its bytes may go */
     SCHED_DROP_WORKER, /* it was silent for its lease: forget it, it has to register again */
     SCHED_STALLED,     /* work is left, but no worker, and none can come. Said once */
@@ -100,6 +115,9 @@ struct sched_action {
     uint32_t attempt;
     uint64_t first;
     uint64_t count;
+    uint64_t done;    /* of FINISHED: items run, from the first; the others became a new chunk */
+    uint64_t retried; /* of FINISHED: failed ones among them that will be run again. All that are
+                         named in the event, or none of them: then they count as failed */
 };
 
 /* Where actions go; the caller's array. */
@@ -123,6 +141,7 @@ struct sched_stats {
     uint64_t chunks_sent;     /* attempts sent */
     uint64_t chunks_finished; /* accounted for */
     uint64_t chunks_retried;  /* attempts after the first */
+    uint64_t items_retried;   /* failed items that were tried again, each time counted */
     uint64_t chunks_abandoned;
     uint64_t duplicates; /* results that came after the first */
     uint64_t strays;     /* results for chunks that never were, or of unregistered workers */

@@ -1,6 +1,7 @@
 #include "coordinator/work.h"
 
 #include "common/base/nearest.h"
+#include "worker/workloads/registry.h"
 
 #include <errno.h>
 #include <fcntl.h>

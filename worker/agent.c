@@ -108,7 +108,7 @@ static void say_idle(struct agent *agent, struct agent_actions *out)
 static void free_results(const struct agent_event *event)
 {
     for (size_t i = 0; i < event->as.results.count; i++) {
-        free(event->as.results.list[i].error);
+        chunk_result_deinit(&event->as.results.list[i]);
     }
 }
 

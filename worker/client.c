@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "worker/client_internal.h"
+#include "worker/workloads/params.h"
 
 #include <signal.h>
 #include <stdarg.h>

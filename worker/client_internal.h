@@ -9,6 +9,7 @@
 #include "worker/agent.h"
 #include "worker/client.h"
 #include "worker/engine/engine.h"
+#include "worker/workloads/params.h"
 #include "worker/workloads/workload.h"
 
 #include <stdatomic.h>

@@ -1,6 +1,8 @@
 #include "common/base/check.h"
 #include "common/io/cores.h"
 #include "worker/client_internal.h"
+#include "worker/workloads/params.h"
+#include "worker/workloads/registry.h"
 
 #include <stdio.h>
 

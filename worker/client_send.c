@@ -1,6 +1,7 @@
 #include "common/io/cores.h"
 #include "common/io/versions.h"
 #include "worker/client_internal.h"
+#include "worker/workloads/registry.h"
 
 #include <stdio.h>
 #include <unistd.h>

@@ -2,6 +2,7 @@
 
 #include "common/base/err.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const strategy_names[] = {
@@ -44,6 +45,16 @@ uint32_t strategy_default_slots(enum strategy strategy, uint32_t cores)
         break;
     }
     return cores > POOL_MIN ? cores : POOL_MIN;
+}
+
+void chunk_result_deinit(struct chunk_result *result)
+{
+    free(result->error);
+    blob_unref(result->records);
+    result->error = NULL;
+    result->error_len = 0;
+    result->records = NULL;
+    result->records_len = 0;
 }
 
 void tally_merge(struct tally *into, const struct tally *from)

@@ -67,7 +67,9 @@ void tally_merge(struct tally *into, const struct tally *from);
 
 enum { CHUNK_ERROR_SIZE = 240 };
 
-/* What one attempt at a chunk came to. tally.ok + tally.failed equals the chunk's count. */
+/* What one attempt at a chunk came to. tally.ok + tally.failed is how many of its items, from the
+ * first, were run: all of them; or, when their records grew large, at least one: the others were
+ * not begun, and are a new chunk's. */
 struct chunk_result {
     struct chunk_id id;
     uint32_t attempt;
@@ -78,6 +80,13 @@ struct chunk_result {
         error_index; /* index of the first item that failed; meaningful when tally.failed > 0 */
     char *
         error; /* owned, malloc'd, why it failed in one line (no NUL counted); NULL when none failed */
+    /* One record (common/base/record.h) for each item that was run, when the job asks for them. */
+    struct blob *records; /* shared; NULL without records. One reference is owned */
+    size_t records_offset;
+    uint32_t records_len;
 };
+
+/* Give back what a result owns, and forget it. */
+void chunk_result_deinit(struct chunk_result *result);
 
 #endif

@@ -18,15 +18,18 @@
 enum {
     WIRE_PROTOCOL_MAJOR = 1,
     WIRE_PROTOCOL_MINOR = 0,
-    WIRE_HEADER_MAX = 64 * 1024,        /* bytes of a header frame */
-    WIRE_PAYLOAD_MAX = 8 * 1024 * 1024, /* bytes of a payload frame */
-    WIRE_CHUNKS_MAX = 896,              /* chunks or results in one message; fits for every value */
-    WIRE_ERRORS_MAX = 32,               /* error texts in one RESULTS message */
-    WIRE_ERROR_TEXT_MAX = 240,          /* bytes of an item's error; CHUNK_ERROR_SIZE */
-    WIRE_TEXT_MAX = 1024,               /* bytes of a text for people */
-    WIRE_NAME_MAX = 256,                /* bytes of a name */
-    WIRE_VALUE_MAX = 16 * 1024,         /* bytes of a parameter's value */
-    WIRE_LIST_MAX = 256,                /* workloads in a HELLO, parameters in a JOB */
+    WIRE_HEADER_MAX = 64 * 1024,         /* bytes of a header frame */
+    WIRE_PAYLOAD_MAX = 16 * 1024 * 1024, /* bytes of a payload frame */
+    WIRE_CHUNKS_MAX = 896,       /* chunks or results in one message; fits for every value */
+    WIRE_ERRORS_MAX = 32,        /* error texts in one RESULTS message */
+    WIRE_ERROR_TEXT_MAX = 240,   /* bytes of an item's error; CHUNK_ERROR_SIZE */
+    WIRE_TEXT_MAX = 1024,        /* bytes of a text for people */
+    WIRE_NAME_MAX = 256,         /* bytes of a name */
+    WIRE_VALUE_MAX = 16 * 1024,  /* bytes of a parameter's value */
+    WIRE_LIST_MAX = 256,         /* workloads in a HELLO, parameters in a JOB */
+    WIRE_HASH_SIZE = 32,         /* bytes of a SHA-256 */
+    WIRE_PART_MAX = 1024 * 1024, /* bytes of one part of a plugin */
+    WIRE_PLUGIN_MAX = 256 * 1024 * 1024, /* bytes of a plugin */
 };
 
 enum wire_type {
@@ -96,7 +99,10 @@ struct wire_job {
     uint32_t strategy; /* enum strategy, validated */
     uint32_t slots;    /* 0 to 65536 */
     uint64_t range_first;
-    uint32_t credit_fixed; /* 0 to 65536 */
+    uint32_t credit_fixed;        /* 0 to 65536 */
+    bool records;                 /* a record of each item is wanted: RESULTS have records_len */
+    struct wire_text plugin_hash; /* SHA-256, WIRE_HASH_SIZE bytes; empty: a built-in workload */
+    uint64_t plugin_size;         /* bytes of the plugin, 1 to WIRE_PLUGIN_MAX */
 };
 
 struct wire_ready {
@@ -138,6 +144,14 @@ struct wire_results {
     const uint64_t *error_index;
     const struct wire_text *error_text;
     uint64_t cpu_us;
+    /* Bytes of each result's records, which lie one behind the other in the payload frame; NULL:
+     * none has any. Decoded: their sum is at most WIRE_PAYLOAD_MAX. */
+    const uint32_t *records_len;
+};
+
+struct wire_fetch {        /* FETCH: send me this part of the job's plugin. PART: here it is */
+    struct wire_text hash; /* WIRE_HASH_SIZE bytes */
+    uint64_t offset;       /* the part's bytes are the payload frame, WIRE_PART_MAX at most */
 };
 
 struct wire_heartbeat {

@@ -46,6 +46,7 @@ static void run_nothing(void *slot,
 }
 
 static const struct workload_ops nothing = {
+    WORKLOAD_ABI,
     .name = "nothing",
     .summary = "no work",
     .traits = WORKLOAD_NUMBERS,

@@ -4,7 +4,8 @@
 #include "coordinator/origin.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/zygote.h"
-#include "worker/workloads/workload.h"
+#include "worker/workloads/params.h"
+#include "worker/workloads/registry.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -3,6 +3,8 @@
 #include "coordinator/origin.h"
 #include "tests/worker/canned_server.h"
 #include "tests/worker/workload_rig.h"
+#include "worker/workloads/params.h"
+#include "worker/workloads/registry.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,8 @@
 /* What every strategy must do alike, over strategies, workloads and numbers of slots. */
 #include "test_engine_rig.h"
 
+#include "worker/workloads/params.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -474,7 +476,7 @@ static void nobody(void *arg)
 static void test_engine_refuses_wrong_options(void **state)
 {
     struct rig *rig = *state;
-    static const struct workload_ops no_kind = {.name = "no-kind"};
+    static const struct workload_ops no_kind = {WORKLOAD_ABI, .name = "no-kind"};
     struct params params = {.count = 0};
     struct engine_options good = {.workload = &rig_sum,
                                   .params = &params,

@@ -2,6 +2,7 @@
 #include "test_engine_rig.h"
 
 #include "common/base/items.h"
+#include "worker/workloads/params.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,22 +79,27 @@ static void run_sum(void *slot, const struct workload_item *item, struct workloa
     .summary = "a test", .open = open_state, .close = close_state, .slot_open = slot_open,         \
     .slot_close = slot_close
 
-const struct workload_ops rig_sum = {.name = "sum",
+const struct workload_ops rig_sum = {WORKLOAD_ABI,
+                                     .name = "sum",
                                      RIG_COMMON,
                                      .traits = WORKLOAD_NUMBERS,
                                      .run = run_sum};
 
-static void run_sum_numbers(void *slot, uint64_t first, uint64_t count, struct tally *tally)
+static void run_sum_numbers(void *slot,
+                            uint64_t first,
+                            uint64_t count,
+                            uint64_t *checksum,
+                            uint64_t *bytes)
 {
     (void)slot;
     for (uint64_t i = 0; i < count; i++) {
-        tally->checksum += mix(first + i);
+        *checksum += mix(first + i);
     }
-    tally->ok += count;
-    tally->bytes_out += 8 * count;
+    *bytes += 8 * count;
 }
 
-const struct workload_ops rig_batch = {.name = "batch",
+const struct workload_ops rig_batch = {WORKLOAD_ABI,
+                                       .name = "batch",
                                        RIG_COMMON,
                                        .traits = WORKLOAD_NUMBERS,
                                        .run = run_sum,
@@ -112,7 +118,8 @@ static void run_hash(void *slot, const struct workload_item *item, struct worklo
     outcome->bytes = item->bytes_len;
 }
 
-const struct workload_ops rig_hash = {.name = "hash",
+const struct workload_ops rig_hash = {WORKLOAD_ABI,
+                                      .name = "hash",
                                       RIG_COMMON,
                                       .traits = WORKLOAD_BYTES,
                                       .run = run_hash};
@@ -129,7 +136,8 @@ static void run_third(void *slot,
                    (unsigned long long)item->number);
 }
 
-const struct workload_ops rig_third = {.name = "third",
+const struct workload_ops rig_third = {WORKLOAD_ABI,
+                                       .name = "third",
                                        RIG_COMMON,
                                        .traits = WORKLOAD_NUMBERS,
                                        .run = run_third};
@@ -148,7 +156,8 @@ static void run_gate(void *slot, const struct workload_item *item, struct worklo
     }
 }
 
-const struct workload_ops rig_gate = {.name = "gate",
+const struct workload_ops rig_gate = {WORKLOAD_ABI,
+                                      .name = "gate",
                                       RIG_COMMON,
                                       .traits = WORKLOAD_NUMBERS,
                                       .run = run_gate};
@@ -168,7 +177,8 @@ static void run_burn(void *slot, const struct workload_item *item, struct worklo
     run_sum(slot, item, outcome);
 }
 
-const struct workload_ops rig_burn = {.name = "burn",
+const struct workload_ops rig_burn = {WORKLOAD_ABI,
+                                      .name = "burn",
                                       RIG_COMMON,
                                       .traits = WORKLOAD_NUMBERS,
                                       .run = run_burn};
@@ -184,7 +194,8 @@ static int open_refused(const struct params *params,
     return err_set(ret_error, ERR_IO, "this workload never opens");
 }
 
-const struct workload_ops rig_no_open = {.name = "no-open",
+const struct workload_ops rig_no_open = {WORKLOAD_ABI,
+                                         .name = "no-open",
                                          .summary = "a test",
                                          .traits = WORKLOAD_NUMBERS,
                                          .open = open_refused,
@@ -200,7 +211,8 @@ static int slot_refused(void *state, struct err_text *ret_error, void **ret_slot
     return err_set(ret_error, ERR_IO, "this slot never opens");
 }
 
-const struct workload_ops rig_no_slot = {.name = "no-slot",
+const struct workload_ops rig_no_slot = {WORKLOAD_ABI,
+                                         .name = "no-slot",
                                          .summary = "a test",
                                          .traits = WORKLOAD_NUMBERS,
                                          .open = open_state,
@@ -300,7 +312,8 @@ static void timers_close(void *async)
     free(timers);
 }
 
-const struct workload_ops rig_timer = {.name = "timer",
+const struct workload_ops rig_timer = {WORKLOAD_ABI,
+                                       .name = "timer",
                                        RIG_COMMON,
                                        .traits = WORKLOAD_NUMBERS,
                                        .run = run_sum,
@@ -320,7 +333,8 @@ static int async_refused(void *state,
     return err_set(ret_error, ERR_IO, "this loop is not good enough");
 }
 
-const struct workload_ops rig_no_async = {.name = "no-async",
+const struct workload_ops rig_no_async = {WORKLOAD_ABI,
+                                          .name = "no-async",
                                           RIG_COMMON,
                                           .traits = WORKLOAD_NUMBERS,
                                           .run = run_sum,
@@ -350,17 +364,22 @@ static void run_crash(void *slot,
     run_third(slot, item, outcome);
 }
 
-const struct workload_ops rig_crash = {.name = "crash",
+const struct workload_ops rig_crash = {WORKLOAD_ABI,
+                                       .name = "crash",
                                        RIG_COMMON,
                                        .traits = WORKLOAD_NUMBERS,
                                        .run = run_crash};
 
-static void run_crash_numbers(void *slot, uint64_t first, uint64_t count, struct tally *tally)
+static void run_crash_numbers(void *slot,
+                              uint64_t first,
+                              uint64_t count,
+                              uint64_t *checksum,
+                              uint64_t *bytes)
 {
     for (uint64_t i = 0; i < count; i++) {
         crash_at(first + i);
     }
-    run_sum_numbers(slot, first, count, tally);
+    run_sum_numbers(slot, first, count, checksum, bytes);
 }
 
 static void run_crash_number(void *slot,
@@ -371,7 +390,8 @@ static void run_crash_number(void *slot,
     run_sum(slot, item, outcome);
 }
 
-const struct workload_ops rig_crash_batch = {.name = "crash-batch",
+const struct workload_ops rig_crash_batch = {WORKLOAD_ABI,
+                                             .name = "crash-batch",
                                              RIG_COMMON,
                                              .traits = WORKLOAD_NUMBERS,
                                              .run = run_crash_number,
@@ -388,7 +408,8 @@ static void run_crash_all(void *slot,
     (void)raise(SIGKILL);
 }
 
-const struct workload_ops rig_crash_all = {.name = "crash-all",
+const struct workload_ops rig_crash_all = {WORKLOAD_ABI,
+                                           .name = "crash-all",
                                            RIG_COMMON,
                                            .traits = WORKLOAD_NUMBERS,
                                            .run = run_crash_all};
@@ -403,7 +424,8 @@ static void run_crash_bytes(void *slot,
     run_hash(slot, item, outcome);
 }
 
-const struct workload_ops rig_crash_bytes = {.name = "crash-bytes",
+const struct workload_ops rig_crash_bytes = {WORKLOAD_ABI,
+                                             .name = "crash-bytes",
                                              RIG_COMMON,
                                              .traits = WORKLOAD_BYTES,
                                              .run = run_crash_bytes};
@@ -416,7 +438,8 @@ static void run_burn_crash(void *slot,
     (void)raise(SIGSEGV);
 }
 
-const struct workload_ops rig_burn_crash = {.name = "burn-crash",
+const struct workload_ops rig_burn_crash = {WORKLOAD_ABI,
+                                            .name = "burn-crash",
                                             RIG_COMMON,
                                             .traits = WORKLOAD_NUMBERS,
                                             .run = run_burn_crash};
@@ -443,7 +466,8 @@ static void run_census(void *slot,
     run_gate(slot, item, outcome);
 }
 
-const struct workload_ops rig_census = {.name = "census",
+const struct workload_ops rig_census = {WORKLOAD_ABI,
+                                        .name = "census",
                                         RIG_COMMON,
                                         .traits = WORKLOAD_NUMBERS,
                                         .run = run_census};

@@ -1,6 +1,8 @@
 /* The contract over every registered workload: whatever forms it has come to the same count and checksum. Those that need a
  * network have more in test_download.c. */
 #include "tests/worker/workload_rig.h"
+#include "worker/workloads/params.h"
+#include "worker/workloads/registry.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

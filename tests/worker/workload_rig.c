@@ -2,6 +2,8 @@
 #include "tests/worker/workload_rig.h"
 
 #include "common/base/check.h"
+#include "worker/workloads/params.h"
+#include "worker/workloads/registry.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -146,7 +148,12 @@ void rig_run_numbers(struct rig *rig,
     for (uint64_t done = 0; done < items->count;) {
         uint64_t left = items->count - done;
         uint64_t count = left < batch ? left : batch;
-        rig->ops->run_numbers(slot, items->first_number + done, count, &ret_result->tally);
+        rig->ops->run_numbers(slot,
+                              items->first_number + done,
+                              count,
+                              &ret_result->tally.checksum,
+                              &ret_result->tally.bytes_out);
+        ret_result->tally.ok += count;
         done += count;
     }
     rig->ops->slot_close(slot);

@@ -3,6 +3,8 @@
 #ifndef QUARTET_TESTS_WORKER_WORKLOAD_RIG_H
 #define QUARTET_TESTS_WORKER_WORKLOAD_RIG_H
 
+#include "common/base/chunk.h"
+#include "worker/workloads/params.h"
 #include "worker/workloads/workload.h"
 
 #include <stdatomic.h>

@@ -170,7 +170,7 @@ static void run(void *state)
     (void)uv_run(&self->loop, UV_RUN_DEFAULT);
 
     for (uint32_t i = 0; i < self->finished_count; i++) {
-        free(self->finished[i].error);
+        chunk_result_deinit(&self->finished[i]);
     }
 out_open:
     workload->close(self->state);

@@ -111,10 +111,7 @@ static void step_item(struct chunk_run *run)
     }
     /* The error's bytes are left as they are: clearing 240 bytes would cost more than a small
      * item. */
-    outcome.ok = false;
-    outcome.checksum = 0;
-    outcome.bytes = 0;
-    outcome.error[0] = '\0';
+    memset(&outcome, 0, offsetof(struct workload_outcome, error) + 1);
     chunk_run_next_item(run, &item);
     run->workload->run(run->slot, &item, &outcome);
     chunk_run_count(run, &item, &outcome);
@@ -130,7 +127,9 @@ static void step_block(struct chunk_run *run)
         note(run, block);
     }
     uint64_t number = run->input.range_first + run->input.first + run->done;
-    run->workload->run_numbers(run->slot, number, block, &run->tally);
+    run->workload->run_numbers(
+        run->slot, number, block, &run->tally.checksum, &run->tally.bytes_out);
+    run->tally.ok += block;
     run->done += block;
 }
 

@@ -6,6 +6,8 @@
 #include "worker/engine/chunk_run.h"
 #include "worker/engine/clock.h"
 #include "worker/engine/strategy.h"
+#include "worker/workloads/params.h"
+#include "worker/workloads/registry.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -193,6 +195,7 @@ int engine_new(const struct engine_options *options,
     engine->core.slots = options->slots;
     engine->core.range_first = options->range_first;
     engine->core.zygote = options->zygote;
+    workload_host_init(&engine->core.host);
     engine->core.host.cancelled = core_cancelled;
     rc = exchange_init(&engine->core.exchange, options->slots, options->wake, options->wake_arg);
     if (rc != 0) {

@@ -28,6 +28,7 @@ struct engine_options {
     enum strategy strategy;
     uint32_t slots;        /* items at once; 1 for serial, otherwise 1 to ENGINE_SLOTS_MAX */
     uint64_t range_first;  /* number of the item with index 0, for chunks without payload */
+    bool records;          /* make a record of each item: chunk_result.records */
     struct zygote *zygote; /* needed by STRATEGY_PROCESSES, otherwise NULL; outlives the engine */
 
     /* Called from any of the engine's threads when something new is to be had (results, a change
@@ -35,6 +36,11 @@ struct engine_options {
      * nor call the engine: uv_async_send is the use. */
     void (*wake)(void *arg);
     void *wake_arg;
+
+    /* A workload has something to say to the person who runs it: one line, each once. From any of
+     * the engine's threads. NULL: nobody listens. */
+    void (*note)(void *arg, const char *text);
+    void *note_arg;
 };
 
 enum engine_state {
@@ -58,8 +64,8 @@ enum engine_state engine_state(struct engine *engine, struct err_text *ret_error
  * ERR_NOMEM (nothing was queued, references stay the caller's). */
 int engine_submit(struct engine *engine, const struct chunk *chunks, size_t count);
 
-/* Move up to `max` finished results to `ret_results` (their `error` is then the caller's to
- * free). Returns how many; 0 means that none is ready, and the next one will call `wake`. Call
+/* Move up to `max` finished results to `ret_results` (what they own is then the caller's:
+ * chunk_result_deinit). Returns how many; 0 means that none is ready, and the next one will call `wake`. Call
  * until it returns less than `max`. */
 size_t engine_take(struct engine *engine, struct chunk_result *ret_results, size_t max);
 

@@ -5,6 +5,8 @@
 #include "worker/engine/chunk_run.h"
 #include "worker/engine/clock.h"
 #include "worker/engine/executor_wire.h"
+#include "worker/workloads/params.h"
+#include "worker/workloads/registry.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +203,7 @@ static void run_batch(struct executor *self, const char *bytes, const struct exe
 _Noreturn void executor_main(int fd, struct slot_record *record)
 {
     struct executor self = {.fd = fd, .record = record, .inbox = {.fd = fd}};
+    workload_host_init(&self.host);
     self.host.cancelled = never_cancelled;
     open_workload(&self);
     for (;;) {

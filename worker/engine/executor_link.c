@@ -5,6 +5,7 @@
 #include "worker/engine/chunk_run.h"
 #include "worker/engine/clock.h"
 #include "worker/engine/zygote_spawn.h"
+#include "worker/workloads/params.h"
 
 #include <errno.h>
 #include <poll.h>

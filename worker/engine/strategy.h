@@ -9,6 +9,7 @@
 
 #include "worker/engine/engine.h"
 #include "worker/engine/exchange.h"
+#include "worker/workloads/params.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -6,6 +6,7 @@
  * wait for it. */
 #include "worker/workloads/download.h"
 
+#include "worker/workloads/params.h"
 #include "worker/workloads/registry.h"
 
 #include <stdlib.h>
@@ -206,6 +207,7 @@ static void download_run(void *opaque,
 }
 
 const struct workload_ops workload_download_ops = {
+    WORKLOAD_ABI,
     .name = "download",
     .summary = "gets each item over HTTP and hashes the body: what waiting for a network costs",
     .traits = WORKLOAD_IDEMPOTENT | WORKLOAD_NUMBERS | WORKLOAD_BYTES,

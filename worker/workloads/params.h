@@ -5,28 +5,10 @@
 #define QUARTET_WORKER_WORKLOADS_PARAMS_H
 
 #include "common/base/err.h"
+#include "worker/workloads/workload.h"
 
 #include <stddef.h>
 #include <stdint.h>
-
-enum param_kind {
-    PARAM_SECONDS, /* units_parse_seconds, 0 to `max` */
-    PARAM_COUNT,   /* units_parse_u64, 0 to `max` */
-    PARAM_BYTES,   /* units_parse_bytes, 0 to `max` */
-    PARAM_URL,     /* http:// or https:// */
-    PARAM_CHOICE,  /* one of the words in `choices` */
-    PARAM_TEXT,    /* anything */
-};
-
-struct param_spec {
-    const char *name;
-    enum param_kind kind;
-    const char *unit;          /* for people: "seconds", "bytes", "URL" */
-    const char *default_value; /* NULL: none, the parameter is absent unless given */
-    double max;                /* of the numeric kinds */
-    const char *choices;       /* of PARAM_CHOICE: "1.1|2" */
-    const char *help;          /* one line */
-};
 
 enum { PARAMS_MAX = 32, PARAM_NAME_MAX = 64, PARAM_VALUE_MAX = 8192 };
 

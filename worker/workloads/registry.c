@@ -2,7 +2,9 @@
  * table. */
 #include "worker/workloads/registry.h"
 
+#include "common/base/chunk.h"
 #include "common/base/nearest.h"
+#include "worker/workloads/params.h"
 
 #include <string.h>
 
@@ -54,4 +56,21 @@ int workload_lookup(const char *name,
                    ERR_NOT_FOUND,
                    "workload '%.100s' is not known; `quartet workloads` lists what there is",
                    name);
+}
+
+_Static_assert((int)WORKLOAD_ERROR_SIZE == (int)CHUNK_ERROR_SIZE, "one size for an item's error");
+
+static void set_error(struct err_text *error, const char *text)
+{
+    (void)err_set(error, ERR_INVALID, "%s", text);
+}
+
+void workload_host_init(struct workload_host *host)
+{
+    *host = (struct workload_host){
+        .size = sizeof(*host),
+        .abi_minor = WORKLOAD_ABI_MINOR,
+        .param = params_get,
+        .set_error = set_error,
+    };
 }

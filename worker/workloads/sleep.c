@@ -6,6 +6,7 @@
  * milliseconds and would end some items early). */
 #include "common/base/check.h"
 #include "worker/workloads/mark.h"
+#include "worker/workloads/params.h"
 #include "worker/workloads/registry.h"
 
 #include <errno.h>
@@ -270,6 +271,7 @@ static const struct param_spec sleep_params[] = {
 };
 
 const struct workload_ops workload_sleep_ops = {
+    WORKLOAD_ABI,
     .name = "sleep",
     .summary = "waits without using the CPU: what waiting costs",
     .traits = WORKLOAD_IDEMPOTENT | WORKLOAD_NUMBERS | WORKLOAD_BYTES,

@@ -3,6 +3,7 @@
  * a crowded machine. */
 #include "common/base/check.h"
 #include "worker/workloads/mark.h"
+#include "worker/workloads/params.h"
 #include "worker/workloads/registry.h"
 
 #include <stdint.h>
@@ -104,6 +105,7 @@ static const struct param_spec spin_params[] = {
 };
 
 const struct workload_ops workload_spin_ops = {
+    WORKLOAD_ABI,
     .name = "spin",
     .summary = "does arithmetic: what computing costs",
     .traits = WORKLOAD_IDEMPOTENT | WORKLOAD_NUMBERS | WORKLOAD_BYTES,

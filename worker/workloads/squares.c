@@ -5,6 +5,7 @@
  * and then folds the buffer. The buffer is used again for every batch: it stays in the cache,
  * where a fresh array of the whole range would cost a page fault for every 512 squares (28 ms
  * instead of 3 ms for ten million, measured). */
+#include "worker/workloads/params.h"
 #include "worker/workloads/registry.h"
 
 #include <stdint.h>
@@ -67,6 +68,8 @@ static void squares_run(void *opaque,
     slot->squares[0] = item->number * item->number;
     ret_outcome->ok = true;
     ret_outcome->checksum = slot->squares[0];
+    ret_outcome->value = slot->squares[0];
+    ret_outcome->flags = WORKLOAD_HAS_VALUE;
     ret_outcome->bytes = sizeof(slot->squares[0]);
 }
 
@@ -91,21 +94,25 @@ static uint64_t fold(const uint64_t *restrict squares, size_t count)
     return sum;
 }
 
-static void squares_run_numbers(void *opaque, uint64_t first, uint64_t count, struct tally *tally)
+static void squares_run_numbers(void *opaque,
+                                uint64_t first,
+                                uint64_t count,
+                                uint64_t *checksum,
+                                uint64_t *bytes)
 {
     struct squares_slot *slot = opaque;
-    tally->ok += count;
-    tally->bytes_out += count * sizeof(slot->squares[0]);
+    *bytes += count * sizeof(slot->squares[0]);
     while (count > 0) {
         size_t batch = count < SQUARES_PER_BATCH ? (size_t)count : SQUARES_PER_BATCH;
         store_squares(slot->squares, first, batch);
-        tally->checksum += fold(slot->squares, batch);
+        *checksum += fold(slot->squares, batch);
         first += batch;
         count -= batch;
     }
 }
 
 const struct workload_ops workload_squares_ops = {
+    WORKLOAD_ABI,
     .name = "squares",
     .summary = "computes n * n modulo 2^64 and stores it: what memory and arithmetic cost",
     .traits = WORKLOAD_IDEMPOTENT | WORKLOAD_NUMBERS,

@@ -1,6 +1,8 @@
 /* The payload of a chunk whose items are bytes; see items.h. */
 #include "common/base/items.h"
 
+#include "common/base/check.h"
+
 #include <endian.h>
 #include <string.h>
 
@@ -33,6 +35,31 @@ bool items_payload_valid(const void *payload, size_t len, uint64_t count)
         at += item_len + 1;
     }
     return at == len;
+}
+
+/* Bytes of the items [from, from + count), each with its NUL. */
+static size_t bytes_of(const void *payload, uint64_t from, uint64_t count)
+{
+    size_t bytes = 0;
+    for (uint64_t i = from; i < from + count; i++) {
+        bytes += (size_t)length_at(payload, i) + 1;
+    }
+    return bytes;
+}
+
+size_t items_slice_size(const void *payload, uint64_t count, uint64_t skip, uint64_t taken)
+{
+    CHECK(skip <= count && taken <= count - skip);
+    return (size_t)taken * LENGTH_SIZE + bytes_of(payload, skip, taken);
+}
+
+void items_slice(const void *payload, uint64_t count, uint64_t skip, uint64_t taken, void *to)
+{
+    CHECK(skip <= count && taken <= count - skip);
+    size_t lengths = (size_t)taken * LENGTH_SIZE;
+    const char *from = (const char *)payload + count * LENGTH_SIZE + bytes_of(payload, 0, skip);
+    memcpy(to, (const char *)payload + skip * LENGTH_SIZE, lengths);
+    memcpy((char *)to + lengths, from, bytes_of(payload, skip, taken));
 }
 
 void items_cursor_init(struct items_cursor *cursor, const void *payload, uint64_t count)

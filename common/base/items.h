@@ -17,6 +17,11 @@ size_t items_payload_size(uint64_t count, size_t bytes);
  * ITEM_LEN_MAX, a NUL behind each? */
 bool items_payload_valid(const void *payload, size_t len, uint64_t count);
 
+/* A part of a valid payload of `count` items as a payload of its own: the items [skip, skip +
+ * taken), which are among them. items_slice writes items_slice_size bytes to `to`. */
+size_t items_slice_size(const void *payload, uint64_t count, uint64_t skip, uint64_t taken);
+void items_slice(const void *payload, uint64_t count, uint64_t skip, uint64_t taken, void *to);
+
 /* Walks the items of a valid payload in order. */
 struct items_cursor {
     const unsigned char *lengths;

@@ -54,6 +54,28 @@ static void test_items_keeps_bytes_that_are_nul(void **state)
     assert_memory_equal(bytes, "a\0b", 4);
 }
 
+static void test_items_slice_is_a_payload_of_the_items_between(void **state)
+{
+    (void)state;
+    char slice[TWO_LEN];
+    struct items_cursor cursor;
+    const char *bytes;
+    size_t len;
+    for (uint64_t skip = 0; skip <= 2; skip++) {
+        for (uint64_t taken = 0; taken <= 2 - skip; taken++) {
+            size_t size = items_slice_size(two, 2, skip, taken);
+            assert_true(size <= sizeof(slice));
+            items_slice(two, 2, skip, taken, slice);
+            assert_true(items_payload_valid(slice, size, taken));
+            items_cursor_init(&cursor, slice, taken);
+            for (uint64_t i = skip; i < skip + taken; i++) {
+                assert_true(items_cursor_next(&cursor, &bytes, &len));
+                assert_string_equal(bytes, i == 0 ? "ab" : "");
+            }
+        }
+    }
+}
+
 static void test_items_refuses_another_count(void **state)
 {
     (void)state;
@@ -130,6 +152,7 @@ int main(void)
         cmocka_unit_test(test_items_reads_back_what_was_written),
         cmocka_unit_test(test_items_payload_size_is_that_of_a_valid_payload),
         cmocka_unit_test(test_items_keeps_bytes_that_are_nul),
+        cmocka_unit_test(test_items_slice_is_a_payload_of_the_items_between),
         cmocka_unit_test(test_items_refuses_another_count),
         cmocka_unit_test(test_items_refuses_every_cut),
         cmocka_unit_test(test_items_refuses_every_changed_length),

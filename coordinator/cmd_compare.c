@@ -324,6 +324,8 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
     struct option_table table = {.count = 0};
     options_init(options, WORKERS_DEFAULT);
     options_add_items(&table, options);
+    options_add_command(&table, options);
+    options_add_yes(&table, options);
     options_add_strategies(&table, options);
     options_add_placement(&table, options, "2");
     options_add_chunks(&table, options);
@@ -331,7 +333,7 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
     options_add_output(&table, options, true);
     const struct cli cli = {
         .program = "quartet compare",
-        .usage = "[WORKLOAD...]",
+        .usage = "[WORKLOAD...] [-- COMMAND...]",
         .summary =
             "Times the four strategies (serial, threads, async, processes) on the same items, in "
             "this process "
@@ -340,16 +342,19 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
             "WORKLOAD: download of 64 items that take 0.1 s each, then squares of 1 to 10000000.",
         .examples = "quartet compare\n"
                     "quartet compare squares --range 1:1000000 --workers 4 --rounds 10\n"
-                    "quartet compare download --items urls.txt --json report.json\n\n"
+                    "quartet compare download --items urls.txt --json report.json\n"
+                    "quartet compare exec --items files.txt -- gzip -9c {}\n\n"
                     "Exit status: 0 all items succeeded and all results agree; 1 not so;\n"
                     "2 wrong usage or input; 3 the comparison could not go on;\n"
                     "128+N stopped by signal N.",
         .options = table.list,
         .option_count = table.count,
         .positional_max = SIZE_MAX,
+        .rest = "COMMAND...",
     };
     size_t word_count = 0;
-    int status = command_parse(&cli, argc, argv, words, &word_count);
+    int status = command_parse(&cli, argc, argv, words, &word_count, &options->command_count);
+    options->command = words + word_count;
     struct err_text error = {{0}};
     if (status < 0 &&
         (options_check(options, &error) != 0 || options_check_outputs(options, &error) != 0 ||

@@ -118,7 +118,7 @@ int cmd_origin(int argc, char **argv, struct zygote *zygote)
     const char **words = calloc((size_t)argc, sizeof(*words));
     size_t word_count = 0;
     int status = words == NULL ? EXIT_CANNOT_GO_ON
-                               : command_parse(&cli, argc, argv, words, &word_count);
+                               : command_parse(&cli, argc, argv, words, &word_count, NULL);
     free(words);
     struct listen_address listen;
     struct err_text error = {{0}};

@@ -1,12 +1,12 @@
 /* quartet run: run the items of one workload with one strategy, in this process or across workers, and say what came of it. */
-#include "common/base/units.h"
 #include "common/io/versions.h"
 #include "coordinator/commands.h"
 #include "coordinator/output.h"
+#include "coordinator/run_summary.h"
 #include "coordinator/session.h"
 #include "coordinator/work.h"
 
-#include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,110 +17,14 @@ struct run {
     struct options options;
     struct work work;
     struct session *session;
+    struct sink *sink; /* NULL: nobody wants results of single items */
     struct environment environment;
     char started[40];
     struct job_result result;
     enum placement placement;
 };
 
-/* --- saying what came of it --- */
-
-static void print_how(const struct run *run, FILE *stream)
-{
-    const struct job_result *result = &run->result;
-    if (run->placement == PLACEMENT_LOCAL) {
-        (void)fprintf(stream,
-                      "local, %s, %u at once",
-                      strategy_name(run->options.strategies[0]),
-                      result->concurrency);
-    } else {
-        (void)fprintf(stream,
-                      "%u worker%s, %s, %u at once",
-                      result->workers,
-                      result->workers == 1 ? "" : "s",
-                      strategy_name(run->options.strategies[0]),
-                      result->concurrency);
-    }
-}
-
-static void print_counts(const struct sample *sample, FILE *stream)
-{
-    char ok[UNITS_TEXT_SIZE];
-    char failed[UNITS_TEXT_SIZE];
-    char bytes[UNITS_TEXT_SIZE];
-    (void)fprintf(stream,
-                  "items      %s succeeded, %s failed",
-                  units_format_exact(sample->ok, ok),
-                  units_format_exact(sample->failed, failed));
-    if (!sample->complete) {
-        char left[UNITS_TEXT_SIZE];
-        (void)fprintf(stream,
-                      ", %s not run",
-                      units_format_exact(sample->items - sample->ok - sample->failed, left));
-    }
-    (void)fprintf(stream,
-                  "\nresults    checksum %016" PRIx64 ", %s\n",
-                  sample->checksum,
-                  units_format_bytes(sample->bytes_out, bytes));
-}
-
-static void print_time(const struct sample *sample, FILE *stream)
-{
-    char wall[UNITS_TEXT_SIZE];
-    char cpu[UNITS_TEXT_SIZE];
-    char startup[UNITS_TEXT_SIZE];
-    char rate[UNITS_TEXT_SIZE];
-    double done = (double)(sample->ok + sample->failed);
-    double per_second = sample->wall_s > 0 ? done / sample->wall_s : 0;
-    (void)fprintf(stream,
-                  "time       %s (%s items/s), CPU %s, start-up %s apart from it\n",
-                  units_format_seconds(sample->wall_s, wall),
-                  units_format_count((uint64_t)per_second, rate),
-                  units_format_seconds(sample->cpu_s, cpu),
-                  units_format_seconds(sample->startup_s, startup));
-}
-
-static void print_trouble(const struct sample *sample, FILE *stream)
-{
-    if (sample->retried + sample->duplicates + sample->workers_lost > 0) {
-        (void)fprintf(stream,
-                      "trouble    %" PRIu64 " workers lost, %" PRIu64 " chunks run again, %" PRIu64
-                      " results that came twice dropped\n",
-                      sample->workers_lost,
-                      sample->retried,
-                      sample->duplicates);
-    }
-}
-
-static void print_failures(const struct job_result *result, FILE *stream)
-{
-    for (size_t i = 0; i < result->failure_count; i++) {
-        (void)fprintf(stream,
-                      "%s item %" PRIu64 ": %s\n",
-                      i == 0 ? "failed    " : "          ",
-                      result->failures[i].index,
-                      result->failures[i].text);
-    }
-    uint64_t shown = result->failure_count;
-    if (result->sample.failed > shown && shown > 0) {
-        (void)fprintf(
-            stream, "           ... and more, %" PRIu64 " in all\n", result->sample.failed);
-    }
-}
-
-static void print_summary(const struct run *run, FILE *stream)
-{
-    (void)fprintf(stream, "%s: ", run->work.workload->name);
-    print_how(run, stream);
-    (void)fputc('\n', stream);
-    print_counts(&run->result.sample, stream);
-    print_time(&run->result.sample, stream);
-    print_trouble(&run->result.sample, stream);
-    print_failures(&run->result, stream);
-    if (!run->result.sample.complete && run->result.missing[0] != '\0') {
-        (void)fprintf(stream, "not run    items %s\n", run->result.missing);
-    }
-}
+/* --- the end --- */
 
 static int write_report(struct run *run, char **command)
 {
@@ -156,37 +60,122 @@ static int write_report(struct run *run, char **command)
     return output_files(&report, &run->options);
 }
 
-static int finish(struct run *run, char **command)
+/* Close what results are written to. Returns 0, or an exit status after saying what went wrong. */
+static int close_sink(struct run *run)
+{
+    struct err_text error = {{0}};
+    bool reader_left = false;
+    if (run->sink == NULL) {
+        return EXIT_ALL_OK;
+    }
+    const bool abandon = !session_await_sink(run->session, run->sink);
+    (void)sink_error(run->sink, &error, &reader_left);
+    int rc = sink_close(run->sink, &abandon, &error);
+    run->sink = NULL;
+    if (rc == 0) {
+        return EXIT_ALL_OK;
+    }
+    if (reader_left) {
+        return EXIT_BY_SIGNAL + SIGPIPE; /* as any program whose reader has had enough */
+    }
+    (void)fprintf(stderr, "quartet run: %s\n", error.s);
+    return EXIT_CANNOT_GO_ON;
+}
+
+static void say_summary(const struct run *run)
+{
+    const struct options *options = &run->options;
+    bool results_on_stdout = options->sink.print ||
+                             (options->sink.out != NULL && strcmp(options->sink.out, "-") == 0) ||
+                             (options->json != NULL && strcmp(options->json, "-") == 0);
+    const struct run_summary summary = {
+        .workload = run->work.workload->name,
+        .strategy = options->strategies[0],
+        .placement = run->placement,
+        .result = &run->result,
+    };
+    if (!results_on_stdout) {
+        run_summary_print(&summary, stdout);
+    } else if (!options->quiet) {
+        run_summary_print(&summary, stderr);
+    }
+}
+
+/* A run that was halted has done what was asked when it waited for successes. */
+static int judge_halted(const struct run *run)
+{
+    if (!run->options.quiet) {
+        (void)fprintf(
+            stderr, "quartet run: stopped by --halt; not run: items %s\n", run->result.missing);
+    }
+    bool wanted = run->options.halt.why == HALT_SUCCESS;
+    return wanted || run->result.sample.failed == 0 ? EXIT_ALL_OK : EXIT_ITEMS_FAILED;
+}
+
+static int judge(const struct run *run)
 {
     const struct job_result *result = &run->result;
-    if (result->outcome == RUNNER_FAILED) {
-        (void)fprintf(stderr, "quartet run: %s\n", result->error);
-        return EXIT_CANNOT_GO_ON;
-    }
-    if (result->outcome == RUNNER_DONE && result->sample.items == 0) {
-        (void)fputs("quartet run: there are no items: standard input is empty\n", stderr);
-        return EXIT_WRONG_USAGE;
-    }
-    bool taken = run->options.json != NULL && strcmp(run->options.json, "-") == 0;
-    print_summary(run, taken ? stderr : stdout);
-    int rc = write_report(run, command);
     int number = session_signal(run->session);
     if (number != 0) {
         (void)fprintf(stderr, "quartet run: stopped by signal %d\n", number);
         return EXIT_BY_SIGNAL + number;
     }
-    if (result->outcome == RUNNER_STALLED) {
+    switch (result->outcome) {
+    case RUNNER_HALTED:
+        return judge_halted(run);
+    case RUNNER_STALLED:
         (void)fprintf(
             stderr, "quartet run: %s; not run: items %s\n", result->error, result->missing);
         return EXIT_CANNOT_GO_ON;
+    case RUNNER_FAILED:
+        (void)fprintf(stderr, "quartet run: %s\n", result->error);
+        return EXIT_CANNOT_GO_ON;
+    default:
+        return result->sample.failed > 0 ? EXIT_ITEMS_FAILED : EXIT_ALL_OK;
     }
-    if (rc != 0) {
+}
+
+static int finish(struct run *run, char **command)
+{
+    const struct job_result *result = &run->result;
+    int written = close_sink(run);
+    if (written > EXIT_BY_SIGNAL && session_signal(run->session) == 0) {
+        return written;
+    }
+    if (result->outcome == RUNNER_FAILED && result->sample.items == 0) {
+        return written != EXIT_ALL_OK ? written : judge(run); /* nothing was run */
+    }
+    if (result->outcome == RUNNER_DONE && result->sample.items == 0) {
+        (void)fputs("quartet run: there are no items: standard input is empty\n", stderr);
+        return EXIT_WRONG_USAGE;
+    }
+    say_summary(run);
+    int reported = write_report(run, command);
+    /* What could not be written was said: the runner failed for that reason. */
+    int status = written != EXIT_ALL_OK && result->outcome == RUNNER_FAILED ? written : judge(run);
+    if (status <= EXIT_ITEMS_FAILED && (written != EXIT_ALL_OK || reported != 0)) {
         return EXIT_CANNOT_GO_ON;
     }
-    return result->sample.failed > 0 ? EXIT_ITEMS_FAILED : EXIT_ALL_OK;
+    return status;
 }
 
 /* --- running --- */
+
+static int open_sink(struct run *run, struct err_text *ret_error)
+{
+    struct options *options = &run->options;
+    const struct items_spec *items = &run->work.items;
+    if (!options_want_results(options)) {
+        return 0;
+    }
+    options->sink.separator = items->separator;
+    options->sink.is_range = items->is_range;
+    options->sink.range_first = items->is_range ? items->range_first : 0;
+    options->sink.command = params_get(&run->work.params, "command");
+    options->sink.wake = session_kick;
+    options->sink.wake_arg = run->session;
+    return sink_open(&options->sink, ret_error, &run->sink);
+}
 
 static int play(struct run *run, struct zygote *zygote, struct err_text *ret_error)
 {
@@ -196,6 +185,7 @@ static int play(struct run *run, struct zygote *zygote, struct err_text *ret_err
         rc = session_origin(run->session, ret_error, &url);
     }
     rc = rc != 0 ? rc : work_resolve(&run->work, url, ret_error);
+    rc = rc != 0 ? rc : open_sink(run, ret_error);
     if (rc != 0) {
         return rc;
     }
@@ -207,6 +197,10 @@ static int play(struct run *run, struct zygote *zygote, struct err_text *ret_err
         .slots = options_slots(&run->options, run->options.strategies[0]),
         .chunk_items = run->options.chunk_items,
         .credit = (uint32_t)run->options.credit,
+        .records = run->sink != NULL || run->options.retries > 0,
+        .sink = run->sink,
+        .retries = (uint32_t)run->options.retries,
+        .halt = run->options.halt,
         .label = run->work.workload->name,
         .keep_bar = true,
     };
@@ -220,17 +214,24 @@ static int settle(struct run *run, int argc, char **argv, const char **words)
     struct option_table table = {.count = 0};
     options_init(options, WORKERS_DEFAULT);
     options_add_items(&table, options);
+    options_add_command(&table, options);
+    options_add_results(&table, options);
+    options_add_policy(&table, options);
     options_add_one_strategy(&table, options);
     options_add_placement(&table, options, "0: in this process");
     options_add_chunks(&table, options);
     options_add_output(&table, options, false);
     const struct cli cli = {
         .program = "quartet run",
-        .usage = "WORKLOAD",
+        .usage = "WORKLOAD [-- COMMAND...]",
         .summary = "Runs the items of one workload with one strategy, in this process or across "
-                   "workers, and prints "
-                   "a summary.",
-        .examples = "quartet run download --items urls.txt --strategy async\n"
+                   "workers, prints what they came to, and a summary. WORKLOAD is one of 'quartet "
+                   "workloads', or the path of a plugin. exec runs COMMAND once for each item, "
+                   "with {} in it replaced by the item ({.} {/} {//} {/.} {#} as GNU Parallel has "
+                   "them); pipe starts COMMAND once in each slot and gives it one item a line.",
+        .examples = "quartet run exec --items files.txt -- gzip -9k {}\n"
+                    "seq 1000 | quartet run pipe --items - --workers 2 -- python3 square.py\n"
+                    "quartet run download --items urls.txt --strategy async --out results.ndjson\n"
                     "quartet run squares --range 1:1000000000 --workers 2\n"
                     "quartet run noop --listen tcp://127.0.0.1:5555 --wait 4\n\n"
                     "Exit status: 0 all items succeeded; 1 some failed; 2 wrong usage or input;\n"
@@ -238,9 +239,11 @@ static int settle(struct run *run, int argc, char **argv, const char **words)
         .options = table.list,
         .option_count = table.count,
         .positional_max = 1,
+        .rest = "COMMAND...",
     };
     size_t word_count = 0;
-    int status = command_parse(&cli, argc, argv, words, &word_count);
+    int status = command_parse(&cli, argc, argv, words, &word_count, &options->command_count);
+    options->command = words + word_count;
     struct err_text error = {{0}};
     if (status >= 0) {
         return status;

@@ -67,7 +67,7 @@ int cmd_workloads(int argc, char **argv, struct zygote *zygote)
         (void)fputs("quartet workloads: one NAME at most\n", stderr);
         return EXIT_WRONG_USAGE;
     }
-    int rc = cli_parse(&cli, argc, argv, &error, words, &word_count, NULL);
+    int rc = cli_parse(&cli, argc, argv, &error, words, &word_count, NULL, NULL);
     if (rc == 1) {
         cli_help(&cli, stdout);
         return EXIT_ALL_OK;

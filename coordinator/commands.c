@@ -6,10 +6,11 @@ int command_parse(const struct cli *cli,
                   int argc,
                   char **argv,
                   const char **ret_words,
-                  size_t *ret_word_count)
+                  size_t *ret_word_count,
+                  size_t *ret_rest_count)
 {
     struct err_text error = {{0}};
-    int rc = cli_parse(cli, argc, argv, &error, ret_words, ret_word_count, NULL);
+    int rc = cli_parse(cli, argc, argv, &error, ret_words, ret_word_count, ret_rest_count, NULL);
     if (rc == 1) {
         cli_help(cli, stdout);
         return EXIT_ALL_OK;

@@ -19,12 +19,14 @@ enum exit_status {
 };
 
 /* Parse the command line of a command. Returns -1 to go on, or the exit status: --help was
- * printed, or the refusal was. `ret_words` has room for argc. */
+ * printed, or the refusal was. `ret_words` has room for argc; `ret_rest_count`
+ * as of cli_parse. */
 int command_parse(const struct cli *cli,
                   int argc,
                   char **argv,
                   const char **ret_words,
-                  size_t *ret_word_count);
+                  size_t *ret_word_count,
+                  size_t *ret_rest_count);
 
 int cmd_compare(int argc, char **argv, struct zygote *zygote);
 int cmd_run(int argc, char **argv, struct zygote *zygote);

@@ -20,6 +20,10 @@ struct job {
     uint32_t slots;       /* items at once in each engine; 0: the strategy's default there */
     uint64_t chunk_items; /* 0: automatic */
     uint32_t credit;      /* chunks that a worker may hold; 0: it adapts */
+    bool records;         /* results of single items are wanted: for `sink`, or `retries` */
+    struct sink *sink;    /* NULL: none */
+    uint32_t retries;     /* how often an item that failed is run again */
+    struct halt halt;     /* when to stop before the end */
     const char *label;    /* of the progress bar; NULL: no bar */
     bool keep_bar;        /* leave the finished bar on the terminal */
 };

@@ -88,7 +88,7 @@ static void look_for_failure(struct local *local)
 static void count_results(struct local *local, size_t count)
 {
     int rc = runner_results(
-        local->runner, stage_now_us(), self, local->results, count, (uint32_t)count);
+        local->runner, stage_now_us(), self, "local", local->results, count, (uint32_t)count);
     if (rc != 0 && local->failure.s[0] == '\0') {
         /* From the memory that is shared with a process that went wild. */
         (void)err_set(&local->failure, rc, "results do not add up to their chunks' items");
@@ -167,6 +167,9 @@ static void play(struct stage *stage,
     struct runner_options options = {
         .items = job->items,
         .chunk_items = job->chunk_items,
+        .retries_max = job->retries,
+        .halt = job->halt,
+        .sink = job->sink,
         .workers_max = 1,
         .link = &local_link,
         .link_arg = local,

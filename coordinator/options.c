@@ -3,6 +3,7 @@
 #include "common/base/check.h"
 #include "common/base/nearest.h"
 #include "common/base/units.h"
+#include "coordinator/options_internal.h"
 #include "worker/engine/engine.h"
 
 #include <errno.h>
@@ -151,14 +152,21 @@ static void add(struct option_table *table, struct cli_option option)
     table->list[table->count++] = option;
 }
 
-static void add_heading(struct option_table *table, const char *text)
+void options_add_heading(struct option_table *table, const char *text)
 {
     add(table, (struct cli_option){.help = text});
 }
 
+void options_add_all(struct option_table *table, const struct cli_option *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        add(table, list[i]);
+    }
+}
+
 void options_add_items(struct option_table *table, struct options *options)
 {
-    add_heading(table, "Items");
+    options_add_heading(table, "Items");
     add(table,
         (struct cli_option){.name = "range",
                             .kind = CLI_CALL,
@@ -193,7 +201,7 @@ void options_add_items(struct option_table *table, struct options *options)
 
 void options_add_one_strategy(struct option_table *table, struct options *options)
 {
-    add_heading(table, "Strategy");
+    options_add_heading(table, "Strategy");
     options->strategies[0] = STRATEGY_THREADS;
     options->strategy_count = 1;
     add(table,
@@ -210,7 +218,7 @@ void options_add_one_strategy(struct option_table *table, struct options *option
 
 void options_add_strategies(struct option_table *table, struct options *options)
 {
-    add_heading(table, "Strategies");
+    options_add_heading(table, "Strategies");
     add(table,
         (struct cli_option){.name = "strategies",
                             .kind = CLI_CALL,
@@ -257,7 +265,7 @@ void options_add_placement(struct option_table *table,
                            struct options *options,
                            const char *workers_default)
 {
-    add_heading(table, "Placement");
+    options_add_heading(table, "Placement");
     add(table,
         (struct cli_option){.name = "local",
                             .kind = CLI_FLAG,
@@ -311,7 +319,7 @@ void options_add_placement(struct option_table *table,
 
 void options_add_chunks(struct option_table *table, struct options *options)
 {
-    add_heading(table, "Chunks");
+    options_add_heading(table, "Chunks");
     add(table,
         (struct cli_option){.name = "chunk",
                             .kind = CLI_CALL,
@@ -333,7 +341,7 @@ void options_add_chunks(struct option_table *table, struct options *options)
 
 void options_add_measuring(struct option_table *table, struct options *options)
 {
-    add_heading(table, "Measuring");
+    options_add_heading(table, "Measuring");
     add(table,
         (struct cli_option){
             .name = "rounds",
@@ -366,7 +374,7 @@ void options_add_measuring(struct option_table *table, struct options *options)
 
 void options_add_output(struct option_table *table, struct options *options, bool tables)
 {
-    add_heading(table, "Output");
+    options_add_heading(table, "Output");
     add(table,
         (struct cli_option){
             .name = "json",
@@ -417,6 +425,14 @@ int options_check(struct options *options, struct err_text *ret_error)
             ret_error, ERR_INVALID, "--null says how --items is read, but there is no --items");
     }
     options->items.separator = options->null_separated ? '\0' : '\n';
+    if (options->has_format && options->sink.out == NULL) {
+        return err_set(
+            ret_error, ERR_INVALID, "--format says how --out is written, but there is no --out");
+    }
+    if ((options->shell && params_set(&options->params, "shell", "yes") != 0) ||
+        (options->give_stdin && params_set(&options->params, "stdin", "yes") != 0)) {
+        return err_set(ret_error, ERR_INVALID, "too many parameters");
+    }
     if (options->local_only && options->listen != NULL) {
         return err_set(ret_error,
                        ERR_INVALID,

@@ -7,13 +7,14 @@
 #include "common/base/err.h"
 #include "common/io/cli.h"
 #include "coordinator/job.h"
+#include "coordinator/sink.h"
 #include "worker/workloads/params.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OPTIONS_MAX = 48, WORKERS_LOCAL_MAX = 256 };
+enum { OPTIONS_MAX = 80, WORKERS_LOCAL_MAX = 256 };
 
 /* What the flags said. Filled with defaults by options_init. */
 struct options {
@@ -24,6 +25,11 @@ struct options {
     const char *items_path;
     const char *range_text;
     struct params params; /* as given, not resolved */
+    const char **command; /* the words behind `--`; borrowed */
+    size_t command_count;
+    bool shell;
+    bool give_stdin;
+    bool yes; /* run items that may not be idempotent several times */
 
     /* strategies */
     enum strategy strategies[STRATEGY_COUNT];
@@ -50,6 +56,13 @@ struct options {
     uint64_t warmup;
     uint64_t seed;
 
+    /* results of single items, and what happens when some fail */
+    struct sink_options sink; /* paths and forms as given */
+    bool has_format;
+    bool dry_run;
+    uint64_t retries;
+    struct halt halt;
+
     /* output */
     const char *json;
     const char *csv;
@@ -70,6 +83,13 @@ struct option_table {
 };
 
 void options_add_items(struct option_table *table, struct options *options);
+/* What workloads that run a command take: flags that are parameters of theirs. */
+void options_add_command(struct option_table *table, struct options *options);
+/* Where results of single items go. */
+void options_add_results(struct option_table *table, struct options *options);
+/* What happens when items fail. */
+void options_add_policy(struct option_table *table, struct options *options);
+void options_add_yes(struct option_table *table, struct options *options);
 void options_add_one_strategy(struct option_table *table, struct options *options);
 void options_add_strategies(struct option_table *table, struct options *options);
 void options_add_concurrency(struct option_table *table, struct options *options);
@@ -82,6 +102,9 @@ void options_add_output(struct option_table *table, struct options *options, boo
 
 /* After parsing: items and placement make sense together. Quotes what does not. */
 int options_check(struct options *options, struct err_text *ret_error);
+
+/* Are results of single items asked for? */
+bool options_want_results(const struct options *options);
 
 /* Items at once for a strategy, as the flags said; 0: each engine's default. */
 uint32_t options_slots(const struct options *options, enum strategy strategy);

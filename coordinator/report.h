@@ -26,7 +26,8 @@ struct sample {
     uint64_t items;   /* that were to be run */
     uint64_t ok;
     uint64_t failed;
-    uint64_t retried;
+    uint64_t retried;       /* chunks that were sent again */
+    uint64_t items_retried; /* failed items that were run again */
     uint64_t duplicates;
     uint64_t workers_lost;
     uint64_t chunks;

@@ -135,6 +135,7 @@ static json_t *sample_json(const struct sample *sample)
     set(&json, "ok", whole(sample->ok));
     set(&json, "failed", whole(sample->failed));
     set(&json, "retried", whole(sample->retried));
+    set(&json, "items_retried", whole(sample->items_retried));
     set(&json, "duplicates", whole(sample->duplicates));
     set(&json, "workers_lost", whole(sample->workers_lost));
     set(&json, "chunks", whole(sample->chunks));

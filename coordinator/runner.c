@@ -1,40 +1,13 @@
-#include "coordinator/runner.h"
-
+/* The runner: what happens becomes events of the scheduler, what it answers is done. */
 #include "common/base/check.h"
+#include "coordinator/runner_internal.h"
+#include "coordinator/sink.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ACTIONS_MAX = 512, ATTEMPTS_MAX = 3, CHUNK_TARGET_US = 100000 };
-
-struct runner {
-    struct sched *sched;
-    struct source *source;
-    const struct runner_link *link;
-    void *link_arg;
-    enum runner_outcome outcome;
-    bool begun;
-    bool ended_said;
-    bool cancelled;
-    bool performing; /* going through `list`, which every event overwrites */
-    uint64_t now_us; /* the latest that was told */
-    uint64_t begun_us;
-    uint64_t ended_us;
-
-    /* Bytes of chunks in flight, by the scheduler's dense slot: a retry needs them again. */
-    struct blob **payloads;
-    size_t payload_count;
-
-    uint64_t told_available; /* what the scheduler knows of the source */
-    bool told_final;
-
-    struct runner_failure failures[RUNNER_FAILURES_MAX]; /* ascending by index */
-    size_t failure_count;
-    struct err_text error;
-    struct sched_action list[ACTIONS_MAX];
-};
+enum { ATTEMPTS_MAX = 3, CHUNK_TARGET_US = 100000, RETRY_DELAY_US = 100000 };
 
 int runner_new(const struct runner_options *options,
                struct err_text *ret_error,
@@ -46,12 +19,17 @@ int runner_new(const struct runner_options *options,
     }
     runner->link = options->link;
     runner->link_arg = options->link_arg;
+    runner->sink = options->sink;
+    runner->retries = options->retries_max > 0;
+    runner->halt = options->halt;
     struct sched_options sched = {
         .workers_max = options->workers_max,
         .chunk_items = options->chunk_items,
         .chunk_target_us = CHUNK_TARGET_US,
         .attempts_max = ATTEMPTS_MAX,
         .lease_us = options->lease_us,
+        .retries_max = options->retries_max,
+        .retry_delay_us = RETRY_DELAY_US,
     };
     int rc = sched_new(&sched, &runner->sched);
     if (rc != 0) {
@@ -73,10 +51,8 @@ void runner_free(struct runner *runner)
     if (runner == NULL) {
         return;
     }
-    for (size_t i = 0; i < runner->payload_count; i++) {
-        blob_unref(runner->payloads[i]);
-    }
-    free(runner->payloads);
+    payloads_deinit(&runner->payloads);
+    free(runner->failed);
     source_close(runner->source);
     sched_free(runner->sched);
     free(runner);
@@ -101,46 +77,27 @@ static void fail(struct runner *runner, uint64_t now_us, int code, const char *w
     end(runner, now_us, RUNNER_FAILED);
 }
 
-/* Keep the failures with the smallest indices. */
-static void note_failure(struct runner *runner, uint64_t index, const char *text, size_t len)
+/* The first time these items are sent their bytes are taken from the source; later attempts find
+ * them here, also those at a part of what was sent at first. */
+static int find_payload(struct runner *runner,
+                        const struct sched_action *action,
+                        struct blob **ret_payload)
 {
-    size_t at = runner->failure_count;
-    while (at > 0 && runner->failures[at - 1].index > index) {
-        at--;
+    if (action->first < runner->taken) {
+        return payloads_get(&runner->payloads, action->first, action->count, ret_payload);
     }
-    if (at == RUNNER_FAILURES_MAX) {
-        return;
+    struct blob *payload = NULL;
+    int rc = source_take(runner->source, action->first, action->count, &payload);
+    if (rc != 0) {
+        return rc;
     }
-    if (runner->failure_count < RUNNER_FAILURES_MAX) {
-        runner->failure_count++;
+    rc = payloads_add(&runner->payloads, action->first, action->count, payload);
+    if (rc != 0) {
+        blob_unref(payload);
+        return rc;
     }
-    memmove(&runner->failures[at + 1],
-            &runner->failures[at],
-            (runner->failure_count - at - 1) * sizeof(runner->failures[0]));
-    struct runner_failure *failure = &runner->failures[at];
-    failure->index = index;
-    (void)snprintf(failure->text, sizeof(failure->text), "%.*s", (int)len, text);
-    err_one_line(failure->text);
-}
-
-static int reserve_payload(struct runner *runner, uint32_t slot)
-{
-    if (slot < runner->payload_count) {
-        return 0;
-    }
-    size_t count = runner->payload_count == 0 ? 64 : runner->payload_count * 2;
-    while (count <= slot) {
-        count *= 2;
-    }
-    struct blob **payloads = realloc(runner->payloads, count * sizeof(struct blob *));
-    if (payloads == NULL) {
-        return ERR_NOMEM;
-    }
-    memset(payloads + runner->payload_count,
-           0,
-           (count - runner->payload_count) * sizeof(struct blob *));
-    runner->payloads = payloads;
-    runner->payload_count = count;
+    runner->taken = action->first + action->count;
+    *ret_payload = blob_ref(payload);
     return 0;
 }
 
@@ -153,51 +110,52 @@ static int perform_send(struct runner *runner, const struct sched_action *action
         .attempt = action->attempt,
     };
     if (source_chunk_items_max(runner->source) > 0) {
-        int rc = reserve_payload(runner, action->slot);
+        int rc = find_payload(runner, action, &chunk.payload);
         if (rc != 0) {
             return rc;
         }
-        struct blob **payload = &runner->payloads[action->slot];
-        /* The first time this chunk is sent its bytes are taken from the source; later attempts
-         * find them here. */
-        if (*payload == NULL) {
-            rc = source_take(runner->source, action->first, action->count, payload);
-            if (rc != 0) {
-                return rc;
-            }
-        }
-        chunk.payload = blob_ref(*payload);
-        chunk.payload_len = (uint32_t)blob_len(*payload);
+        chunk.payload_len = (uint32_t)blob_len(chunk.payload);
     }
     runner->link->queue(runner->link_arg, action->worker, &chunk);
     return 0;
 }
 
-static void release_payload(struct runner *runner, uint32_t slot)
+static void perform_finished(struct runner *runner,
+                             uint64_t now_us,
+                             const struct sched_action *action,
+                             const struct chunk_result *result)
 {
-    if (slot < runner->payload_count) {
-        blob_unref(runner->payloads[slot]);
-        runner->payloads[slot] = NULL;
+    CHECK(result != NULL);
+    runner_note_result(runner, action, result);
+    int rc = runner_put_items(runner, action, result, "no memory was left for its result");
+    if (rc != 0) {
+        fail(runner, now_us, rc, "results could not be kept");
     }
 }
 
-static void note_result_failure(struct runner *runner, const struct chunk_result *result)
-{
-    if (result != NULL && result->tally.failed > 0) {
-        bool told = result->error != NULL;
-        note_failure(runner,
-                     result->error_index,
-                     told ? result->error : "failed",
-                     told ? result->error_len : strlen("failed"));
-    }
-}
-
-static void note_abandoned(struct runner *runner, const struct sched_action *action)
+static void perform_abandoned(struct runner *runner,
+                              uint64_t now_us,
+                              const struct sched_action *action)
 {
     char text[CHUNK_ERROR_SIZE];
     int len = snprintf(
         text, sizeof(text), "lost together with the worker that ran it, %u times", action->attempt);
-    note_failure(runner, action->first, text, (size_t)len);
+    runner_note_failure(runner, action->first, text, (size_t)len);
+    int rc = runner_put_items(runner, action, NULL, text);
+    if (rc != 0) {
+        fail(runner, now_us, rc, "results could not be kept");
+    }
+}
+
+/* DONE is said for the last item, and also after CANCEL and STOP. */
+static enum runner_outcome outcome_of_done(const struct runner *runner)
+{
+    struct sched_stats stats;
+    sched_get_stats(runner->sched, &stats);
+    if (stats.items_final && stats.items_done == stats.items_available) {
+        return RUNNER_DONE;
+    }
+    return runner->halting != HALT_NEVER && !runner->cancelled ? RUNNER_HALTED : RUNNER_CANCELLED;
 }
 
 /* `result`: the one of the event in hand, or NULL. */
@@ -215,12 +173,10 @@ static void perform(struct runner *runner,
         break;
     }
     case SCHED_FINISHED:
-        release_payload(runner, action->slot);
-        note_result_failure(runner, result);
+        perform_finished(runner, now_us, action, result);
         break;
     case SCHED_ABANDONED:
-        release_payload(runner, action->slot);
-        note_abandoned(runner, action);
+        perform_abandoned(runner, now_us, action);
         break;
     case SCHED_DROP_WORKER:
         runner->link->drop(runner->link_arg, action->worker);
@@ -229,7 +185,7 @@ static void perform(struct runner *runner,
         end(runner, now_us, RUNNER_STALLED);
         break;
     case SCHED_DONE:
-        end(runner, now_us, runner->cancelled ? RUNNER_CANCELLED : RUNNER_DONE);
+        end(runner, now_us, outcome_of_done(runner));
         break;
     }
 }
@@ -290,6 +246,35 @@ static bool wants_items(const struct runner *runner)
            !source_is_full(runner->source);
 }
 
+/* Fresh work waits while results wait to be written: memory stays bounded whoever reads them. */
+static void follow_sink(struct runner *runner, uint64_t now_us)
+{
+    bool full = runner->sink != NULL && sink_is_full(runner->sink);
+    if (full == runner->held || runner->ended_said) {
+        return;
+    }
+    runner->held = full;
+    struct sched_event event = {.type = SCHED_HOLD};
+    event.as.hold = full;
+    (void)step(runner, now_us, &event, NULL);
+}
+
+static void follow_halt(struct runner *runner, uint64_t now_us)
+{
+    if (runner->halt.when == HALT_NEVER || runner->halting != HALT_NEVER || runner->ended_said) {
+        return;
+    }
+    struct sched_stats stats;
+    sched_get_stats(runner->sched, &stats);
+    runner->halting = halt_check(
+        &runner->halt, stats.tally.ok, stats.tally.failed, runner_items_total(runner));
+    if (runner->halting != HALT_NEVER) {
+        struct sched_event event = {.type = runner->halting == HALT_SOON ? SCHED_STOP
+                                                                         : SCHED_CANCEL};
+        (void)step(runner, now_us, &event, NULL);
+    }
+}
+
 /* Perform one event and what follows from it: a full list of actions goes on with ticks, a
  * hungry scheduler gets more items. */
 static int advance(struct runner *runner,
@@ -308,6 +293,8 @@ static int advance(struct runner *runner,
     while (wants_items(runner) && source_poll_fd(runner->source) < 0) {
         read_source(runner, now_us);
     }
+    follow_sink(runner, now_us);
+    follow_halt(runner, now_us);
     return rc;
 }
 
@@ -343,11 +330,13 @@ void runner_join(struct runner *runner,
 int runner_results(struct runner *runner,
                    uint64_t now_us,
                    struct worker_id worker,
+                   const char *worker_name,
                    const struct chunk_result *results,
                    size_t count,
                    uint32_t credit)
 {
     int refused = 0;
+    runner->worker_name = worker_name;
     for (size_t i = 0; i < count; i++) {
         struct sched_event event = {.type = SCHED_RESULT, .worker = worker};
         event.as.result.chunk = results[i].id;
@@ -355,11 +344,19 @@ int runner_results(struct runner *runner,
         event.as.result.run_us = results[i].run_us;
         event.as.result.tally = results[i].tally;
         if (runner->ended_said) {
-            return refused;
+            break;
         }
-        int rc = step(runner, now_us, &event, &results[i]);
+        int rc = runner_find_failed(runner, &results[i]);
+        if (rc != 0) {
+            fail(runner, now_us, rc, "results could not be kept");
+            break;
+        }
+        event.as.result.failed = runner->failed;
+        event.as.result.failed_count = runner->failed_count;
+        rc = step(runner, now_us, &event, &results[i]);
         refused = rc == 0 ? refused : rc;
     }
+    runner->worker_name = NULL;
     struct sched_event event = {.type = SCHED_CREDIT, .worker = worker};
     event.as.credit = credit;
     (void)advance(runner, now_us, &event, NULL);
@@ -398,6 +395,21 @@ void runner_cancel(struct runner *runner, uint64_t now_us)
     advance_and_flush(runner, now_us, &event);
 }
 
+void runner_sink_changed(struct runner *runner, uint64_t now_us)
+{
+    if (runner->ended_said || runner->sink == NULL) {
+        return;
+    }
+    struct err_text error = {{0}};
+    int rc = sink_error(runner->sink, &error, NULL);
+    if (rc != 0) {
+        runner->error = error;
+        fail(runner, now_us, rc, "results could not be written");
+        return;
+    }
+    runner_tick(runner, now_us);
+}
+
 uint64_t runner_deadline_us(const struct runner *runner)
 {
     return runner->ended_said ? UINT64_MAX : sched_deadline_us(runner->sched);
@@ -419,101 +431,5 @@ void runner_feed(struct runner *runner, uint64_t now_us)
     if (wants_items(runner)) {
         read_source(runner, now_us);
         runner_tick(runner, now_us);
-    }
-}
-
-enum runner_outcome runner_outcome(const struct runner *runner)
-{
-    return runner->outcome;
-}
-
-const char *runner_error(const struct runner *runner)
-{
-    return runner->error.s;
-}
-
-void runner_stats(const struct runner *runner, struct sched_stats *ret_stats)
-{
-    sched_get_stats(runner->sched, ret_stats);
-}
-
-uint64_t runner_items_total(const struct runner *runner)
-{
-    return source_is_final(runner->source) ? source_available(runner->source) : 0;
-}
-
-size_t runner_failures(const struct runner *runner, const struct runner_failure **ret_failures)
-{
-    *ret_failures = runner->failures;
-    return runner->failure_count;
-}
-
-/* Appends to `text` and returns the new length, never beyond `size` - 1. */
-static size_t append_gap(char *text, size_t size, size_t len, uint64_t first, uint64_t end)
-{
-    int added = end - first == 1
-                    ? snprintf(text + len, size - len, "%s%" PRIu64, len == 0 ? "" : ", ", first)
-                    : snprintf(text + len,
-                               size - len,
-                               "%s%" PRIu64 " to %" PRIu64,
-                               len == 0 ? "" : ", ",
-                               first,
-                               end - 1);
-    size_t next = len + (size_t)added;
-    return next < size ? next : size - 1;
-}
-
-char *runner_describe_missing(const struct runner *runner, char *ret_text, size_t size)
-{
-    enum { GAPS_MAX = 6 };
-
-    uint64_t total = source_available(runner->source);
-    uint64_t first = 0;
-    uint64_t end = 0;
-    uint64_t gap_from = 0;
-    size_t spans = sched_done_spans(runner->sched, 0, &first, &end);
-    size_t gaps = 0;
-    size_t len = 0;
-    ret_text[0] = '\0';
-    for (size_t i = 0; i <= spans && gaps < GAPS_MAX; i++) {
-        first = total;
-        end = total;
-        if (i < spans) {
-            (void)sched_done_spans(runner->sched, i, &first, &end);
-        }
-        if (first > gap_from) {
-            len = append_gap(ret_text, size, len, gap_from, first);
-            gaps++;
-        }
-        gap_from = end;
-    }
-    if (gaps == GAPS_MAX) {
-        (void)snprintf(ret_text + len, size - len, ", ...");
-    }
-    return ret_text;
-}
-
-void runner_fill_sample(const struct runner *runner, struct sample *ret_sample)
-{
-    struct sched_stats stats;
-    sched_get_stats(runner->sched, &stats);
-    memset(ret_sample, 0, sizeof(*ret_sample));
-    ret_sample->wall_s = (double)(runner->ended_us - runner->begun_us) / 1e6;
-    ret_sample->items = source_available(runner->source);
-    ret_sample->ok = stats.tally.ok;
-    ret_sample->failed = stats.tally.failed;
-    ret_sample->retried = stats.chunks_retried;
-    ret_sample->duplicates = stats.duplicates;
-    ret_sample->workers_lost = stats.workers_lost;
-    ret_sample->chunks = stats.chunks_finished;
-    ret_sample->checksum = stats.tally.checksum;
-    ret_sample->bytes_out = stats.tally.bytes_out;
-    ret_sample->complete = runner->outcome == RUNNER_DONE;
-    if (runner->failure_count > 0) {
-        (void)snprintf(ret_sample->first_error,
-                       sizeof(ret_sample->first_error),
-                       "item %" PRIu64 ": %s",
-                       runner->failures[0].index,
-                       runner->failures[0].text);
     }
 }

@@ -10,6 +10,7 @@
 
 #include "common/base/chunk.h"
 #include "common/base/err.h"
+#include "coordinator/halt.h"
 #include "coordinator/report.h"
 #include "coordinator/sched.h"
 #include "coordinator/source.h"
@@ -42,6 +43,9 @@ struct runner_options {
     uint64_t chunk_items; /* 0: automatic */
     uint64_t lease_us;    /* 0: workers are never silent (local) */
     uint32_t workers_max;
+    uint32_t retries_max; /* how often an item that failed is run again; needs records */
+    struct halt halt;     /* when to stop before the end; all zeros: never */
+    struct sink *sink;    /* where records of single items go; NULL: nowhere. Outlives the runner */
     const struct runner_link *link; /* outlives the runner */
     void *link_arg;
 };
@@ -50,8 +54,9 @@ enum runner_outcome {
     RUNNER_RUNNING,
     RUNNER_DONE,      /* every item is accounted for */
     RUNNER_CANCELLED, /* stopped on request; the account is partial */
+    RUNNER_HALTED,    /* options.halt applied; partial */
     RUNNER_STALLED,   /* all workers are gone and none can come; partial */
-    RUNNER_FAILED,    /* items could not be read, or no memory; partial */
+    RUNNER_FAILED,    /* items could not be read or results not written, or no memory; partial */
 };
 
 enum { RUNNER_FAILURES_MAX = 5 };
@@ -76,13 +81,14 @@ void runner_join(struct runner *runner,
                  struct worker_id worker,
                  uint32_t slots,
                  uint32_t credit);
-/* Results of one message, then its credit. The runner reads the results and leaves their `error`
- * to the caller. Returns 0, or ERR_INVALID when one of them cannot be true (it does not add up
+/* Results of one message, then its credit. The runner reads the results and leaves what they own
+ * to the caller. Their records, if the job asks for them, are valid ones. `worker_name` is for people. Returns 0, or ERR_INVALID when one of them cannot be true (it does not add up
  * to its chunk's items): the others count, but that chunk stays with the worker and will not
  * come again, so the caller ends the worker with SCHED_WORKER_LOST. */
 int runner_results(struct runner *runner,
                    uint64_t now_us,
                    struct worker_id worker,
+                   const char *worker_name,
                    const struct chunk_result *results,
                    size_t count,
                    uint32_t credit);
@@ -99,6 +105,9 @@ void runner_worker_event(struct runner *runner,
 /* No worker can come any more: with none left the run ends as RUNNER_STALLED. */
 void runner_no_more_workers(struct runner *runner, uint64_t now_us);
 void runner_cancel(struct runner *runner, uint64_t now_us);
+
+/* The sink has room again, or could not write. */
+void runner_sink_changed(struct runner *runner, uint64_t now_us);
 
 /* When runner_tick is due; UINT64_MAX: never. */
 uint64_t runner_deadline_us(const struct runner *runner);

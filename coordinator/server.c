@@ -321,6 +321,9 @@ void server_run(struct server *server, const struct job *job, struct job_result 
     struct runner_options options = {
         .items = job->items,
         .chunk_items = job->chunk_items,
+        .retries_max = job->retries,
+        .halt = job->halt,
+        .sink = job->sink,
         .lease_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * SILENT_BEATS,
         .workers_max = server->options.workers_max,
         .link = &server_link,

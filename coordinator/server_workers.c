@@ -185,6 +185,7 @@ static void on_results(struct server *server, struct peer *peer, const struct wi
         int rc = runner_results(server->run.runner,
                                 stage_now_us(),
                                 (struct worker_id){peer->session},
+                                peer->name,
                                 server->results,
                                 count,
                                 results->credit);

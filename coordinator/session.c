@@ -6,6 +6,7 @@
 #include "coordinator/origin_child.h"
 #include "coordinator/progress.h"
 #include "coordinator/server.h"
+#include "coordinator/sink.h"
 #include "coordinator/stage.h"
 
 #include <stdio.h>
@@ -19,6 +20,7 @@ enum {
     BYE_GRACE_MS = 2000,
     INTERRUPTED_GRACE_MS = 200, /* for workers that were just starting, and heard no BYE */
     US_PER_MS = 1000,
+    SINK_GRACE_US = 500 * 1000, /* for results not written yet, after a signal */
 };
 
 struct session {
@@ -209,6 +211,26 @@ void session_run(struct session *session,
         return;
     }
     server_run(session->server, job, ret_result);
+}
+
+void session_kick(void *arg)
+{
+    struct session *session = arg;
+    stage_kick(&session->stage);
+}
+
+static bool is_written(void *arg)
+{
+    return sink_is_written(arg);
+}
+
+bool session_await_sink(struct session *session, struct sink *sink)
+{
+    sink_finish(sink);
+    if (stage_wait(&session->stage, is_written, sink, UINT64_MAX / 2) != 0) {
+        (void)stage_wait_anyway(&session->stage, is_written, sink, SINK_GRACE_US);
+    }
+    return sink_is_written(sink);
 }
 
 int session_signal(const struct session *session)

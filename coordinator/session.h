@@ -33,8 +33,17 @@ void session_run(struct session *session,
                  enum placement placement,
                  struct job_result *ret_result);
 
+/* From any thread, `arg` a session: as stage_kick. */
+void session_kick(void *arg);
+
 /* Has a signal asked to stop? Its number, or 0. */
 int session_signal(const struct session *session);
+
+struct sink;
+
+/* Wait until the sink has written everything, or given up; not long after a signal. False: it has
+ * not, because whoever reads does not. */
+bool session_await_sink(struct session *session, struct sink *sink);
 
 /* The URL of an origin of our own ("http://127.0.0.1:PORT"), started at the first call.
  * Borrowed. */

@@ -80,6 +80,11 @@ int sink_put(struct sink *sink, const struct sink_batch *batch);
 /* Is the backlog as large as it may be? */
 bool sink_is_full(const struct sink *sink);
 
+/* Nothing more will be put: write what is left, in order as far as that goes, and call `wake` when
+ * that is done. Then sink_is_written. */
+void sink_finish(struct sink *sink);
+bool sink_is_written(const struct sink *sink);
+
 /* 0; or ERR_IO with the path and the reason (no space, the reader is gone) once writing has failed.
  * What was written before ends with a whole item. `ret_broken_pipe` may be NULL: true when standard
  * output was closed by its reader. */

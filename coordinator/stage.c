@@ -89,6 +89,20 @@ static void on_prepare(uv_prepare_t *prepare)
     (void)uv_timer_start(&stage->timer, on_timer, (wait_us + US_PER_MS - 1) / US_PER_MS, 0);
 }
 
+static void on_kick(uv_async_t *kick)
+{
+    struct stage *stage = kick->data;
+    if (stage->runner != NULL) {
+        runner_sink_changed(stage->runner, stage_now_us());
+    }
+}
+
+void stage_kick(void *arg)
+{
+    struct stage *stage = arg;
+    (void)uv_async_send(&stage->kick);
+}
+
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct stage *stage = handle->data;
@@ -112,11 +126,17 @@ int stage_init(struct stage *stage, struct progress *progress, struct err_text *
     if (rc != 0) {
         return err_set(ret_error, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
     }
+    rc = uv_async_init(&stage->loop, &stage->kick, on_kick);
+    if (rc != 0) {
+        (void)uv_loop_close(&stage->loop);
+        return err_set(ret_error, ERR_IO, "cannot make an event loop: %s", uv_strerror(rc));
+    }
     (void)uv_timer_init(&stage->loop, &stage->timer);
     (void)uv_prepare_init(&stage->loop, &stage->prepare);
     (void)uv_signal_init(&stage->loop, &stage->interrupt);
     (void)uv_signal_init(&stage->loop, &stage->terminate);
     stage->timer.data = stage;
+    stage->kick.data = stage;
     stage->prepare.data = stage;
     stage->interrupt.data = stage;
     stage->terminate.data = stage;
@@ -125,6 +145,7 @@ int stage_init(struct stage *stage, struct progress *progress, struct err_text *
     (void)uv_signal_start(&stage->terminate, on_signal, SIGTERM);
     /* Only ZeroMQ, engines and children keep the loop alive by themselves. */
     uv_unref((uv_handle_t *)&stage->prepare);
+    uv_unref((uv_handle_t *)&stage->kick);
     uv_unref((uv_handle_t *)&stage->interrupt);
     uv_unref((uv_handle_t *)&stage->terminate);
     return 0;
@@ -133,6 +154,7 @@ int stage_init(struct stage *stage, struct progress *progress, struct err_text *
 void stage_deinit(struct stage *stage)
 {
     uv_close((uv_handle_t *)&stage->timer, NULL);
+    uv_close((uv_handle_t *)&stage->kick, NULL);
     uv_close((uv_handle_t *)&stage->prepare, NULL);
     uv_close((uv_handle_t *)&stage->interrupt, NULL);
     uv_close((uv_handle_t *)&stage->terminate, NULL);

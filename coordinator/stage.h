@@ -19,6 +19,7 @@ struct stage {
     uv_signal_t interrupt;
     uv_signal_t terminate;
     uv_poll_t items;
+    uv_async_t kick;       /* other threads: something changed for the runner */
     int items_fd;          /* that `items` watches; -1: none */
     int signal;            /* the one that asked to stop; 0: none */
     struct runner *runner; /* of the run on stage; NULL between runs */
@@ -45,6 +46,9 @@ int stage_wait_anyway(struct stage *stage, bool (*done)(void *arg), void *arg, u
  * cancelled, which ends it. The runner must have been begun, or be begun by a handler on the
  * loop. `label` NULL: no bar. */
 void stage_play(struct stage *stage, struct runner *runner, const char *label, bool keep_bar);
+
+/* From any thread, `arg` a stage: the sink has room again, or could not write. */
+void stage_kick(void *arg);
 
 /* Has a signal asked to stop? */
 bool stage_interrupted(const struct stage *stage);

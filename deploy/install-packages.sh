@@ -1,6 +1,7 @@
 #!/bin/sh
-# Install the Debian packages of deploy/packages.txt that are missing. Kinds: build (default), test (build and test).
-# usage: install-packages.sh [build|test]
+# Install the Debian packages of deploy/packages.txt that are missing. Kinds: build (default), test (build and test),
+# bench (all).
+# usage: install-packages.sh [build|test|bench]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 kind=${1:-build}
@@ -8,7 +9,10 @@ kind=${1:-build}
 missing=
 while read -r group package; do
     case $group in '#'* | '') continue ;; esac
-    [ "$group" = build ] || [ "$kind" = test ] || continue
+    case $kind:$group in
+    *:build | test:test | bench:*) ;;
+    *) continue ;;
+    esac
     dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||
         missing="$missing $package"
 done <"$here/packages.txt"

@@ -52,7 +52,7 @@ static int parse_with(const struct cli_option *options, size_t option_count, int
     if (words == NULL) {
         return EXIT_CANNOT_GO_ON;
     }
-    int rc = cli_parse(&cli, argc, argv, &error, words, &word_count, NULL);
+    int rc = cli_parse(&cli, argc, argv, &error, words, &word_count, NULL, NULL);
     free(words);
     if (rc == 1) {
         cli_help(&cli, stdout);

@@ -301,15 +301,30 @@ static bool is_help(const char *text)
     return strcmp(text, "--help") == 0 || strcmp(text, "-h") == 0;
 }
 
-static int parse(struct parser *parser, const char **ret_words, size_t *ret_word_count)
+static size_t take_rest(struct parser *parser, const char **ret_words)
 {
     size_t count = 0;
+    while (parser->next < parser->argc) {
+        ret_words[count++] = parser->argv[parser->next++];
+    }
+    return count;
+}
+
+static int parse(struct parser *parser,
+                 const char **ret_words,
+                 size_t *ret_word_count,
+                 size_t *ret_rest_count)
+{
+    size_t count = 0;
+    size_t rest = 0;
     bool options = true;
     while (parser->next < parser->argc) {
         const char *text = parser->argv[parser->next++];
         int rc = 0;
         if (!options || text[0] != '-' || text[1] == '\0') {
             rc = add_word(parser, text, ret_words, &count);
+        } else if (strcmp(text, "--") == 0 && parser->cli->rest != NULL) {
+            rest = take_rest(parser, ret_words + count);
         } else if (strcmp(text, "--") == 0) {
             options = false;
         } else if (is_help(text)) {
@@ -324,6 +339,9 @@ static int parse(struct parser *parser, const char **ret_words, size_t *ret_word
         }
     }
     *ret_word_count = count;
+    if (ret_rest_count != NULL) {
+        *ret_rest_count = rest;
+    }
     return 0;
 }
 
@@ -333,6 +351,7 @@ int cli_parse(const struct cli *cli,
               struct err_text *ret_error,
               const char **ret_words,
               size_t *ret_word_count,
+              size_t *ret_rest_count,
               bool *ret_given)
 {
     const char **values = calloc(cli->option_count + 1, sizeof(*values));
@@ -341,7 +360,7 @@ int cli_parse(const struct cli *cli,
     }
     struct parser parser = {
         .cli = cli, .argc = argc, .argv = argv, .next = 1, .error = ret_error, .values = values};
-    int rc = parse(&parser, ret_words, ret_word_count);
+    int rc = parse(&parser, ret_words, ret_word_count, ret_rest_count);
     for (size_t i = 0; rc == 0 && ret_given != NULL && i < cli->option_count; i++) {
         ret_given[i] = values[i] != NULL;
     }

@@ -41,9 +41,11 @@ struct cli {
     const struct cli_option *options;
     size_t option_count;
     size_t positional_max; /* SIZE_MAX: any number */
+    const char *rest;      /* what all behind `--` is: "COMMAND..."; NULL: words like others */
 };
 
-/* Parse argv[1..]. Positional words go to `ret_words` (at least argc entries). Returns 0; ERR_INVALID with the text; or 1 when --help
+/* Parse argv[1..]. Positional words go to `ret_words` (at least argc entries), and behind them, with cli->rest, `*ret_rest_count` words
+ * that stood behind `--` (ret_rest_count may be NULL without cli->rest). Returns 0; ERR_INVALID with the text; or 1 when --help
  * was asked for (print it and exit 0). Values are checked here: kind, range. `*ret_given` may be NULL; otherwise it has option_count entries
  * and says which options were given. */
 int cli_parse(const struct cli *cli,
@@ -52,6 +54,7 @@ int cli_parse(const struct cli *cli,
               struct err_text *ret_error,
               const char **ret_words,
               size_t *ret_word_count,
+              size_t *ret_rest_count,
               bool *ret_given);
 
 /* The whole --help, wrapped at 80 columns. */

@@ -16,7 +16,8 @@ import time
 
 sys.dont_write_bytecode = True  # leaves no __pycache__ in the tree
 
-from rig import Failed, LARGE_FILES, Rig, SMALL_FILES
+import own_work
+from rig import Failed, LARGE_FILES, Rig, SMALL_FILES, status_kib
 from table import Row, interleave, print_table
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -258,14 +259,6 @@ def family(pid):
     return [pid, *[member for child in children for member in family(int(child))]]
 
 
-def status_kib(pid):
-    try:
-        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return max([int(line.split()[1]) for line in lines if line.startswith("VmHWM:")], default=0)
-
-
 def idle(rig, rounds):
     """CPU of a coordinator that waits for a second worker, and of the first one, which waits with it."""
     seconds = 5.0
@@ -303,6 +296,7 @@ SECTIONS = {
     "startup": startup,
     "memory": memory,
     "idle": idle,
+    **own_work.SECTIONS,
 }
 LEFT_OUT = {"floors-1s"}  # unless asked for
 

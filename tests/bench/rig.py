@@ -59,6 +59,20 @@ class Rig:
             raise Failed(f"{words}: exit {process.returncode}: {error.strip()[-300:]}")
         return output, seconds, usage.ru_utime + usage.ru_stime
 
+    def watch(self, argv, **streams):
+        """Run a program to its end, looking at its memory once a millisecond. Returns its peak in MiB, and seconds."""
+        begin = time.monotonic()
+        process = self.start(argv, **streams)
+        peak_kib = 0
+        while process.poll() is None:
+            peak_kib = max(peak_kib, status_kib(process.pid))
+            time.sleep(0.001)
+        seconds = time.monotonic() - begin
+        self._servers.remove(process)
+        if process.returncode != 0:
+            raise Failed(f"{' '.join(map(str, argv))}: exit {process.returncode}")
+        return peak_kib / 1024, seconds
+
     def bare(self, program, *arguments):
         """Run a bare program; returns the object that it prints."""
         output, _, cpu_s = self.run([self.bench_dir / program, *map(str, arguments)])
@@ -128,6 +142,15 @@ class Rig:
 
     def large_urls(self):
         return self.item_file("large.txt", [f"{self.nginx()}/large/{i}" for i in range(LARGE_FILES)])
+
+
+def status_kib(pid):
+    """The largest resident size so far; 0 when it has ended."""
+    try:
+        lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return max([int(line.split()[1]) for line in lines if line.startswith("VmHWM:")], default=0)
 
 
 def write_files(folder, count, size):

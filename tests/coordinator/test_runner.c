@@ -137,7 +137,7 @@ static void answer_next(struct rig *rig, uint64_t now_us)
     result.tally.checksum = chunk->first;
     struct worker_id worker = rig->sent[rig->answered].worker;
     rig->answered++;
-    assert_int_equal(runner_results(rig->runner, now_us, worker, &result, 1, 1), 0);
+    assert_int_equal(runner_results(rig->runner, now_us, worker, "worker", &result, 1, 1), 0);
 }
 
 static void answer_all(struct rig *rig, uint64_t now_us)
@@ -214,7 +214,7 @@ static void test_failures_with_smallest_indices_are_kept(void **state)
         result.tally.failed = 1;
         result.error = text;
         result.error_len = (uint32_t)strlen(text);
-        assert_int_equal(runner_results(rig->runner, 1, ONE, &result, 1, 0), 0);
+        assert_int_equal(runner_results(rig->runner, 1, ONE, "worker", &result, 1, 0), 0);
     }
     const struct runner_failure *failures = NULL;
     struct sample sample;
@@ -307,7 +307,7 @@ static void test_result_that_does_not_add_up_is_refused_and_its_chunk_can_go_els
     runner_begin(rig->runner, 0);
     struct chunk_result result = {.id = rig->sent[0].chunk.id, .attempt = 1};
     result.tally.ok = 3;
-    assert_int_equal(runner_results(rig->runner, 1, ONE, &result, 1, 1), ERR_INVALID);
+    assert_int_equal(runner_results(rig->runner, 1, ONE, "worker", &result, 1, 1), ERR_INVALID);
     assert_int_equal(runner_outcome(rig->runner), RUNNER_RUNNING);
 
     runner_worker_event(rig->runner, 2, ONE, SCHED_WORKER_LOST);

@@ -122,7 +122,7 @@ static int parse(const char *line)
             argv[argc++] = strcmp(word, "''") == 0 ? word + 2 : word;
         }
     }
-    return cli_parse(&cli, argc, argv, &error, words, &word_count, given);
+    return cli_parse(&cli, argc, argv, &error, words, &word_count, NULL, given);
 }
 
 static void assert_refused(const char *line, const char *text)
@@ -282,7 +282,8 @@ static void test_cli_refuses_too_many_words(void **state)
     struct cli none = cli;
     none.positional_max = 0;
     char *argv[] = {(char[]){"x"}, (char[]){"a"}, NULL};
-    assert_int_equal(cli_parse(&none, 2, argv, &error, words, &word_count, NULL), ERR_INVALID);
+    assert_int_equal(cli_parse(&none, 2, argv, &error, words, &word_count, NULL, NULL),
+                     ERR_INVALID);
     assert_string_equal(error.s, "'a' is one word too many: quartet test takes options only");
 }
 
@@ -340,12 +341,35 @@ static void test_cli_help_is_aligned_and_complete(void **state)
 
 #define CASE(test) cmocka_unit_test_setup(test, setup)
 
+static void test_cli_keeps_what_stands_behind_two_dashes_apart(void **state)
+{
+    (void)state;
+    struct cli with_rest = cli;
+    with_rest.rest = "COMMAND...";
+    static char line[9][8] = {"test", "squares", "--seed", "3", "--", "gzip", "--", "--seed", "-9"};
+    char *argv[9];
+    for (int i = 0; i < 9; i++) {
+        argv[i] = line[i];
+    }
+    size_t rest_count = 99;
+    assert_int_equal(cli_parse(&with_rest, 9, argv, &error, words, &word_count, &rest_count, given),
+                     0);
+    assert_int_equal(word_count, 1);
+    assert_int_equal(rest_count, 4);
+    assert_string_equal(words[0], "squares");
+    assert_string_equal(words[1], "gzip");
+    assert_string_equal(words[2], "--");
+    assert_string_equal(words[3], "--seed");
+    assert_string_equal(words[4], "-9");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(test_cli_takes_values_behind_space_and_equals),
         CASE(test_cli_takes_words_anywhere),
         CASE(test_cli_takes_everything_after_two_dashes_as_words),
+        CASE(test_cli_keeps_what_stands_behind_two_dashes_apart),
         CASE(test_cli_takes_one_dash_as_word_and_as_value),
         CASE(test_cli_calls_for_each_repeated_option),
         CASE(test_cli_says_which_options_were_given),

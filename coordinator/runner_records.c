@@ -1,0 +1,79 @@
+/* The runner's part in results of single items: which failed, and where they go. */
+#include "common/base/err.h"
+#include "common/base/record.h"
+#include "coordinator/runner_internal.h"
+#include "coordinator/sink.h"
+
+#include <stdlib.h>
+
+static int add_failed(struct runner *runner, uint64_t offset)
+{
+    struct sched_span *last = runner->failed_count > 0 ? &runner->failed[runner->failed_count - 1]
+                                                       : NULL;
+    if (last != NULL && last->first + last->count == offset) {
+        last->count++;
+        return 0;
+    }
+    if (runner->failed_count == runner->failed_capacity) {
+        size_t capacity = runner->failed_capacity == 0 ? 64 : 2 * runner->failed_capacity;
+        struct sched_span *failed = realloc(runner->failed, capacity * sizeof(*failed));
+        if (failed == NULL) {
+            return ERR_NOMEM;
+        }
+        runner->failed = failed;
+        runner->failed_capacity = capacity;
+    }
+    runner->failed[runner->failed_count++] = (struct sched_span){.first = offset, .count = 1};
+    return 0;
+}
+
+int runner_find_failed(struct runner *runner, const struct chunk_result *result)
+{
+    runner->failed_count = 0;
+    if (!runner->retries || result->records == NULL || result->tally.failed == 0) {
+        return 0;
+    }
+    struct record_cursor cursor;
+    struct record record;
+    record_cursor_init(&cursor,
+                       (const char *)blob_bytes(result->records) + result->records_offset,
+                       result->tally.ok + result->tally.failed);
+    for (uint64_t offset = 0; record_cursor_next(&cursor, &record); offset++) {
+        if (record.status != RECORD_OK && add_failed(runner, offset) != 0) {
+            return ERR_NOMEM;
+        }
+    }
+    return 0;
+}
+
+int runner_put_items(struct runner *runner,
+                     const struct sched_action *action,
+                     const struct chunk_result *result,
+                     const char *lost)
+{
+    uint64_t count = result != NULL ? action->done : action->count;
+    int rc = 0;
+    if (runner->sink != NULL && count > 0) {
+        const struct payload_entry *entry = payloads_find(&runner->payloads, action->first);
+        bool recorded = result != NULL && result->records != NULL;
+        struct sink_batch batch = {
+            .first = action->first,
+            .count = count,
+            .records = recorded ? result->records : NULL,
+            .records_offset = recorded ? result->records_offset : 0,
+            .records_len = recorded ? result->records_len : 0,
+            .lost = recorded ? NULL : lost,
+            .withhold_failed = action->retried > 0,
+            .attempt = action->attempt,
+            .worker = runner->worker_name != NULL ? runner->worker_name : "",
+        };
+        if (entry != NULL) {
+            batch.payload = entry->blob;
+            batch.payload_first = entry->first;
+            batch.payload_count = entry->count;
+        }
+        rc = sink_put(runner->sink, &batch);
+    }
+    payloads_done(&runner->payloads, action->first, count - action->retried);
+    return rc;
+}

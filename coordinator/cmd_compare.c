@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { WORKERS_DEFAULT = 2, WORKS_MAX = 16, PLACEMENTS = 2 };
 
@@ -207,6 +208,37 @@ static int choose_works(struct compare *compare,
     return work_check_params(compare->works, compare->work_count, &compare->options, ret_error);
 }
 
+/* Every item is run many times: in each cell, in each round. */
+static int check_idempotent(const struct compare *compare, struct err_text *ret_error)
+{
+    const struct options *options = &compare->options;
+    uint64_t times = (options->rounds + options->warmup) * options->strategy_count *
+                     (options_distributed(options) ? PLACEMENTS : 1);
+    for (size_t i = 0; i < compare->work_count; i++) {
+        const struct workload_ops *workload = compare->works[i].workload;
+        if (options->yes || (workload->traits & WORKLOAD_IDEMPOTENT) != 0) {
+            continue;
+        }
+        if (isatty(STDIN_FILENO) != 0) {
+            return err_set(ret_error,
+                           ERR_INVALID,
+                           "compare runs every item of %s %" PRIu64
+                           " times, and %s does not say that this does no "
+                           "harm: add --yes if it does none",
+                           workload->name,
+                           times,
+                           workload->name);
+        }
+        if (!options->quiet) {
+            (void)fprintf(stderr,
+                          "quartet compare: every item of %s is run %" PRIu64 " times\n",
+                          workload->name,
+                          times);
+        }
+    }
+    return 0;
+}
+
 static int resolve_works(struct compare *compare, struct err_text *ret_error)
 {
     for (size_t i = 0; i < compare->work_count; i++) {
@@ -358,7 +390,8 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
     struct err_text error = {{0}};
     if (status < 0 &&
         (options_check(options, &error) != 0 || options_check_outputs(options, &error) != 0 ||
-         choose_works(compare, words, word_count, &error) != 0)) {
+         choose_works(compare, words, word_count, &error) != 0 ||
+         check_idempotent(compare, &error) != 0)) {
         (void)fprintf(stderr, "quartet compare: %s\n", error.s);
         status = EXIT_WRONG_USAGE;
     }

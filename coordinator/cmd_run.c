@@ -1,6 +1,7 @@
 /* quartet run: run the items of one workload with one strategy, in this process or across workers, and say what came of it. */
 #include "common/io/versions.h"
 #include "coordinator/commands.h"
+#include "coordinator/dry_run.h"
 #include "coordinator/output.h"
 #include "coordinator/run_summary.h"
 #include "coordinator/session.h"
@@ -177,6 +178,31 @@ static int open_sink(struct run *run, struct err_text *ret_error)
     return sink_open(&options->sink, ret_error, &run->sink);
 }
 
+/* Where it would run; what, says dry_run. */
+static int play_dry(struct run *run)
+{
+    const struct options *options = &run->options;
+    struct err_text error = {{0}};
+    int rc = work_resolve(&run->work, "http://ORIGIN", &error);
+    if (rc == 0 && !options->quiet) {
+        uint64_t workers = options->workers + options->wait_count;
+        (void)fprintf(stderr,
+                      "quartet run: would run with strategy %s, ",
+                      strategy_name(options->strategies[0]));
+        if (run->placement == PLACEMENT_LOCAL) {
+            (void)fputs("in this process:\n", stderr);
+        } else {
+            (void)fprintf(stderr, "on %llu workers:\n", (unsigned long long)workers);
+        }
+    }
+    rc = rc != 0 ? rc : dry_run(&run->work, stdout, &error);
+    if (rc != 0) {
+        (void)fprintf(stderr, "quartet run: %s\n", error.s);
+        return EXIT_WRONG_USAGE;
+    }
+    return EXIT_ALL_OK;
+}
+
 static int play(struct run *run, struct zygote *zygote, struct err_text *ret_error)
 {
     const char *url = NULL;
@@ -259,7 +285,15 @@ static int settle(struct run *run, int argc, char **argv, const char **words)
         return EXIT_WRONG_USAGE;
     }
     run->placement = options_distributed(options) ? PLACEMENT_DISTRIBUTED : PLACEMENT_LOCAL;
-    return -1;
+    /* What a command prints is seen, unless it is written somewhere else. */
+    options->sink.print = (run->work.workload->traits & WORKLOAD_PRINTS) != 0 &&
+                          options->sink.out == NULL && options->sink.results == NULL;
+    if (options->sink.tag && !options->sink.print) {
+        (void)fputs("quartet run: --tag marks what items print, but nothing is printed here\n",
+                    stderr);
+        return EXIT_WRONG_USAGE;
+    }
+    return options->dry_run ? play_dry(run) : -1;
 }
 
 int cmd_run(int argc, char **argv, struct zygote *zygote)

@@ -1,6 +1,7 @@
 #include "coordinator/work.h"
 
 #include "common/base/nearest.h"
+#include "worker/workloads/command_line.h"
 #include "worker/workloads/registry.h"
 
 #include <errno.h>
@@ -21,6 +22,45 @@ static bool has_param(const struct workload_ops *workload, const char *name)
     return false;
 }
 
+/* The command behind `--` becomes a parameter of the workload that runs it. */
+static int take_command(struct work *work,
+                        const struct options *options,
+                        bool strict,
+                        struct err_text *ret_error)
+{
+    const char *name = work->workload->name;
+    if ((work->workload->traits & WORKLOAD_COMMAND) == 0) {
+        return options->command_count == 0 || !strict
+                   ? 0
+                   : err_set(ret_error,
+                             ERR_INVALID,
+                             "workload %s runs no command, but '-- %s' gives one; exec and pipe do",
+                             name,
+                             options->command[0]);
+    }
+    if (options->command_count == 0) {
+        return params_get(&options->params, "command") != NULL
+                   ? 0
+                   : err_set(ret_error,
+                             ERR_INVALID,
+                             "%s needs a command: quartet ... %s ... -- COMMAND, as in '-- %s'",
+                             name,
+                             name,
+                             strcmp(name, "pipe") == 0 ? "python3 square.py" : "gzip -9k {}");
+    }
+    char *text = NULL;
+    int rc = command_line_join(options->command, options->command_count, &text);
+    rc = rc != 0 ? rc : params_set(&work->params, "command", text);
+    free(text);
+    if (rc != 0) {
+        return err_set(ret_error, rc, "the command '%.64s ...' is too long", options->command[0]);
+    }
+    /* Items that end with a NUL may hold newlines. */
+    return options->null_separated && has_param(work->workload, "framing")
+               ? params_set(&work->params, "framing", "null")
+               : 0;
+}
+
 int work_choose(struct work *work,
                 const char *name,
                 const struct options *options,
@@ -30,6 +70,7 @@ int work_choose(struct work *work,
     memset(work, 0, sizeof(*work));
     work->items.fd = -1;
     int rc = workload_lookup(name, ret_error, &work->workload);
+    rc = rc != 0 ? rc : take_command(work, options, strict, ret_error);
     for (size_t i = 0; rc == 0 && i < options->params.count; i++) {
         const char *param = options->params.list[i].name;
         if (strict || has_param(work->workload, param)) {
@@ -169,6 +210,12 @@ int work_check_items(struct work *work,
 {
     if (options->has_items) {
         work->items = options->items;
+    } else if (work->workload->default_last == 0) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "%s has no items of its own: say with --items FILE or --range FIRST:LAST "
+                       "what they are ('-' reads standard input)",
+                       work->workload->name);
     } else {
         work->items.is_range = true;
         work->items.range_first = work->workload->default_first;

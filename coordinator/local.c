@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/io/cores.h"
+#include "coordinator/notes.h"
 #include "worker/engine/engine.h"
 
 #include <stdio.h>
@@ -15,14 +16,17 @@ enum {
     STOP_LIMIT_MS = 500,
     CREDIT_MIN =
         256, /* enough that tiny chunks share their hand-overs; costs nothing in one process */
+    CREDIT_MIN_RECORDS = 16, /* with records each may hold a megabyte */
 };
 
 static const struct worker_id self = {1};
 
 struct local {
+    struct stage *stage;
     struct engine *engine;
     struct runner *runner;
     uv_async_t wake;
+    struct notes notes;
     bool closed;
     struct err_text failure;       /* why the engine gave up in mid-run; empty: it did not */
     struct chunk batch[BATCH_MAX]; /* gathered for one engine_submit */
@@ -96,9 +100,18 @@ static void count_results(struct local *local, size_t count)
     }
 }
 
+static void say_notes(struct local *local)
+{
+    char text[NOTE_SIZE];
+    while (notes_take(&local->notes, text)) {
+        stage_say(local->stage, text);
+    }
+}
+
 static void on_wake(uv_async_t *wake)
 {
     struct local *local = wake->data;
+    say_notes(local);
     size_t count = 0;
     do {
         count = engine_take(local->engine, local->results, RESULTS_MAX);
@@ -111,6 +124,14 @@ static void on_wake(uv_async_t *wake)
         link_flush(local);
     } while (count == RESULTS_MAX);
     look_for_failure(local);
+}
+
+/* From the engine's threads. */
+static void note(void *arg, const char *text)
+{
+    struct local *local = arg;
+    notes_add(&local->notes, text);
+    (void)uv_async_send(&local->wake);
 }
 
 /* From the engine's threads. */
@@ -179,7 +200,8 @@ static void play(struct stage *stage,
         job_result_fail(ret_result, error.s);
         return;
     }
-    uint32_t credit = slots * 2 > CREDIT_MIN ? slots * 2 : (uint32_t)CREDIT_MIN;
+    uint32_t least = job->records ? CREDIT_MIN_RECORDS : CREDIT_MIN;
+    uint32_t credit = slots * 2 > least ? slots * 2 : least;
     credit = job->credit > 0 ? job->credit : credit;
     uint64_t cpu_us = engine_cpu_us(local->engine);
     uint64_t now_us = stage_now_us();
@@ -217,13 +239,18 @@ void local_run(struct stage *stage,
         .strategy = job->strategy,
         .slots = slots,
         .range_first = job->items.is_range ? job->items.range_first : 0,
+        .records = job->records,
         .zygote = job->strategy == STRATEGY_PROCESSES ? zygote : NULL,
         .wake = wake_loop,
         .wake_arg = local,
+        .note = note,
+        .note_arg = local,
     };
     struct err_text error = {{0}};
     CHECK(uv_async_init(&stage->loop, &local->wake, on_wake) == 0);
     local->wake.data = local;
+    local->stage = stage;
+    notes_init(&local->notes);
     uint64_t begun_us = stage_now_us();
     if (start_engine(stage, local, &options, &error) != 0) {
         job_result_fail(ret_result, error.s);
@@ -250,5 +277,7 @@ void local_run(struct stage *stage,
     while (!is_closed(local)) {
         (void)uv_run(&stage->loop, UV_RUN_ONCE);
     }
+    say_notes(local);
+    notes_deinit(&local->notes);
     free(local);
 }

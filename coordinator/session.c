@@ -173,6 +173,7 @@ int session_open(const struct options *options,
     }
     int rc = stage_init(&session->stage, bars ? session->progress : NULL, ret_error);
     session->staged = rc == 0;
+    session->stage.quiet = options->quiet;
     if (rc == 0 && options_distributed(options)) {
         rc = open_workers(session, ret_error);
     }

@@ -223,6 +223,17 @@ void stage_play(struct stage *stage, struct runner *runner, const char *label, b
     watch_items(stage);
 }
 
+void stage_say(struct stage *stage, const char *text)
+{
+    if (stage->quiet) {
+        return;
+    }
+    if (stage->progress_on) {
+        progress_clear(stage->progress);
+    }
+    (void)fprintf(stderr, "quartet: %s\n", text);
+}
+
 bool stage_interrupted(const struct stage *stage)
 {
     return stage->signal != 0;

@@ -25,6 +25,7 @@ struct stage {
     struct runner *runner; /* of the run on stage; NULL between runs */
     struct progress *progress;
     bool progress_on;
+    bool quiet;
     uint64_t wait_until_us; /* of stage_wait */
 };
 
@@ -49,6 +50,9 @@ void stage_play(struct stage *stage, struct runner *runner, const char *label, b
 
 /* From any thread, `arg` a stage: the sink has room again, or could not write. */
 void stage_kick(void *arg);
+
+/* A line for people on standard error, beside the progress bar; unless the stage is quiet. */
+void stage_say(struct stage *stage, const char *text);
 
 /* Has a signal asked to stop? */
 bool stage_interrupted(const struct stage *stage);

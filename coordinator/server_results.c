@@ -57,22 +57,19 @@ static int check_records(const struct server *server,
 static void share_payload(struct server *server, const struct wire_results *from)
 {
     size_t offset = 0;
-    for (size_t i = 0; i < from->count; i++) {
+    for (size_t i = 0; from->records_len != NULL && i < from->count; i++) {
         struct chunk_result *result = &server->results[i];
-        result->records = NULL;
+        result->records = from->records_len[i] > 0 ? blob_ref(server->payload) : NULL;
         result->records_offset = offset;
-        result->records_len = from->records_len == NULL ? 0 : from->records_len[i];
-        if (result->records_len > 0) {
-            result->records = blob_ref(server->payload);
-            offset += result->records_len;
-        }
+        result->records_len = from->records_len[i];
+        offset += from->records_len[i];
     }
 }
 
-/* Their `error` is borrowed from the message. */
-static void give_back_payload(struct server *server, size_t count)
+/* Not what else results own: their `error` is borrowed from the message. */
+static void give_back_payload(struct server *server, const struct wire_results *from)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; from->records_len != NULL && i < from->count; i++) {
         blob_unref(server->results[i].records);
         server->results[i].records = NULL;
     }
@@ -81,7 +78,6 @@ static void give_back_payload(struct server *server, size_t count)
 /* The arrays of the message as results; texts are borrowed from it. */
 static size_t unpack_results(struct server *server, const struct wire_results *from)
 {
-    share_payload(server, from);
     for (size_t i = 0; i < from->count; i++) {
         struct chunk_result *result = &server->results[i];
         result->id.value = from->id[i];
@@ -94,7 +90,10 @@ static size_t unpack_results(struct server *server, const struct wire_results *f
         result->error = NULL;
         result->error_len = 0;
         result->error_index = 0;
+        result->records = NULL;
+        result->records_len = 0;
     }
+    share_payload(server, from);
     for (size_t i = 0; i < from->error_count; i++) {
         struct chunk_result *result = &server->results[from->error_at[i]];
         result->error_index = from->error_index[i];
@@ -116,7 +115,7 @@ static void account_for(struct server *server,
                             server->results,
                             count,
                             results->credit);
-    give_back_payload(server, count);
+    give_back_payload(server, results);
     if (rc != 0) {
         server_refuse_worker(
             server, peer, WIRE_REASON_MALFORMED, "its results do not add up to its chunks' items");

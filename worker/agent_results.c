@@ -41,18 +41,18 @@ static size_t capacity_for(size_t needed)
     return capacity;
 }
 
-/* Add a result to the sums of those that are kept, or of those that are unsent. */
-static void count_kept(struct agent_results *results, const struct chunk_result *result)
-{
-    results->failing += has_error(result) ? 1 : 0;
-    results->recorded += result->records != NULL ? 1 : 0;
-    results->records_bytes += result->records_len;
-}
+/* What the results of a stretch come to, in the terms of struct agent_results. */
+struct sums {
+    uint64_t failing;
+    uint64_t recorded;
+    uint64_t records_bytes;
+};
 
-static void count_unsent(struct agent_results *results, const struct chunk_result *result)
+static void add_to(struct sums *sums, const struct chunk_result *result)
 {
-    results->failing_unsent += has_error(result) ? 1 : 0;
-    results->records_unsent += result->records_len;
+    sums->failing += has_error(result) ? 1 : 0;
+    sums->recorded += result->records != NULL ? 1 : 0;
+    sums->records_bytes += result->records_len;
 }
 
 static int grow_list(struct agent_results *results, size_t needed)
@@ -115,11 +115,16 @@ void agent_results_append(struct agent_results *results,
     memcpy(results->list + start, list, head * sizeof(*list));
     memcpy(results->list, list + head, (count - head) * sizeof(*list));
     results->end += count;
+    struct sums sums = {0};
     for (size_t i = 0; i < count; i++) {
         CHECK(list[i].records_len <= RECORDS_MAX);
-        count_kept(results, &list[i]);
-        count_unsent(results, &list[i]);
+        add_to(&sums, &list[i]);
     }
+    results->failing += sums.failing;
+    results->failing_unsent += sums.failing;
+    results->recorded += sums.recorded;
+    results->records_bytes += sums.records_bytes;
+    results->records_unsent += sums.records_bytes;
 }
 
 /* As many of `count` results from `start` as have no more than `errors_max` errors. */
@@ -251,19 +256,20 @@ void agent_results_check(const struct agent_results *results)
 {
     CHECK(results->acked <= results->sent && results->sent <= results->end && "results_kept");
     CHECK(agent_results_unacked(results) <= results->capacity && "results_kept");
-    struct agent_results sums = {0};
+    struct sums kept = {0};
+    struct sums unsent = {0};
     for (uint64_t number = results->acked; number < results->end; number++) {
         const struct chunk_result *result = &results->list[index_of(number, results->capacity)];
         CHECK((result->records_len == 0 || result->records != NULL) && "results_kept");
-        count_kept(&sums, result);
+        add_to(&kept, result);
         if (number >= results->sent) {
-            count_unsent(&sums, result);
+            add_to(&unsent, result);
         }
     }
-    CHECK(sums.failing == results->failing && "results_kept");
-    CHECK(sums.failing_unsent == results->failing_unsent && "results_kept");
-    CHECK(sums.recorded == results->recorded && "results_kept");
-    CHECK(sums.records_bytes == results->records_bytes && "results_kept");
-    CHECK(sums.records_unsent == results->records_unsent && "results_kept");
+    CHECK(kept.failing == results->failing && "results_kept");
+    CHECK(unsent.failing == results->failing_unsent && "results_kept");
+    CHECK(kept.recorded == results->recorded && "results_kept");
+    CHECK(kept.records_bytes == results->records_bytes && "results_kept");
+    CHECK(unsent.records_bytes == results->records_unsent && "results_kept");
     check_messages(results);
 }

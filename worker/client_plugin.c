@@ -51,12 +51,15 @@ static void load(struct client *client)
     client_make_engine(client);
 }
 
+static void on_idle(uv_idle_t *idle);
+
 /* Do what the state of the fetch asks for. */
 static void go_on(struct client *client)
 {
     switch (plugin_fetch_state(client->plugin.fetch)) {
     case PLUGIN_CHECKING:
-        break; /* the idle handle goes on with it */
+        (void)uv_idle_start(&client->plugin.idle, on_idle);
+        break;
     case PLUGIN_WANTED:
         (void)uv_idle_stop(&client->plugin.idle);
         ask_for_part(client);
@@ -110,7 +113,7 @@ void client_get_plugin(struct client *client)
         return;
     }
     client->plugin.asked_session = 0;
-    (void)uv_idle_start(&client->plugin.idle, on_idle);
+    go_on(client);
 }
 
 void client_ask_for_plugin_again(struct client *client)

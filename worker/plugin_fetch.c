@@ -188,6 +188,17 @@ static bool read_some(struct plugin_fetch *fetch)
     return true;
 }
 
+/* The file that came takes the place of what is there. */
+static void replace(struct plugin_fetch *fetch)
+{
+    if (rename(fetch->temporary, fetch->path) != 0) {
+        fail_to(fetch, "keep");
+        return;
+    }
+    fetch->temporary[0] = '\0';
+    fetch->state = PLUGIN_THERE;
+}
+
 void plugin_fetch_step(struct plugin_fetch *fetch)
 {
     unsigned char sum[HASH_SIZE];
@@ -198,13 +209,16 @@ void plugin_fetch_step(struct plugin_fetch *fetch)
     if (whole && fetch->done < fetch->size) {
         return;
     }
-    if (whole && sum_is_right(fetch, sum)) {
-        close_file(fetch);
+    bool right = whole && sum_is_right(fetch, sum);
+    restart(fetch);
+    if (right) {
+        remove_temporary(fetch);
         fetch->state = PLUGIN_THERE;
-        return;
+    } else if (fetch->temporary[0] != '\0') {
+        replace(fetch);
+    } else {
+        fetch->state = PLUGIN_WANTED; /* damaged: the file that is fetched takes its place */
     }
-    restart(fetch); /* damaged: the file that is fetched takes its place */
-    fetch->state = PLUGIN_WANTED;
 }
 
 /* --- what comes --- */
@@ -239,6 +253,21 @@ static bool write_all(int fd, const char *bytes, size_t len)
     return true;
 }
 
+/* Another worker may have been quicker. If its file is right it stays: who has loaded it would take
+ * another one in its place for another plugin. */
+static void settle(struct plugin_fetch *fetch)
+{
+    if (renameat2(AT_FDCWD, fetch->temporary, AT_FDCWD, fetch->path, RENAME_NOREPLACE) == 0) {
+        fetch->temporary[0] = '\0';
+        fetch->state = PLUGIN_THERE;
+    } else if (errno == EEXIST && open_kept(fetch)) {
+        fetch->done = 0;
+        fetch->state = PLUGIN_CHECKING;
+    } else {
+        replace(fetch); /* or the file system knows no such rename */
+    }
+}
+
 /* All bytes are there and on disk. */
 static void complete(struct plugin_fetch *fetch)
 {
@@ -257,13 +286,12 @@ static void complete(struct plugin_fetch *fetch)
         fail(fetch);
         return;
     }
-    if (fchmod(fetch->fd, FILE_MODE) != 0 || rename(fetch->temporary, fetch->path) != 0) {
+    if (fchmod(fetch->fd, FILE_MODE) != 0) {
         fail_to(fetch, "keep");
         return;
     }
-    fetch->temporary[0] = '\0';
     close_file(fetch);
-    fetch->state = PLUGIN_THERE;
+    settle(fetch);
 }
 
 static bool part_is_sound(struct plugin_fetch *fetch, size_t len)

@@ -4,7 +4,7 @@
  * for this process alone and removed with it. What lies in it will be run as code: it and the
  * directory above must be ours, closed to everybody else and no symbolic links, or they are not used. A file's name says
  * nothing: its bytes are hashed before every use, and what does not match is fetched anew. Several workers may use
- * one directory: files appear in it whole, by a rename.
+ * one directory: files appear in it whole, by a rename, and one that is right is never replaced.
  *
  * No thread and no socket: the owner asks plugin_fetch_state what is to be done, and does it. No call
  * takes much longer than to read, hash and write one megabyte. */
@@ -44,7 +44,8 @@ const char *plugin_store_note(const struct plugin_store *store);
 struct plugin_fetch;
 
 enum plugin_state {
-    PLUGIN_CHECKING = 1, /* there is a file of that name: plugin_fetch_step, again and again */
+    PLUGIN_CHECKING = 1, /* there is a file of that name, or one came meanwhile:
+                            plugin_fetch_step, again and again */
     PLUGIN_WANTED,       /* ask for the bytes from plugin_fetch_offset on, once */
     PLUGIN_THERE,        /* plugin_fetch_path has exactly these bytes */
     PLUGIN_FAILED,       /* plugin_fetch_error says why */

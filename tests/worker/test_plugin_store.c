@@ -342,14 +342,40 @@ static void test_plugin_may_be_fetched_twice_at_a_time(void **state)
     const struct rig *rig = *state;
     struct plugin_fetch *one = begin(rig);
     struct plugin_fetch *other = begin(rig);
+    struct stat before;
+    struct stat after;
     plugin_fetch_part(one, 0, rig->bytes, WIRE_PART_MAX);
     (void)go_to_the_end(rig, other);
+    assert_there(rig, other);
+    assert_int_equal(stat(plugin_fetch_path(other), &before), 0);
     (void)go_to_the_end(rig, one);
     assert_there(rig, one);
-    assert_there(rig, other);
     assert_int_equal(count_files(rig), 1);
+    /* The one that was there first stays: it may have been loaded. */
+    assert_int_equal(stat(plugin_fetch_path(one), &after), 0);
+    assert_int_equal(after.st_ino, before.st_ino);
     plugin_fetch_free(one);
     plugin_fetch_free(other);
+}
+
+static void test_plugin_replaces_a_damaged_one_that_came_meanwhile(void **state)
+{
+    const struct rig *rig = *state;
+    const size_t places[] = {SIZE / 2, SIZE};
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        struct plugin_fetch *fetch = NULL;
+        char command[2 * PATH_SIZE];
+        (void)snprintf(command, sizeof(command), "rm -f '%.100s'/*", rig->directory);
+        assert_int_equal(system(command), 0);
+        fetch = begin(rig);
+        keep(rig);
+        damage(rig, places[i]);
+        assert_int_equal(plugin_fetch_state(fetch), PLUGIN_WANTED);
+        assert_int_equal(go_to_the_end(rig, fetch), 4);
+        assert_there(rig, fetch);
+        assert_int_equal(count_files(rig), 1);
+        plugin_fetch_free(fetch);
+    }
 }
 
 /* --- the directory --- */
@@ -476,6 +502,7 @@ int main(void)
         TEST(test_plugin_whose_directory_went_away_is_an_error_in_words),
         TEST(test_plugin_that_is_given_up_leaves_nothing),
         TEST(test_plugin_may_be_fetched_twice_at_a_time),
+        TEST(test_plugin_replaces_a_damaged_one_that_came_meanwhile),
         TEST(test_store_makes_its_directories_for_nobody_else),
         TEST(test_store_falls_back_to_the_home_directory),
         TEST(test_store_without_a_cache_has_a_directory_of_its_own),

@@ -8,6 +8,10 @@
 
 enum { EXPECTED_MAX = 64 };
 
+/* The soft limit before it was raised; 0: it was not. The one thing here that is remembered:
+ * nobody can ask the system for it later. Written once, before there are threads. */
+static rlim_t raised_from;
+
 /* In this order: open gives the lowest number that is free. Input is opened for writing and
  * output for reading, so that using them is an error (EBADF) and not an empty file or a success;
  * errors have nowhere to be told. */
@@ -28,9 +32,21 @@ static void raise_limit(void)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        rlim_t before = limit.rlim_cur;
         limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
+        if (setrlimit(RLIMIT_NOFILE, &limit) == 0) {
+            raised_from = before;
+        }
     }
+}
+
+bool descriptors_raised_from(uint64_t *ret_soft_limit)
+{
+    if (raised_from == 0) {
+        return false;
+    }
+    *ret_soft_limit = raised_from;
+    return true;
 }
 
 int descriptors_prepare(struct err_text *ret_error)

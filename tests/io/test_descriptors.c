@@ -56,14 +56,23 @@ static void test_descriptors_prepare_opens_closed_standard_ones(void **state)
 static bool soft_limit_becomes_the_hard_one(void)
 {
     struct rlimit limit;
-    return set_limit(50, 80) && descriptors_prepare(NULL) == 0 &&
-           getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur == 80;
+    uint64_t before = 0;
+    return set_limit(50, 80) && !descriptors_raised_from(&before) &&
+           descriptors_prepare(NULL) == 0 && getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           limit.rlim_cur == 80 && descriptors_raised_from(&before) && before == 50;
 }
 
-static void test_descriptors_prepare_raises_the_soft_limit(void **state)
+static bool limit_that_is_high_enough_is_not_raised(void)
+{
+    uint64_t before = 0;
+    return set_limit(80, 80) && descriptors_prepare(NULL) == 0 && !descriptors_raised_from(&before);
+}
+
+static void test_descriptors_prepare_raises_the_soft_limit_and_remembers_it(void **state)
 {
     (void)state;
     assert_in_child(soft_limit_becomes_the_hard_one);
+    assert_in_child(limit_that_is_high_enough_is_not_raised);
 }
 
 static bool too_few_are_refused_with_the_numbers(void)
@@ -100,7 +109,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_descriptors_prepare_opens_closed_standard_ones),
-        cmocka_unit_test(test_descriptors_prepare_raises_the_soft_limit),
+        cmocka_unit_test(test_descriptors_prepare_raises_the_soft_limit_and_remembers_it),
         cmocka_unit_test(test_descriptors_expect_refuses_with_the_numbers),
         cmocka_unit_test(test_descriptors_expect_leaves_nothing_open),
     };

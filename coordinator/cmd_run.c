@@ -8,6 +8,7 @@
 #include "coordinator/work.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,9 +70,8 @@ static int close_sink(struct run *run)
     if (run->sink == NULL) {
         return EXIT_ALL_OK;
     }
-    const bool abandon = !session_await_sink(run->session, run->sink);
-    (void)sink_error(run->sink, &error, &reader_left);
-    int rc = sink_close(run->sink, &abandon, &error);
+    atomic_bool abandon = !session_await_sink(run->session, run->sink);
+    int rc = sink_close(run->sink, &abandon, &error, &reader_left);
     run->sink = NULL;
     if (rc == 0) {
         return EXIT_ALL_OK;
@@ -169,6 +169,9 @@ static int open_sink(struct run *run, struct err_text *ret_error)
     if (!options_want_results(options)) {
         return 0;
     }
+    bool lines = strcmp(run->work.workload->name, "pipe") == 0;
+    options->sink.raw_lines = lines;
+    options->sink.exits = !lines && (run->work.workload->traits & WORKLOAD_COMMAND) != 0;
     options->sink.separator = items->separator;
     options->sink.is_range = items->is_range;
     options->sink.range_first = items->is_range ? items->range_first : 0;

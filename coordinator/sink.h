@@ -13,6 +13,7 @@
 #include "common/base/blob.h"
 #include "common/base/err.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,23 +34,30 @@ struct sink_options {
     const char *failures; /* failed items, ready to be given back to --items; NULL: none */
     const char *joblog;   /* GNU Parallel's columns; NULL: none */
     const char *results; /* directory for one NDJSON file per worker, made if missing; NULL: none */
-    bool
-        print; /* each item's `out` to standard output and `err` to standard error, whole items one after the other */
-    bool tag;  /* with print: each line begins with the item and a tab */
-    char separator; /* between items of the input: '\n' or '\0' */
-    bool is_range;  /* items are numbers: index + range_first */
+    bool print;          /* each item's `out` to standard output and `err` to standard error, whole
+                     * items one after the other */
+    bool tag;            /* with print: each line begins with the item and a tab */
+    bool raw_lines;      /* an item's `out` is one line (record) without its separator, as a pipe's
+                     * answers are: raw and print put it back */
+    bool exits;          /* items are commands: that one ended with 0 is written too */
+    char separator;      /* between items of the input: '\n' or '\0' */
+    bool is_range;       /* items are numbers: index + range_first */
     uint64_t range_first;
-    const char *command; /* for the job log's last column, before the item; NULL: the item alone */
+    const char *command; /* for the job log's last column: the item stands for each {} in it, or
+                          * behind it; NULL: the item alone */
 
     /* The backlog fell below half of SINK_FULL_BYTES after it was full, or writing failed. From
-     * the sink's thread: uv_async_send is the use. */
+     * the sink's thread, never after sink_close: uv_async_send is the use; nothing of the sink may
+     * be called from it. NULL: nobody is told. */
     void (*wake)(void *arg);
     void *wake_arg;
 };
 
-/* Open every file (what was in them is lost) and start the thread. Returns 0; ERR_IO with the path
- * and the reason; ERR_INVALID when two outputs are the same file; ERR_NOMEM. Nothing was begun
- * then. */
+/* Open every file and start the thread. What was in the files is lost when it returns 0, and not
+ * before. Files in the directory `results` are made when a worker's first item comes. ERR_IO with
+ * the path and the reason; ERR_INVALID when two outputs are the same file, by whatever names ("-"
+ * and print are standard output; devices as /dev/null may be had twice); ERR_NOMEM. Nothing was
+ * begun then. May wait for the reader of a named pipe. */
 int sink_open(const struct sink_options *options,
               struct err_text *ret_error,
               struct sink **ret_sink);
@@ -74,25 +82,34 @@ struct sink_batch {
     const char *worker;   /* its name; "local" for this process */
 };
 
-/* Never blocks. Returns 0 or ERR_NOMEM. After a failure to write it drops what it is given. */
+/* Never blocks, and takes it however full the sink is. Returns 0 or ERR_NOMEM: nothing was taken.
+ * After a failure to write it drops what it is given. */
 int sink_put(struct sink *sink, const struct sink_batch *batch);
 
 /* Is the backlog as large as it may be? */
 bool sink_is_full(const struct sink *sink);
 
-/* Nothing more will be put: write what is left, in order as far as that goes, and call `wake` when
- * that is done. Then sink_is_written. */
+/* Nothing more will be put: write what is left, in order as far as that goes, close the files, and
+ * call `wake` when that is done or has failed: then sink_is_written. For owners with a loop;
+ * sink_close does it too. */
 void sink_finish(struct sink *sink);
-bool sink_is_written(const struct sink *sink);
+bool sink_is_written(struct sink *sink);
 
-/* 0; or ERR_IO with the path and the reason (no space, the reader is gone) once writing has failed.
- * What was written before ends with a whole item. `ret_broken_pipe` may be NULL: true when standard
- * output was closed by its reader. */
+/* 0; or, once writing has failed, ERR_IO with the path and the reason (no space, the reader is
+ * gone), or ERR_NOMEM. What was written before ends with a whole item, as far as a regular file can
+ * be cut. `ret_broken_pipe` (may be NULL) is always set: true when standard output was closed by its
+ * reader. */
 int sink_error(struct sink *sink, struct err_text *ret_error, bool *ret_broken_pipe);
 
-/* Write what is left, in order as far as that goes, close the files and free. NULL is allowed. As
- * sink_error; ERR_IO also when a file system reports a failure only now. May block as long as
- * writing does, but not after *abandon (may be NULL) has become true. */
-int sink_close(struct sink *sink, const volatile bool *abandon, struct err_text *ret_error);
+/* Write what is left, in order as far as that goes (gaps are stepped over), close the files and
+ * free. NULL is allowed. As sink_error; ERR_IO also when a file system reports a failure only now.
+ *
+ * May block as long as writing does; but not much after *abandon (may be NULL) has become true, from
+ * any thread or a signal handler: what is left is dropped then, ERR_CANCELLED unless nothing was. A
+ * write that the system does not let go of is left behind with its thread. */
+int sink_close(struct sink *sink,
+               const atomic_bool *abandon,
+               struct err_text *ret_error,
+               bool *ret_broken_pipe);
 
 #endif

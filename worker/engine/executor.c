@@ -6,6 +6,7 @@
 #include "worker/engine/clock.h"
 #include "worker/engine/executor_wire.h"
 #include "worker/workloads/params.h"
+#include "worker/workloads/plugin.h"
 #include "worker/workloads/registry.h"
 
 #include <stdlib.h>
@@ -120,19 +121,35 @@ static void read_params(struct executor *self, size_t size)
     inbox_skip(&self->inbox, size);
 }
 
+static int find_workload(struct executor *self,
+                         const struct executor_job *job,
+                         struct err_text *ret_error,
+                         const struct workload_ops **ret_workload)
+{
+    if (job->path_bytes == 0) {
+        *ret_workload = job->workload;
+        return 0;
+    }
+    int rc = plugin_load(inbox_peek(&self->inbox, job->path_bytes), ret_error, ret_workload);
+    inbox_skip(&self->inbox, job->path_bytes);
+    return rc;
+}
+
 static void open_workload(struct executor *self)
 {
     struct executor_job job;
     memcpy(&job, inbox_peek(&self->inbox, sizeof(job)), sizeof(job));
     inbox_skip(&self->inbox, sizeof(job));
-    read_params(self, job.param_bytes);
 
     void *state = NULL;
+    const struct workload_ops *workload = NULL;
     struct executor_report message = {.kind = EXECUTOR_READY, .pid = getpid()};
+    int rc = find_workload(self, &job, &message.error, &workload);
+    read_params(self, job.param_bytes);
     self->range_first = job.range_first;
-    self->run.workload = job.workload;
-    if (job.workload->open(&self->params, &self->host, &message.error, &state) != 0 ||
-        job.workload->slot_open(state, &message.error, &self->run.slot) != 0) {
+    self->run.workload = workload;
+    if (rc != 0 || workload->open(&self->params, &self->host, &message.error, &state) != 0 ||
+        workload->slot_open(state, &message.error, &self->run.slot) != 0) {
         message.kind = EXECUTOR_OPEN_FAILED;
         report(self, &message, sizeof(message));
         end();

@@ -73,7 +73,6 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret_buffer)
     (void)suggested;
     struct capture *capture = (struct capture *)handle; /* its first member */
     size_t room = capture->max - capture->len;
-    capture->exceeded = capture->exceeded || room == 0;
     ret_buffer->base = room > 0 ? capture->bytes + capture->len : capture->spare;
     ret_buffer->len = room > 0 ? room : sizeof(capture->spare);
 }
@@ -84,7 +83,9 @@ static void on_output(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
     if (got < 0) {
         capture->ended = true;
         close_when_over(stream->loop->data);
-    } else if (buffer->base != capture->spare) {
+    } else if (buffer->base == capture->spare) {
+        capture->exceeded = capture->exceeded || got > 0;
+    } else {
         capture->len += (size_t)got;
     }
 }

@@ -66,20 +66,27 @@ static struct rig_result run_all_forms(const struct rig_items *items, const char
     return results[0];
 }
 
-/* One URL that must fail in both forms with a text that has `reason` in it. */
-static void assert_fails_for(const char *url, const char *const *params, const char *reason)
+/* Runs one URL in the form 0 (blocking) or 1. */
+static struct rig_result run_one(const char *url, const char *const *params, int form)
 {
     const struct rig_items items = {.count = 1, .texts = &url};
     struct rig rig;
+    struct rig_result result;
+    rig_open(&rig, "download", params);
+    if (form == 0) {
+        rig_run(&rig, &items, &result);
+    } else {
+        rig_run_async(&rig, &items, 1, &result);
+    }
+    rig_close(&rig);
+    return result;
+}
+
+/* One URL that must fail in both forms with a text that has `reason` in it. */
+static void assert_fails_for(const char *url, const char *const *params, const char *reason)
+{
     for (int form = 0; form < 2; form++) {
-        struct rig_result result;
-        rig_open(&rig, "download", params);
-        if (form == 0) {
-            rig_run(&rig, &items, &result);
-        } else {
-            rig_run_async(&rig, &items, 1, &result);
-        }
-        rig_close(&rig);
+        struct rig_result result = run_one(url, params, form);
         if (result.tally.failed != 1 || strstr(result.error, reason) == NULL) {
             fail_msg("form %d: wanted '%s', had '%s'", form, reason, result.error);
         }
@@ -108,6 +115,49 @@ static void test_download_fills_every_gap_of_the_url(void **state)
     struct rig_result result = run_all_forms(&(struct rig_items){.count = 1, .first_number = 12},
                                              params);
     assert_int_equal(result.tally.bytes_out, 1212);
+}
+
+static void test_download_tells_what_it_found(void **state)
+{
+    char url[URL_SIZE];
+    char first[17] = "";
+    for (int form = 0; form < 2; form++) {
+        long status = 0;
+        unsigned long long bytes = 0;
+        char hash[17] = "";
+        double seconds = -1;
+        int end = 0;
+        struct rig_result result = run_one(origin_url(state, "/bytes/1024", url), NULL, form);
+        assert_int_equal(
+            sscanf(result.out, "%ld %llu %16s %lf%n", &status, &bytes, hash, &seconds, &end), 4);
+        assert_int_equal(result.out[end], '\0');
+        assert_int_equal(status, 200);
+        assert_int_equal(bytes, 1024);
+        assert_int_equal(strspn(hash, "0123456789abcdef"), 16);
+        assert_true(seconds >= 0);
+        /* Both forms find the same body. */
+        if (form == 0) {
+            memcpy(first, hash, sizeof(hash));
+        }
+        assert_string_equal(hash, first);
+
+        result = run_one(origin_url(state, "/status/404", url), NULL, form);
+        assert_memory_equal(result.out, "404 ", 4);
+        result = run_one("no URL at all", NULL, form);
+        assert_string_equal(result.out, "");
+    }
+}
+
+static void test_download_marks_what_took_too_long(void **state)
+{
+    char url[URL_SIZE];
+    const char *params[] = {"timeout=0.2", NULL};
+    for (int form = 0; form < 2; form++) {
+        struct rig_result result = run_one(origin_url(state, "/delay/60", url), params, form);
+        assert_int_equal(result.flags, WORKLOAD_TIMED_OUT);
+        result = run_one(origin_url(state, "/status/404", url), params, form);
+        assert_int_equal(result.flags, 0);
+    }
 }
 
 static void test_download_forms_agree_on_mixed_urls(void **state)
@@ -372,6 +422,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_download_forms_agree_on_numbers),
         cmocka_unit_test(test_download_fills_every_gap_of_the_url),
+        cmocka_unit_test(test_download_tells_what_it_found),
+        cmocka_unit_test(test_download_marks_what_took_too_long),
         cmocka_unit_test(test_download_forms_agree_on_mixed_urls),
         cmocka_unit_test(test_download_checksum_tells_bodies_and_positions_apart),
         cmocka_unit_test(test_download_status_outside_2xx_fails),

@@ -339,6 +339,7 @@ static void test_exchange_survives_any_nonsense_in_a_record(void **state)
             for (size_t i = 0; i < count; i++) {
                 assert_int_equal(results[i].tally.failed, 1);
                 assert_int_equal(results[i].tally.ok, 0);
+                chunk_result_deinit(&results[i]);
             }
             assert_int_equal(count + one + chunk_ring_count(&f->exchange.queue), 40);
             drop(f);

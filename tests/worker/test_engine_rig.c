@@ -481,6 +481,15 @@ static void on_wake(void *arg)
     (void)sem_post(&rig->woken);
 }
 
+static void on_note(void *arg, const char *text)
+{
+    struct rig *rig = arg;
+    unsigned at = atomic_fetch_add(&rig->notes, 1);
+    if (at < RIG_NOTES_MAX) {
+        (void)snprintf(rig->note[at], sizeof(rig->note[at]), "%s", text);
+    }
+}
+
 int rig_setup(void **state)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
@@ -511,6 +520,7 @@ int rig_reset(void **state)
     memset(shared, 0, sizeof(*shared));
     (void)sem_init(&shared->begun, 1, 0);
     atomic_store(&rig->payloads_released, 0);
+    rig->records = false;
     return 0;
 }
 
@@ -529,9 +539,13 @@ void rig_engine(struct rig *rig,
         .zygote = rig->zygote,
         .wake = on_wake,
         .wake_arg = rig,
+        .records = rig->records,
+        .note = on_note,
+        .note_arg = rig,
     };
     struct err_text error = {.s = ""};
     atomic_store(&rig->wakes, 0);
+    atomic_store(&rig->notes, 0);
     int rc = engine_new(&options, &error, &rig->engine);
     if (rc != 0) {
         fail_msg("engine_new: %d %s", rc, error.s);
@@ -578,7 +592,7 @@ void rig_take(struct rig *rig, struct chunk_result *ret_results, size_t count)
 void rig_drop(struct chunk_result *results, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        free(results[i].error);
+        chunk_result_deinit(&results[i]);
     }
 }
 

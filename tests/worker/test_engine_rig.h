@@ -19,6 +19,8 @@
 
 enum { RIG_DEADLINE_S = 30 }; /* for what takes milliseconds; only a hang comes to it */
 
+enum { RIG_NOTES_MAX = 100 };
+
 /* Shared with the executors. */
 struct rig_shared {
     sem_t begun;             /* one post for each item of `gate` that was begun */
@@ -40,6 +42,9 @@ struct rig {
     sem_t woken;
     atomic_uint wakes;
     atomic_uint payloads_released;
+    bool records; /* the next engine is to make them */
+    atomic_uint notes;
+    char note[RIG_NOTES_MAX][128]; /* in the order in which they came */
 };
 
 /* Numbers; checksum and bytes from each. `rig_batch` has a batch form too, `rig_timer` an asynchronous form on timers. */
@@ -84,7 +89,7 @@ void rig_await_state(struct rig *rig, enum engine_state state);
 /* Take exactly `count` results. */
 void rig_take(struct rig *rig, struct chunk_result *ret_results, size_t count);
 
-/* Free results' errors. */
+/* Free what results own. */
 void rig_drop(struct chunk_result *results, size_t count);
 
 /* Stop, join, free; asserts that it was quick. */

@@ -73,6 +73,12 @@ static void account(struct rig_result *result, const struct workload_outcome *ou
     result->tally.failed += outcome->ok ? 0 : 1;
     result->tally.checksum += outcome->checksum;
     result->tally.bytes_out += outcome->bytes;
+    result->flags = outcome->flags;
+    (void)snprintf(result->out,
+                   sizeof(result->out),
+                   "%.*s",
+                   (int)outcome->out_len,
+                   outcome->out != NULL ? outcome->out : "");
     if (!outcome->ok) {
         CHECK(strlen(outcome->error) < sizeof(outcome->error));
         CHECK(outcome->error[0] != '\0' && strchr(outcome->error, '\n') == NULL);
@@ -99,7 +105,7 @@ static void *run_share(void *arg)
     CHECK(ops->slot_open(share->rig->state, &error, &slot) == 0);
     for (uint64_t i = share->first; i < share->items->count; i += share->step) {
         struct workload_item item = item_at(share->items, i);
-        struct workload_outcome outcome;
+        struct workload_outcome outcome = {.ok = false};
         ops->run(slot, &item, &outcome);
         account(&share->result, &outcome);
     }

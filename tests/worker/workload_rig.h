@@ -28,6 +28,8 @@ struct rig_items {
 struct rig_result {
     struct tally tally;
     char error[WORKLOAD_ERROR_SIZE]; /* of the last item that failed */
+    uint32_t flags;                  /* of the last item */
+    char out[128];                   /* the same, cut */
 };
 
 /* Open the workload with "NAME=VALUE" texts, NULL at the end (at most 8). */

@@ -19,6 +19,7 @@ struct async_slot {
     struct async *owner;
     struct chunk chunk;
     struct chunk_run run;
+    struct record_buffer records; /* of the chunk that runs */
     char error[CHUNK_ERROR_SIZE];
 };
 
@@ -44,7 +45,11 @@ struct async {
 static void finish(struct async_slot *slot)
 {
     struct async *self = slot->owner;
-    const struct chunk_run *run = &slot->run;
+    struct chunk_run *run = &slot->run;
+    struct blob *records = NULL;
+    if (run->records != NULL) {
+        records = chunk_run_take_records(run, self->core->spare_record);
+    }
     struct chunk_result *result = &self->finished[self->finished_count++];
     *result = (struct chunk_result){
         .id = slot->chunk.id,
@@ -52,6 +57,8 @@ static void finish(struct async_slot *slot)
         .run_us = (clock_now_ns() - run->start_ns) / NS_PER_US,
         .tally = run->tally,
         .error_index = run->error_index,
+        .records = records,
+        .records_len = records != NULL ? (uint32_t)blob_len(records) : 0,
     };
     result->error = run->error_len > 0 ? malloc(run->error_len) : NULL;
     if (result->error != NULL) {
@@ -66,7 +73,7 @@ static void finish(struct async_slot *slot)
 
 static void start_item(struct async_slot *slot)
 {
-    chunk_run_next_item(&slot->run, &slot->call.item);
+    chunk_run_next_item(&slot->run, 0, &slot->call.item);
     slot->owner->core->workload->async_start(slot->owner->workload, &slot->call);
 }
 
@@ -180,6 +187,9 @@ out:
 
 static void free_slots(struct async *self)
 {
+    for (uint32_t i = 0; self->slots != NULL && i < self->core->slots; i++) {
+        record_buffer_deinit(&self->slots[i].records);
+    }
     free(self->slots);
     free(self->idle);
     free(self->finished);
@@ -204,7 +214,11 @@ static int make_slots(struct engine_core *core, struct async **ret_self)
         struct async_slot *slot = &self->slots[i];
         slot->owner = self;
         slot->call.done = on_item_done;
-        slot->run = (struct chunk_run){.workload = core->workload, .error = slot->error};
+        slot->run = (struct chunk_run){
+            .workload = core->workload,
+            .error = slot->error,
+            .records = core->spare_record != NULL ? &slot->records : NULL,
+        };
         self->idle[self->idle_count++] = slot;
     }
     self->look = true;

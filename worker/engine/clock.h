@@ -1,5 +1,5 @@
-/* The engine's clock: monotonic nanoseconds, the same in every process of the machine. Reading
- * it costs no system call. */
+/* The engine's clocks: monotonic nanoseconds, the same in every process of the machine, and for
+ * records the time of day. Reading them costs no system call. */
 #ifndef QUARTET_WORKER_ENGINE_CLOCK_H
 #define QUARTET_WORKER_ENGINE_CLOCK_H
 
@@ -13,6 +13,16 @@ static inline uint64_t clock_now_ns(void)
     struct timespec now;
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+/* Microseconds since 1970 at the monotonic time `at_ns`, as far as the two clocks now tell. */
+static inline uint64_t clock_wall_us(uint64_t at_ns)
+{
+    struct timespec wall;
+    (void)clock_gettime(CLOCK_REALTIME, &wall);
+    uint64_t now_ns = clock_now_ns();
+    uint64_t wall_ns = (uint64_t)wall.tv_sec * NS_PER_S + (uint64_t)wall.tv_nsec;
+    return (wall_ns - now_ns + at_ns) / NS_PER_US;
 }
 
 static inline struct timespec clock_timespec(uint64_t at_ns)

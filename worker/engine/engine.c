@@ -67,6 +67,22 @@ void engine_core_failed(struct engine_core *core, const struct err_text *why)
     engine->wake(engine->wake_arg);
 }
 
+static void core_note(const struct workload_host *host, const char *text)
+{
+    /* Workloads have the host as a constant table; the core behind it is not one. */
+    char *at = (char *)(uintptr_t)host;
+    engine_core_note((struct engine_core *)(void *)(at - offsetof(struct engine_core, host)), text);
+}
+
+void engine_core_note(struct engine_core *core, const char *text)
+{
+    struct err_text line;
+    (void)err_set(&line, 0, "%s", text);
+    if (core->note != NULL && note_set_add(&core->notes, line.s)) {
+        core->note(core->note_arg, line.s);
+    }
+}
+
 void engine_core_cancel(struct engine_core *core)
 {
     atomic_store(&core->cancelled, true);
@@ -79,6 +95,7 @@ struct chunk_input engine_core_input(const struct engine_core *core, const struc
         .first = chunk->first,
         .count = chunk->count,
         .range_first = core->range_first,
+        .attempt = chunk->attempt,
     };
     if (chunk->payload != NULL) {
         size_t len = blob_len(chunk->payload);
@@ -109,6 +126,34 @@ static void *engine_main(void *arg)
     return NULL;
 }
 
+/* What the workload itself does not allow. `strategy` is known, and `name` is its name. */
+static int check_workload(const struct workload_ops *workload,
+                          const struct strategy_ops *strategy,
+                          const char *name,
+                          struct err_text *ret_error)
+{
+    if ((workload->traits & (WORKLOAD_NUMBERS | WORKLOAD_BYTES)) == 0) {
+        return err_set(
+            ret_error, ERR_INVALID, "workload %s takes neither numbers nor bytes", workload->name);
+    }
+    if ((workload->traits & WORKLOAD_NO_FORK) != 0 && strategy->needs_zygote) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "workload %s cannot run in forked processes: use another strategy than %s",
+                       workload->name,
+                       name);
+    }
+    bool in_batches = workload->run_batch != NULL && workload->batch_max > 0;
+    if (workload->run == NULL && !in_batches && strategy != &strategy_async_ops) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "workload %s has no blocking form, which strategy %s needs",
+                       workload->name,
+                       name);
+    }
+    return 0;
+}
+
 static int check_options(const struct engine_options *options,
                          const struct strategy_ops *strategy,
                          struct err_text *ret_error)
@@ -128,13 +173,7 @@ static int check_options(const struct engine_options *options,
     if (strategy->needs_zygote && options->zygote == NULL) {
         return err_set(ret_error, ERR_INVALID, "strategy %s needs a zygote", name);
     }
-    if ((options->workload->traits & (WORKLOAD_NUMBERS | WORKLOAD_BYTES)) == 0) {
-        return err_set(ret_error,
-                       ERR_INVALID,
-                       "workload %s takes neither numbers nor bytes",
-                       options->workload->name);
-    }
-    return 0;
+    return check_workload(options->workload, strategy, name, ret_error);
 }
 
 /* Threads of the engine take no signals: they are for the owner's thread. */
@@ -169,9 +208,28 @@ static void free_memory(struct engine *engine)
         engine->strategy->free(engine->strategy_state);
     }
     params_deinit(&engine->core.params);
+    blob_unref(engine->core.spare_record);
+    note_set_deinit(&engine->core.notes);
     CHECK(pthread_cond_destroy(&engine->changed) == 0);
     CHECK(pthread_mutex_destroy(&engine->lock) == 0);
     free(engine);
+}
+
+/* Those that need memory. */
+static int copy_options(struct engine *engine,
+                        const struct engine_options *options,
+                        struct err_text *ret_error)
+{
+    if (options->records) {
+        engine->core.spare_record = record_spare();
+        if (engine->core.spare_record == NULL) {
+            return err_set(ret_error, ERR_NOMEM, "no memory for records");
+        }
+    }
+    if (options->params != NULL && params_copy(&engine->core.params, options->params) != 0) {
+        return err_set(ret_error, ERR_NOMEM, "no memory for the parameters");
+    }
+    return 0;
 }
 
 int engine_new(const struct engine_options *options,
@@ -197,17 +255,18 @@ int engine_new(const struct engine_options *options,
     engine->core.zygote = options->zygote;
     workload_host_init(&engine->core.host);
     engine->core.host.cancelled = core_cancelled;
+    engine->core.host.note = core_note;
+    engine->core.note = options->note;
+    engine->core.note_arg = options->note_arg;
     rc = exchange_init(&engine->core.exchange, options->slots, options->wake, options->wake_arg);
     if (rc != 0) {
         free(engine);
         return err_set(ret_error, rc, "no memory for %u slots", options->slots);
     }
     init_lock(engine);
-    if (options->params != NULL) {
-        rc = params_copy(&engine->core.params, options->params);
-    }
+    note_set_init(&engine->core.notes);
+    rc = copy_options(engine, options, ret_error);
     if (rc != 0) {
-        (void)err_set(ret_error, rc, "no memory for the parameters");
         goto out;
     }
     rc = strategy->prepare(&engine->core, ret_error, &engine->strategy_state);

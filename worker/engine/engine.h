@@ -26,9 +26,11 @@ struct engine_options {
     const struct workload_ops *workload; /* outlives the engine */
     const struct params *params;         /* resolved; copied */
     enum strategy strategy;
-    uint32_t slots;        /* items at once; 1 for serial, otherwise 1 to ENGINE_SLOTS_MAX */
+    uint32_t slots;        /* items at once; 1 for serial, otherwise 1 to ENGINE_SLOTS_MAX. With
+                              threads and WORKLOAD_ONE_THREAD only one of them is used */
     uint64_t range_first;  /* number of the item with index 0, for chunks without payload */
-    bool records;          /* make a record of each item: chunk_result.records */
+    bool records;          /* make a record of each item: chunk_result.records. Then a result may be
+                              of fewer items than its chunk has, see chunk_result */
     struct zygote *zygote; /* needed by STRATEGY_PROCESSES, otherwise NULL; outlives the engine */
 
     /* Called from any of the engine's threads when something new is to be had (results, a change
@@ -37,8 +39,9 @@ struct engine_options {
     void (*wake)(void *arg);
     void *wake_arg;
 
-    /* A workload has something to say to the person who runs it: one line, each once. From any of
-     * the engine's threads. NULL: nobody listens. */
+    /* A workload has something to say to the person who runs it: one line, each once (of the first
+     * 64 different ones; others are dropped). From any of the engine's threads. NULL: nobody
+     * listens. */
     void (*note)(void *arg, const char *text);
     void *note_arg;
 };
@@ -51,7 +54,8 @@ enum engine_state {
 };
 
 /* Begin to make an engine. Returns at once, in state ENGINE_STARTING, or: ERR_INVALID (slots out
- * of range, a workload that cannot run this kind of item), ERR_NOMEM, ERR_IO (no threads). */
+ * of range, a workload that takes no kind of item or does not allow this strategy), ERR_NOMEM,
+ * ERR_IO (no threads). */
 int engine_new(const struct engine_options *options,
                struct err_text *ret_error,
                struct engine **ret_engine);
@@ -65,8 +69,8 @@ enum engine_state engine_state(struct engine *engine, struct err_text *ret_error
 int engine_submit(struct engine *engine, const struct chunk *chunks, size_t count);
 
 /* Move up to `max` finished results to `ret_results` (what they own is then the caller's:
- * chunk_result_deinit). Returns how many; 0 means that none is ready, and the next one will call `wake`. Call
- * until it returns less than `max`. */
+ * chunk_result_deinit). Returns how many; 0 means that none is ready, and the next one will call
+ * `wake`. Call until it returns less than `max`. */
 size_t engine_take(struct engine *engine, struct chunk_result *ret_results, size_t max);
 
 /* Give back up to `max` chunks that no slot has begun, those in the queue first and newest

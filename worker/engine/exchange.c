@@ -72,7 +72,7 @@ void exchange_deinit(struct exchange *exchange)
         blob_unref(chunk.payload);
     }
     for (; exchange->result_head != exchange->result_tail; exchange->result_head++) {
-        free(result_at(exchange, exchange->result_head)->error);
+        chunk_result_deinit(result_at(exchange, exchange->result_head));
     }
     chunk_ring_deinit(&exchange->queue);
     free(exchange->results);
@@ -241,17 +241,22 @@ void exchange_drop_shares(struct exchange *exchange)
         struct share *share = exchange->shares[i];
         (void)reclaim(exchange, share);
         for (uint32_t seq = share->expected; seq != share_range(share).next; seq++) {
-            blob_unref(share_chunk(share, seq)->payload);
+            share_drop(share, seq);
         }
     }
     exchange->share_count = 0;
     pthread_mutex_unlock(&exchange->lock);
 }
 
-static bool put_result(struct exchange *exchange, const struct chunk_result *result)
+static struct chunk_result *place_for_result(struct exchange *exchange)
 {
     CHECK(exchange->result_tail - exchange->result_head < exchange->result_capacity);
-    *result_at(exchange, exchange->result_tail++) = *result;
+    return result_at(exchange, exchange->result_tail++);
+}
+
+/* Is the owner to be told of results that came? */
+static bool tell_owner(struct exchange *exchange)
+{
     bool tell = !exchange->told;
     exchange->told = true;
     return tell;
@@ -274,16 +279,14 @@ static bool collect(struct exchange *exchange, struct share *share, uint64_t now
     if (ready == 0) {
         return false;
     }
-    bool tell = false;
     double run_ns = 0;
     for (uint32_t i = 0; i < ready; i++) {
         run_ns += (double)slot_record_result(share->record, share->expected)->run_ns;
-        struct chunk_result result = share_collect(share);
-        tell |= put_result(exchange, &result);
+        share_collect(share, place_for_result(exchange));
     }
     learn(exchange, run_ns / ready);
     share->touched_ns = now_ns;
-    return tell;
+    return tell_owner(exchange);
 }
 
 /* How many chunks to give to a share now. Few for a short queue, so that slots finish together
@@ -411,8 +414,9 @@ size_t exchange_trade(struct exchange *exchange,
     size_t count = 0;
     pthread_mutex_lock(&exchange->lock);
     for (size_t i = 0; i < done_count; i++) {
-        wakes.owner |= put_result(exchange, &done[i]);
+        *place_for_result(exchange) = done[i];
     }
+    wakes.owner = done_count > 0 && tell_owner(exchange);
     while (count < max && chunk_ring_count(&exchange->queue) > 0 && !exchange->closed) {
         ret_chunks[count++] = chunk_ring_pop_front(&exchange->queue);
     }

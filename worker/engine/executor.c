@@ -5,16 +5,21 @@
 #include "worker/engine/chunk_run.h"
 #include "worker/engine/clock.h"
 #include "worker/engine/executor_wire.h"
+#include "worker/engine/note_set.h"
 #include "worker/workloads/params.h"
 #include "worker/workloads/plugin.h"
 #include "worker/workloads/registry.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { REPORT_NS = 200 * NS_PER_US };
+enum {
+    REPORT_NS = 200 * NS_PER_US,
+    RECORDS_KEPT = 2 * RECORDS_ENOUGH_BYTES, /* memory for records that is not given back at once */
+};
 
 /* Reads whole messages out of packets. The bytes of one message stay where they are until the
  * next one is asked for. */
@@ -33,6 +38,8 @@ struct executor {
     struct params params;
     uint64_t range_first;
     struct workload_host host;
+    struct note_set notes; /* sent already */
+    struct record_buffer records;
     struct chunk_run run;
     uint64_t now_ns;
     uint64_t reported_ns;
@@ -56,6 +63,17 @@ static void report(struct executor *self, const struct executor_report *message,
 {
     if (send(self->fd, message, size, MSG_NOSIGNAL) < 0) {
         end();
+    }
+}
+
+static void send_note(const struct workload_host *host, const char *text)
+{
+    char *at = (char *)(uintptr_t)host;
+    struct executor *self = (struct executor *)(void *)(at - offsetof(struct executor, host));
+    struct executor_report message = {.kind = EXECUTOR_NOTE};
+    (void)err_set(&message.error, 0, "%s", text);
+    if (note_set_add(&self->notes, message.error.s)) {
+        report(self, &message, sizeof(message));
     }
 }
 
@@ -121,35 +139,51 @@ static void read_params(struct executor *self, size_t size)
     inbox_skip(&self->inbox, size);
 }
 
+/* Finds self->run.workload. Returns 0, or the refusal of plugin_load. */
 static int find_workload(struct executor *self,
                          const struct executor_job *job,
-                         struct err_text *ret_error,
-                         const struct workload_ops **ret_workload)
+                         struct err_text *ret_error)
 {
+    self->run.workload = job->workload;
     if (job->path_bytes == 0) {
-        *ret_workload = job->workload;
         return 0;
     }
-    int rc = plugin_load(inbox_peek(&self->inbox, job->path_bytes), ret_error, ret_workload);
+    const char *path = inbox_peek(&self->inbox, job->path_bytes);
+    int rc = plugin_load(path, ret_error, &self->run.workload);
     inbox_skip(&self->inbox, job->path_bytes);
     return rc;
 }
 
-static void open_workload(struct executor *self)
+/* Returns 0, or what the workload says that it is. */
+static int open_slot(struct executor *self, struct err_text *ret_error)
+{
+    const struct workload_ops *workload = self->run.workload;
+    void *state = NULL;
+    int rc = workload->open(&self->params, &self->host, ret_error, &state);
+    if (rc == 0) {
+        rc = workload->slot_open(state, ret_error, &self->run.slot);
+    }
+    if (rc == 0 && chunk_run_init(&self->run) != 0) {
+        rc = err_set(ret_error, ERR_NOMEM, "no memory for a slot of workload %s", workload->name);
+    }
+    return rc;
+}
+
+static void open_workload(struct executor *self, const void *records)
 {
     struct executor_job job;
     memcpy(&job, inbox_peek(&self->inbox, sizeof(job)), sizeof(job));
     inbox_skip(&self->inbox, sizeof(job));
 
-    void *state = NULL;
-    const struct workload_ops *workload = NULL;
     struct executor_report message = {.kind = EXECUTOR_READY, .pid = getpid()};
-    int rc = find_workload(self, &job, &message.error, &workload);
+    int rc = find_workload(self, &job, &message.error);
     read_params(self, job.param_bytes);
     self->range_first = job.range_first;
-    self->run.workload = workload;
-    if (rc != 0 || workload->open(&self->params, &self->host, &message.error, &state) != 0 ||
-        workload->slot_open(state, &message.error, &self->run.slot) != 0) {
+    if (rc == 0 && records == MAP_FAILED) {
+        rc = err_set(&message.error, ERR_NOMEM, "no memory to share records with an executor");
+    }
+    rc = rc != 0 ? rc : open_slot(self, &message.error);
+    if (rc != 0) {
         message.kind = EXECUTOR_OPEN_FAILED;
         report(self, &message, sizeof(message));
         end();
@@ -167,9 +201,19 @@ static void report_results(struct executor *self)
     }
 }
 
+/* The feeder has its copy of the chunk before this one. What large outputs took is given back, so
+ * that a pool keeps little; what small ones take is used again, because clearing pages costs. */
+static void trim_records(struct executor *self)
+{
+    if (self->records.len > RECORDS_KEPT) {
+        (void)madvise(self->records.bytes, self->records.capacity, MADV_REMOVE);
+    }
+}
+
 static void run_chunk(struct executor *self, uint32_t seq, const struct chunk_input *input)
 {
     struct chunk_run *run = &self->run;
+    trim_records(self);
     run->record = self->record;
     run->seq = seq;
     run->error = slot_record_error(self->record, seq);
@@ -181,6 +225,7 @@ static void run_chunk(struct executor *self, uint32_t seq, const struct chunk_in
         .run_ns = self->now_ns - run->start_ns,
         .error_index = run->error_index,
         .error_len = run->error_len,
+        .records_len = (uint32_t)self->records.len,
     };
     slot_record_publish(self->record, seq);
     self->unreported = true;
@@ -208,6 +253,8 @@ static void run_batch(struct executor *self, const char *bytes, const struct exe
             .careful = chunk.careful,
             .payload = chunk.has_payload ? payload : NULL,
             .payload_len = chunk.payload_len,
+            .attempt = chunk.attempt,
+            .records_before = chunk.records_before,
         };
         run_chunk(self, batch->seq + i, &input);
         payload += chunk.payload_len;
@@ -217,12 +264,18 @@ static void run_batch(struct executor *self, const char *bytes, const struct exe
     }
 }
 
-_Noreturn void executor_main(int fd, struct slot_record *record)
+_Noreturn void executor_main(int fd, struct slot_record *record, void *records)
 {
     struct executor self = {.fd = fd, .record = record, .inbox = {.fd = fd}};
     workload_host_init(&self.host);
     self.host.cancelled = never_cancelled;
-    open_workload(&self);
+    self.host.note = send_note;
+    note_set_init(&self.notes);
+    if (records != NULL && records != MAP_FAILED) {
+        record_buffer_init_fixed(&self.records, records, RECORDS_MAX);
+        self.run.records = &self.records;
+    }
+    open_workload(&self, records);
     for (;;) {
         struct executor_batch batch;
         memcpy(&batch, inbox_peek(&self.inbox, sizeof(batch)), sizeof(batch));

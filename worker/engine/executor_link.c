@@ -23,6 +23,7 @@ void executor_link_init(struct executor_link *link, struct engine_core *core)
     link->core = core;
     link->fd = -1;
     link->state = EXECUTOR_ABSENT;
+    link->records.fd = -1;
 }
 
 int executor_link_open(struct executor_link *link)
@@ -30,19 +31,28 @@ int executor_link_open(struct executor_link *link)
     /* Two batches: one being run, one waiting. Chunks of less than 10 ms are worth one in
      * waiting even when the queue is short of batches: a round trip through the feeder is about
      * 0.1 ms. */
-    static const struct share_policy policy = {
-        .chunks_max = SLOT_RING,
+    struct share_policy policy = {
+        /* With records one: there is one place for them. */
+        .chunks_max = link->core->spare_record != NULL ? 1 : SLOT_RING,
         .expected_ns = UINT64_C(400) * NS_PER_US,
         .ahead_ns = UINT64_C(10) * NS_PER_MS,
     };
     struct zygote *zygote = link->core->zygote;
     int rc = zygote_take_place(zygote, &link->error, &link->place);
-    if (rc == 0) {
-        link->placed = true;
-        share_init(&link->share, zygote_record(zygote, link->place), policy);
-        exchange_add_share(&link->core->exchange, &link->share);
+    if (rc != 0) {
+        return rc;
     }
-    return rc;
+    link->placed = true;
+    if (link->core->spare_record != NULL) {
+        rc = records_memory_open(&link->records, &link->error);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    share_init(&link->share, zygote_record(zygote, link->place), policy);
+    share_want_records(&link->share, link->core->spare_record, link->records.bytes);
+    exchange_add_share(&link->core->exchange, &link->share);
+    return 0;
 }
 
 void executor_link_deinit(struct executor_link *link)
@@ -51,6 +61,8 @@ void executor_link_deinit(struct executor_link *link)
     if (link->resuming) {
         blob_unref(link->chunk.payload);
     }
+    carry_begin(&link->carry, NULL);
+    records_memory_close(&link->records);
     if (link->placed) {
         zygote_give_place(link->core->zygote, link->place);
     }
@@ -138,7 +150,8 @@ static int send_job(struct executor_link *link)
 int executor_link_start(struct executor_link *link)
 {
     slot_record_reset(link->share.record, link->share.issued);
-    int rc = zygote_spawn(link->core->zygote, link->place, &link->error, &link->fd);
+    int rc = zygote_spawn(
+        link->core->zygote, link->place, link->records.fd, &link->error, &link->fd);
     if (rc != 0) {
         return rc;
     }
@@ -180,8 +193,10 @@ static int append_batch(struct executor_link *link, uint32_t seq, uint32_t count
         struct executor_chunk chunk = {
             .first = inputs[i].first,
             .count = inputs[i].count,
-            .skip = resumed ? link->skip : 0,
+            .skip = resumed ? carry_count(&link->carry) : 0,
             .careful = resumed ? link->careful : 0,
+            .attempt = inputs[i].attempt,
+            .records_before = resumed ? (uint32_t)link->carry.records.len : 0,
             .payload_len = (uint32_t)inputs[i].payload_len,
             .has_payload = inputs[i].payload != NULL,
         };
@@ -226,87 +241,103 @@ int executor_link_feed(struct executor_link *link, uint64_t now_ns)
 
 /* --- the end of a process --- */
 
-static void describe_end(int status, char *ret_text, size_t size)
+struct process_end {
+    char how[CHUNK_ERROR_SIZE]; /* in words */
+    int signal;                 /* 0: none */
+    int exit_status;
+};
+
+static void describe_end(int status, struct process_end *ret_end)
 {
+    *ret_end = (struct process_end){.signal = 0};
     if (WIFSIGNALED(status)) {
-        const char *name = sigdescr_np(WTERMSIG(status));
-        (void)snprintf(ret_text,
-                       size,
+        ret_end->signal = WTERMSIG(status);
+        const char *name = sigdescr_np(ret_end->signal);
+        (void)snprintf(ret_end->how,
+                       sizeof(ret_end->how),
                        "killed by signal %d (%s)",
-                       WTERMSIG(status),
+                       ret_end->signal,
                        name != NULL ? name : "unknown");
     } else {
-        (void)snprintf(ret_text, size, "exited with status %d", WEXITSTATUS(status));
+        ret_end->exit_status = WEXITSTATUS(status);
+        (void)snprintf(
+            ret_end->how, sizeof(ret_end->how), "exited with status %d", ret_end->exit_status);
     }
 }
 
-/* What the process last noted of this chunk; with `block` 0 when it had not come to note
- * anything, or has left nonsense. */
+/* What the process last noted of this chunk; with `block` 0 and nothing done when it had not come
+ * to note anything, or has left nonsense. */
 static struct slot_progress progress_of(const struct executor_link *link, uint32_t seq)
 {
     struct slot_progress progress = slot_record_progress(link->share.record);
-    uint64_t left = link->chunk.count - link->skip;
-    uint64_t done = progress.done - link->skip;
-    if (progress.seq != seq || done >= left || progress.block > left - done ||
+    uint64_t skip = carry_count(&link->carry);
+    uint64_t left = link->chunk.count - skip;
+    uint64_t done = progress.done - skip;
+    if (progress.seq != seq || done > left || progress.block > left - done ||
         progress.tally.ok > done || progress.tally.failed != done - progress.tally.ok ||
         progress.error_len > CHUNK_ERROR_SIZE) {
-        return (struct slot_progress){.done = link->skip, .start_ns = clock_now_ns()};
+        return (struct slot_progress){.done = skip, .start_ns = clock_now_ns()};
     }
     return progress;
 }
 
-static void carry_error(struct carry *carry, uint64_t index, const char *error, size_t len)
+/* The item that the process was at, from its beginning until now. */
+static struct record crash_record(const struct process_end *end, uint64_t item_ns)
 {
-    if (carry->tally.failed == 0) {
-        carry->error_index = index;
-        carry->error_len = (uint32_t)len;
-        memcpy(carry->error, error, len);
+    struct record record = carry_failure(RECORD_CRASHED, end->how);
+    uint64_t now_ns = clock_now_ns();
+    if (item_ns < now_ns && item_ns > 0) {
+        record.run_us = (now_ns - item_ns) / NS_PER_US;
+        record.start_us -= record.run_us;
     }
+    record.signal = (uint8_t)end->signal;
+    record.exit_status = (uint8_t)end->exit_status;
+    return record;
+}
+
+static void carry_progress(struct executor_link *link,
+                           uint32_t seq,
+                           const struct slot_progress *progress)
+{
+    struct carry_part part = {
+        .tally = progress->tally,
+        .error_index = progress->error_index,
+        .error = slot_record_error(link->share.record, seq),
+        .error_len = progress->error_len,
+        .records = link->records.bytes,
+        .records_len = progress->records_len,
+    };
+    carry_add(&link->carry, &link->chunk, &part);
+    link->carry.run_ns += clock_now_ns() - progress->start_ns;
 }
 
 /* The process has ended in the middle of link->chunk: keep what it had done, and blame the item
  * that it was at. In a block of items run at once the culprit is not known; they are run again
- * one by one, and then it is. */
-static void account_for_crash(struct executor_link *link, uint32_t seq, const char *how)
+ * one by one, and then it is. With enough records the chunk ends here, and whoever was at fault
+ * is found in the next one. */
+static void account_for_crash(struct executor_link *link,
+                              uint32_t seq,
+                              const struct process_end *end)
 {
     struct carry *carry = &link->carry;
+    uint64_t before = carry_count(carry);
     struct slot_progress progress = progress_of(link, seq);
-    if (progress.tally.failed > 0) {
-        carry_error(carry,
-                    progress.error_index,
-                    slot_record_error(link->share.record, seq),
-                    progress.error_len);
-    }
-    tally_merge(&carry->tally, &progress.tally);
-    carry->run_ns += clock_now_ns() - progress.start_ns;
-    link->skip = progress.done;
-    if (progress.block == 1) {
-        carry_error(carry, link->chunk.first + progress.done, how, strlen(how));
-        carry->tally.failed++;
-        link->skip++;
+    carry_progress(link, seq, &progress);
+    if (progress.block == 1 && !carry_enough(carry)) {
+        struct record record = crash_record(end, progress.item_ns);
+        carry_fail(carry, &link->chunk, 1, &record);
     } else if (progress.block > 1) {
         link->careful = progress.done + progress.block;
     }
-    if (progress.block > 0) {
+    /* For want of memory a record may be missing; such an item is tried again, but not for ever. */
+    if (progress.block > 1 || carry_count(carry) > before) {
         link->false_starts = 0;
     }
 }
 
 static void finish_chunk(struct executor_link *link)
 {
-    struct carry *carry = &link->carry;
-    struct chunk_result result = {
-        .id = link->chunk.id,
-        .attempt = link->chunk.attempt,
-        .run_us = carry->run_ns / NS_PER_US,
-        .tally = carry->tally,
-        .error_index = carry->error_index,
-        .error = carry->error_len > 0 ? malloc(carry->error_len) : NULL,
-    };
-    if (result.error != NULL) {
-        memcpy(result.error, carry->error, carry->error_len);
-        result.error_len = carry->error_len;
-    }
+    struct chunk_result result = carry_result(&link->carry, &link->chunk);
     blob_unref(link->chunk.payload);
     link->resuming = false;
     (void)exchange_trade(&link->core->exchange, &result, 1, NULL, 0);
@@ -317,15 +348,12 @@ void executor_link_abandon(struct executor_link *link)
     if (!link->resuming) {
         return;
     }
-    carry_error(&link->carry,
-                link->chunk.first + link->skip,
-                link->error.s,
-                strnlen(link->error.s, CHUNK_ERROR_SIZE));
-    link->carry.tally.failed += link->chunk.count - link->skip;
+    struct record record = carry_failure(RECORD_FAILED, link->error.s);
+    carry_fail(&link->carry, &link->chunk, link->chunk.count - carry_count(&link->carry), &record);
     finish_chunk(link);
 }
 
-static void recover(struct executor_link *link, const char *how)
+static void recover(struct executor_link *link, const struct process_end *end)
 {
     struct share *share = &link->share;
     struct chunk begun;
@@ -340,20 +368,19 @@ static void recover(struct executor_link *link, const char *how)
     }
     /* The carry is still there when the chunk to which it belongs is the one that was begun. */
     if (share->carry == NULL) {
-        link->carry = (struct carry){.run_ns = 0};
-        link->skip = 0;
+        carry_begin(&link->carry, link->core->spare_record);
         link->careful = 0;
     }
     share->carry = NULL;
     link->chunk = begun;
     link->resuming = true;
-    account_for_crash(link, seq, how);
-    if (link->skip == link->chunk.count) {
+    account_for_crash(link, seq, end);
+    if (carry_count(&link->carry) == link->chunk.count || carry_enough(&link->carry)) {
         finish_chunk(link);
     }
 }
 
-static void on_end(struct executor_link *link, const char *how, uint64_t cpu_us)
+static void on_end(struct executor_link *link, const struct process_end *end, uint64_t cpu_us)
 {
     pthread_mutex_lock(&link->lock);
     link->ended_us += cpu_us > link->live_us ? cpu_us : link->live_us;
@@ -364,10 +391,10 @@ static void on_end(struct executor_link *link, const char *how, uint64_t cpu_us)
     if (link->state == EXECUTOR_STARTING) {
         link->false_starts++;
     } else {
-        recover(link, how);
+        recover(link, end);
     }
     if (link->error.s[0] == '\0') {
-        (void)err_set(&link->error, ERR_CHILD, "an executor %s", how);
+        (void)err_set(&link->error, ERR_CHILD, "an executor %s", end->how);
     }
     link->state = EXECUTOR_ABSENT;
     (void)close(link->fd);
@@ -389,16 +416,28 @@ static void on_ready(struct executor_link *link, pid_t pid)
     pthread_mutex_unlock(&link->lock);
 }
 
+/* A process that went wild may leave the end of it out. */
+static void take_text(struct executor_report *report, ssize_t got, struct err_text *ret_text)
+{
+    if (got < (ssize_t)sizeof(*report)) {
+        (void)err_set(ret_text, 0, "an executor sent a message of %zd bytes", got);
+        return;
+    }
+    report->error.s[sizeof(report->error.s) - 1] = '\0';
+    *ret_text = report->error;
+}
+
 bool executor_link_receive(struct executor_link *link)
 {
     struct executor_report report;
-    char how[CHUNK_ERROR_SIZE] = "was killed together with the zygote";
+    struct err_text text;
+    struct process_end end = {.how = "was killed together with the zygote"};
     ssize_t got = recv(link->fd, &report, sizeof(report), MSG_DONTWAIT);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return false;
     }
     if (got < EXECUTOR_REPORT_SHORT) {
-        on_end(link, how, 0);
+        on_end(link, &end, 0);
         return false;
     }
     switch (report.kind) {
@@ -410,18 +449,22 @@ bool executor_link_receive(struct executor_link *link)
         link->due = true;
         return false;
     case EXECUTOR_OPEN_FAILED:
-        link->error = report.error;
+        take_text(&report, got, &link->error);
+        return true;
+    case EXECUTOR_NOTE:
+        take_text(&report, got, &text);
+        engine_core_note(link->core, text.s);
         return true;
     case EXECUTOR_EXITED:
-        describe_end(report.status, how, sizeof(how));
-        on_end(link, how, report.cpu_us);
+        describe_end(report.status, &end);
+        on_end(link, &end, report.cpu_us);
         return false;
     case EXECUTOR_NOT_FORKED:
         (void)err_set(&link->error,
                       ERR_CHILD,
                       "cannot fork an executor: %s (ask for fewer, or raise ulimit -u)",
                       strerrordesc_np(report.status));
-        on_end(link, how, 0);
+        on_end(link, &end, 0);
         return false;
     }
     return true;

@@ -7,6 +7,7 @@
 #define QUARTET_WORKER_ENGINE_EXECUTOR_LINK_H
 
 #include "worker/engine/executor_wire.h"
+#include "worker/engine/records_memory.h"
 #include "worker/engine/strategy.h"
 
 #include <pthread.h>
@@ -33,12 +34,12 @@ struct executor_link {
     bool due;              /* something is to be handed over */
 
     struct share share;
+    struct records_memory records; /* with records: outlives the processes, one after the other */
 
     /* What is left of a chunk in which the process before this one has crashed. */
     bool resuming;
     struct chunk chunk;
     struct carry carry;
-    uint64_t skip;    /* items of it that are accounted for in `carry` */
     uint64_t careful; /* items before this one are run one by one */
 
     /* Bytes on their way to the process. */
@@ -58,8 +59,8 @@ struct executor_link {
 /* `link` is all zeros. */
 void executor_link_init(struct executor_link *link, struct engine_core *core);
 
-/* Take a place and make the share known to the exchange. Returns 0 or ERR_BUSY, with the text in
- * link->error. */
+/* Take a place and make the share known to the exchange. Returns 0, or ERR_BUSY, or with records
+ * ERR_IO or ERR_NOMEM, with the text in link->error. */
 int executor_link_open(struct executor_link *link);
 
 /* Give the place back. The process has ended, the share was dropped. */

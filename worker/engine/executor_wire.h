@@ -43,12 +43,15 @@ struct executor_chunk {
     uint64_t careful;
     uint32_t payload_len;
     uint32_t has_payload;
+    uint32_t attempt;
+    uint32_t records_before;
 };
 
 enum executor_report_kind {
     EXECUTOR_READY = 1,   /* workload and slot are open; `pid` is set */
     EXECUTOR_OPEN_FAILED, /* they could not be opened: `error` */
     EXECUTOR_RESULTS,     /* look at the slot record */
+    EXECUTOR_NOTE,        /* the workload has something to say: `error` */
     EXECUTOR_EXITED, /* from the zygote: `status` as of wait, `cpu_us` of the whole life. The last one */
     EXECUTOR_NOT_FORKED, /* from the zygote: `status` is errno. The last one */
 };

@@ -29,6 +29,7 @@ struct pool {
     int rc;          /* of the first one that failed */
     struct err_text error;
 
+    uint32_t slots; /* of the threads, that slot_init was called for */
     uint32_t count;
     struct pool_thread threads[];
 };
@@ -65,6 +66,9 @@ void pool_free(void *state)
     struct pool *pool = state;
     for (uint32_t i = 0; i < pool->count; i++) {
         cpu_meter_deinit(&pool->threads[i].meter);
+    }
+    for (uint32_t i = 0; i < pool->slots; i++) {
+        slot_deinit(&pool->threads[i].slot);
     }
     CHECK(pthread_cond_destroy(&pool->opened_cond) == 0);
     CHECK(pthread_mutex_destroy(&pool->lock) == 0);
@@ -112,10 +116,15 @@ static void *thread_main(void *arg)
 
     cpu_meter_begin(&self->meter);
     int rc = workload->slot_open(pool->state, &error, &workload_slot);
+    bool opened = rc == 0;
+    if (opened && slot_attach(&self->slot, workload_slot) != 0) {
+        rc = err_set(&error, ERR_NOMEM, "no memory for a slot of workload %s", workload->name);
+    }
     report_opened(pool, rc, &error);
     if (rc == 0) {
-        slot_attach(&self->slot, workload_slot);
         pool->body(&self->slot, pool->arg);
+    }
+    if (opened) {
         workload->slot_close(workload_slot);
     }
     cpu_meter_end(&self->meter);
@@ -130,6 +139,7 @@ static uint32_t start_threads(struct pool *pool)
         struct pool_thread *thread = &pool->threads[i];
         thread->pool = pool;
         slot_init(&thread->slot, pool->core);
+        pool->slots = i + 1;
         int rc = pthread_create(&thread->thread, NULL, thread_main, thread);
         if (rc != 0) {
             struct err_text error;

@@ -1,6 +1,7 @@
 /* The chunks that one slot holds; see share.h. */
 #include "worker/engine/share.h"
 
+#include "common/base/check.h"
 #include "worker/engine/clock.h"
 
 #include <stdlib.h>
@@ -15,7 +16,17 @@ void share_init(struct share *share, struct slot_record *record, struct share_po
     share->expected = 0;
     share->touched_ns = 0;
     share->carry = NULL;
+    share->spare = NULL;
+    share->shared = NULL;
+    memset(share->records, 0, sizeof(share->records));
     slot_record_reset(record, 0);
+}
+
+void share_want_records(struct share *share, struct blob *spare, const char *shared)
+{
+    CHECK(shared == NULL || share->policy.chunks_max == 1);
+    share->spare = spare;
+    share->shared = shared;
 }
 
 struct slot_range share_range(const struct share *share)
@@ -53,25 +64,28 @@ struct chunk *share_chunk(struct share *share, uint32_t seq)
     return &share->chunks[seq % SLOT_RING];
 }
 
-/* Bring what an executor wrote within what is possible, so that one that went wild harms its own
- * chunk only. */
-static struct slot_result checked(const struct slot_result *written,
-                                  const struct chunk *chunk,
-                                  uint64_t count)
+/* Can `tally` be of `count` items? With records it may be of fewer: the others are not begun. */
+static bool possible(const struct share *share, const struct tally *tally, uint64_t count)
 {
-    struct slot_result result = *written;
-    if (result.tally.ok > count || result.tally.failed != count - result.tally.ok) {
-        result.tally = (struct tally){.failed = count};
-        result.error_index = chunk->first;
-        result.error_len = 0;
+    if (tally->ok > count || tally->failed > count - tally->ok) {
+        return false;
     }
-    if (result.error_len > CHUNK_ERROR_SIZE) {
-        result.error_len = 0;
-    }
-    return result;
+    uint64_t run = tally->ok + tally->failed;
+    /* None at all is enough only behind some that were carried. */
+    return run == count || (share->spare != NULL && (run > 0 || share->carry != NULL));
 }
 
-static void take_error(struct chunk_result *result, uint64_t index, const char *error, uint32_t len)
+/* What an executor wrote is brought within what is possible, so that one that went wild harms its
+ * own chunk only. */
+static const char no_sense[] = "its executor left a result that makes no sense";
+
+static uint32_t error_len_of(const struct slot_result *written)
+{
+    uint32_t len = written->error_len;
+    return len <= CHUNK_ERROR_SIZE ? len : 0;
+}
+
+static void set_error(struct chunk_result *result, uint64_t index, const char *error, uint32_t len)
 {
     result->error_index = index;
     result->error = len > 0 ? malloc(len) : NULL;
@@ -81,29 +95,85 @@ static void take_error(struct chunk_result *result, uint64_t index, const char *
     }
 }
 
-struct chunk_result share_collect(struct share *share)
+/* The result as the slot wrote it. */
+static void written_result(struct share *share, uint32_t seq, struct chunk_result *result)
 {
-    static const struct carry nothing = {.run_ns = 0};
+    const struct chunk *chunk = share_chunk(share, seq);
+    const struct slot_result *written = slot_record_result(share->record, seq);
+    result->tally = written->tally;
+    result->run_us = written->run_ns / NS_PER_US;
+    if (!possible(share, &result->tally, chunk->count)) {
+        result->tally = (struct tally){.failed = chunk->count};
+        set_error(result, chunk->first, no_sense, sizeof(no_sense) - 1);
+    } else if (result->tally.failed > 0) {
+        set_error(result,
+                  written->error_index,
+                  slot_record_error(share->record, seq),
+                  error_len_of(written));
+    }
+    if (share->spare != NULL) {
+        struct blob **records = &share->records[seq % SLOT_RING];
+        result->records = *records;
+        result->records_len = (uint32_t)blob_len(*records);
+        *records = NULL;
+    }
+}
 
+/* Add to `carry` what an executor wrote. */
+static void carry_written(struct share *share, uint32_t seq, struct carry *carry)
+{
+    const struct chunk *chunk = share_chunk(share, seq);
+    const struct slot_result written = *slot_record_result(share->record, seq);
+    uint64_t left = chunk->count - carry_count(carry);
+    if (!possible(share, &written.tally, left)) {
+        struct record record = carry_failure(RECORD_FAILED, no_sense);
+        carry_fail(carry, chunk, left, &record);
+        return;
+    }
+    struct carry_part part = {
+        .tally = written.tally,
+        .error_index = written.error_index,
+        .error = slot_record_error(share->record, seq),
+        .error_len = error_len_of(&written),
+        .records = share->shared,
+        .records_len = written.records_len,
+    };
+    carry->run_ns += written.run_ns;
+    carry_add(carry, chunk, &part);
+}
+
+/* What the slot wrote behind what there is of the chunk already, in memory of our own. */
+static void carried_result(struct share *share, uint32_t seq, struct chunk_result *result)
+{
+    struct carry fresh = {.spare = share->spare};
+    struct carry *carry = share->carry != NULL ? share->carry : &fresh;
+    carry_written(share, seq, carry);
+    *result = carry_result(carry, share_chunk(share, seq));
+    carry_begin(&fresh, NULL);
+    share->carry = NULL;
+}
+
+void share_collect(struct share *share, struct chunk_result *ret_result)
+{
     uint32_t seq = share->expected++;
     struct chunk *chunk = share_chunk(share, seq);
-    const struct carry *carry = share->carry != NULL ? share->carry : &nothing;
-    uint64_t counted = carry->tally.ok + carry->tally.failed;
-    struct slot_result written = checked(
-        slot_record_result(share->record, seq), chunk, chunk->count - counted);
-
-    struct chunk_result result = {.id = chunk->id, .attempt = chunk->attempt};
-    result.tally = written.tally;
-    tally_merge(&result.tally, &carry->tally);
-    result.run_us = (written.run_ns + carry->run_ns) / NS_PER_US;
-    if (carry->tally.failed > 0) {
-        take_error(&result, carry->error_index, carry->error, carry->error_len);
-    } else if (written.tally.failed > 0) {
-        take_error(
-            &result, written.error_index, slot_record_error(share->record, seq), written.error_len);
+    memset(ret_result, 0, sizeof(*ret_result));
+    ret_result->id = chunk->id;
+    ret_result->attempt = chunk->attempt;
+    if (share->shared == NULL && share->carry == NULL) {
+        written_result(share, seq, ret_result);
+    } else {
+        carried_result(share, seq, ret_result);
     }
     blob_unref(chunk->payload);
     chunk->payload = NULL;
-    share->carry = NULL;
-    return result;
+}
+
+void share_drop(struct share *share, uint32_t seq)
+{
+    struct chunk *chunk = share_chunk(share, seq);
+    blob_unref(chunk->payload);
+    chunk->payload = NULL;
+    blob_unref(share->records[seq % SLOT_RING]);
+    share->records[seq % SLOT_RING] = NULL;
 }

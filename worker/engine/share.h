@@ -7,19 +7,10 @@
 #ifndef QUARTET_WORKER_ENGINE_SHARE_H
 #define QUARTET_WORKER_ENGINE_SHARE_H
 
+#include "worker/engine/carry.h"
 #include "worker/engine/slot_record.h"
 
 #include <stddef.h>
-
-/* What came of the items of a chunk before its executor crashed; the next result of that chunk
- * is added to it. */
-struct carry {
-    struct tally tally;
-    uint64_t run_ns;
-    uint64_t error_index;
-    uint32_t error_len;
-    char error[CHUNK_ERROR_SIZE];
-};
 
 /* How much a slot may hold. A share is a bet that its chunks are short; when the bet is lost,
  * the rest is taken back. */
@@ -40,9 +31,19 @@ struct share {
     uint64_t touched_ns;            /* when something was last given or came back */
     struct carry *carry;            /* to be added to the result `expected`, once; NULL: nothing */
     struct chunk chunks[SLOT_RING]; /* [seq % SLOT_RING], valid from `expected` to `issued` */
+
+    /* With records (see share_want_records). */
+    struct blob *spare;              /* NULL: without records */
+    const char *shared;              /* where an executor writes them; NULL: a thread's slot */
+    struct blob *records[SLOT_RING]; /* a thread's, [seq % SLOT_RING], from its publication on */
 };
 
 void share_init(struct share *share, struct slot_record *record, struct share_policy policy);
+
+/* Results are to have records: those in share->records, or with `shared` those that an executor
+ * has written to these RECORDS_MAX bytes; then the share may hold one chunk only. `spare` is the
+ * record of one failed item, to be used when there is no memory for others; borrowed. */
+void share_want_records(struct share *share, struct blob *spare, const char *shared);
 
 /* What the slot has begun and what not; `limit` is ours, `next` the slot's, brought within
  * [expected, limit]. */
@@ -61,6 +62,9 @@ bool share_open(const struct share *share);
 struct chunk *share_chunk(struct share *share, uint32_t seq);
 
 /* Turn the result `expected` into one for the owner and give the chunk's payload back. */
-struct chunk_result share_collect(struct share *share);
+void share_collect(struct share *share, struct chunk_result *ret_result);
+
+/* Give back what the chunk `seq`, begun and not collected, has: payload and records. */
+void share_drop(struct share *share, uint32_t seq);
 
 #endif

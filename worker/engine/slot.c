@@ -3,27 +3,45 @@
 
 #include "worker/engine/clock.h"
 
-enum { SLOT_FLUSH_NS = 200 * NS_PER_US, SLOT_CHUNKS_MAX = 64 };
+enum {
+    SLOT_FLUSH_NS = 200 * NS_PER_US,
+    SLOT_CHUNKS_MAX = 64,
+    SLOT_CHUNKS_WITH_RECORDS =
+        8, /* each may come to RECORDS_MAX bytes before they are handed over */
+};
 
 void slot_init(struct slot *slot, struct engine_core *core)
 {
-    static const struct share_policy policy = {
-        .chunks_max = SLOT_CHUNKS_MAX,
+    bool records = core->spare_record != NULL;
+    struct share_policy policy = {
+        .chunks_max = records ? SLOT_CHUNKS_WITH_RECORDS : SLOT_CHUNKS_MAX,
         .expected_ns = SLOT_FLUSH_NS,
         .ahead_ns = 0,
     };
     slot->core = core;
+    slot->records = (struct record_buffer){.len = 0};
     slot->running = false;
     slot->now_ns = clock_now_ns();
     slot->flushed_ns = slot->now_ns;
     share_init(&slot->share, &slot->record, policy);
-    slot->run = (struct chunk_run){.workload = core->workload};
+    share_want_records(&slot->share, core->spare_record, NULL);
+    slot->run = (struct chunk_run){
+        .workload = core->workload,
+        .records = records ? &slot->records : NULL,
+    };
     exchange_add_share(&core->exchange, &slot->share);
 }
 
-void slot_attach(struct slot *slot, void *workload_slot)
+int slot_attach(struct slot *slot, void *workload_slot)
 {
     slot->run.slot = workload_slot;
+    return chunk_run_init(&slot->run);
+}
+
+void slot_deinit(struct slot *slot)
+{
+    chunk_run_deinit(&slot->run);
+    record_buffer_deinit(&slot->records);
 }
 
 bool slot_turn(struct slot *slot, enum exchange_wait wait)
@@ -50,8 +68,12 @@ static bool begin_next(struct slot *slot)
 
 static void publish(struct slot *slot)
 {
-    const struct chunk_run *run = &slot->run;
+    struct chunk_run *run = &slot->run;
     struct chunk *chunk = share_chunk(&slot->share, run->seq);
+    if (run->records != NULL) {
+        slot->share.records[run->seq % SLOT_RING] = chunk_run_take_records(
+            run, slot->core->spare_record);
+    }
     blob_unref(chunk->payload);
     chunk->payload = NULL;
     *slot_record_result(&slot->record, run->seq) = (struct slot_result){

@@ -18,12 +18,16 @@ struct slot {
         now_ns; /* end of the last item, start of the next: neighbours share one look at the clock */
     uint64_t flushed_ns;
     struct slot_record record;
+    struct record_buffer records; /* of the chunk that runs */
 };
 
 /* Make `slot` known to the exchange. The workload's own slot comes with slot_attach, from the
- * slot's thread. */
+ * slot's thread; that returns 0 or ERR_NOMEM. */
 void slot_init(struct slot *slot, struct engine_core *core);
-void slot_attach(struct slot *slot, void *workload_slot);
+int slot_attach(struct slot *slot, void *workload_slot);
+
+/* Free what the slot's thread has left, once that has ended. */
+void slot_deinit(struct slot *slot);
 
 /* Take a share, waiting if asked to. False: see exchange_turn. */
 bool slot_turn(struct slot *slot, enum exchange_wait wait);

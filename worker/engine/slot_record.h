@@ -25,6 +25,7 @@ struct slot_result {
     uint64_t run_ns;
     uint64_t error_index; /* of the first item that failed */
     uint32_t error_len;   /* bytes in slot_record.errors */
+    uint32_t records_len; /* of an executor: bytes in the memory for records */
 };
 
 /* Where the slot is within a chunk: items before `done` are in the tally, the `block` items from
@@ -33,10 +34,12 @@ struct slot_progress {
     uint64_t done;
     uint64_t block;
     uint64_t start_ns;
+    uint64_t item_ns; /* with records: when the item at `done` began */
     struct tally tally;
     uint64_t error_index;
     uint32_t error_len;
     uint32_t seq;
+    uint32_t records_len; /* bytes of the records of what is in the tally */
 };
 
 struct slot_record {

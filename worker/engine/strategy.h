@@ -9,6 +9,7 @@
 
 #include "worker/engine/engine.h"
 #include "worker/engine/exchange.h"
+#include "worker/engine/note_set.h"
 #include "worker/workloads/params.h"
 
 #include <stdatomic.h>
@@ -23,9 +24,14 @@ struct engine_core {
     uint32_t slots;
     uint64_t range_first;
     struct zygote *zygote;
+    /* NULL: no records are wanted. Otherwise the record of one failed item, for want of memory. */
+    struct blob *spare_record;
     struct exchange exchange;
     struct workload_host host; /* for workload_ops.open; says what `cancelled` says */
     atomic_bool cancelled;
+    struct note_set notes; /* passed on already */
+    void (*note)(void *arg, const char *text);
+    void *note_arg;
 };
 
 /* Every slot can run chunks. Once, from the engine's thread. */
@@ -34,6 +40,9 @@ void engine_core_ready(struct engine_core *core);
 /* It cannot start, or cannot go on. From the engine's thread; the first text counts. `run` ends
  * soon after. */
 void engine_core_failed(struct engine_core *core, const struct err_text *why);
+
+/* Pass a workload's note on to the owner, unless he had it already. Any thread. */
+void engine_core_note(struct engine_core *core, const char *text);
 
 /* Make every slot end soon: sets `cancelled`, closes the exchange. Any thread, any number of
  * times. */

@@ -1,12 +1,15 @@
-/* Strategy threads: a fixed pool of POSIX threads, one slot each. */
+/* Strategy threads: a fixed pool of POSIX threads, one slot each. A workload that is not
+ * thread-safe gets one thread, however many were asked for: its items take turns. */
 #include "worker/engine/pool.h"
 
 static int prepare(struct engine_core *core, struct err_text *ret_error, void **ret_state)
 {
     struct pool *pool;
-    int rc = pool_new(core, core->slots, pool_body_blocking, NULL, &pool);
+    bool one = (core->workload->traits & WORKLOAD_ONE_THREAD) != 0;
+    uint32_t count = one ? 1 : core->slots;
+    int rc = pool_new(core, count, pool_body_blocking, NULL, &pool);
     if (rc != 0) {
-        return err_set(ret_error, rc, "no memory for %u threads", core->slots);
+        return err_set(ret_error, rc, "no memory for %u threads", count);
     }
     *ret_state = pool;
     return 0;

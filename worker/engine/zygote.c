@@ -8,6 +8,7 @@
 #include "worker/engine/zygote.h"
 
 #include "common/base/check.h"
+#include "common/base/record.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/executor.h"
 #include "worker/engine/executor_wire.h"
@@ -39,9 +40,19 @@ struct zygote {
 
 enum zygote_request_kind { ZYGOTE_SPAWN = 1, ZYGOTE_KILL };
 
+/* With ZYGOTE_SPAWN come descriptors: of the executor's end of its connection and, with `records`,
+ * of the memory for them. */
 struct zygote_request {
     enum zygote_request_kind kind;
     uint32_t place;
+    bool records;
+};
+
+enum { REQUEST_FDS_MAX = 2 };
+
+union request_ancillary {
+    char bytes[CMSG_SPACE(REQUEST_FDS_MAX * sizeof(int))];
+    struct cmsghdr header; /* for its alignment */
 };
 
 /* The zygote's own side. */
@@ -95,25 +106,41 @@ static void tell(int fd, const struct executor_report *message)
     (void)send(fd, message, EXECUTOR_REPORT_SHORT, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-static void spawn(struct nursery *self, uint32_t place, int fd)
+static void *map_records(int fd)
+{
+    return fd < 0 ? NULL : mmap(NULL, RECORDS_MAX, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+}
+
+_Noreturn static void be_executor(struct nursery *self, uint32_t place, const int *fds)
+{
+    (void)prctl(PR_SET_NAME, "quartet-exec");
+    void *records = map_records(fds[1]);
+    close_others(fds[0]);
+    reset_signals();
+    executor_main(fds[0], &self->records[place], records);
+}
+
+static void refuse(int fd, int why)
+{
+    struct executor_report message = {.kind = EXECUTOR_NOT_FORKED, .status = why};
+    tell(fd, &message);
+    (void)close(fd);
+}
+
+static void spawn(struct nursery *self, uint32_t place, const int *fds)
 {
     struct nursery_child *child = &self->children[place];
     pid_t zygote = getpid();
     pid_t pid = fork();
     if (pid == 0) {
         die_with(zygote);
-        (void)prctl(PR_SET_NAME, "quartet-exec");
-        close_others(fd);
-        reset_signals();
-        executor_main(fd, &self->records[place]);
+        be_executor(self, place, fds);
     }
     if (pid < 0) {
-        struct executor_report message = {.kind = EXECUTOR_NOT_FORKED, .status = errno};
-        tell(fd, &message);
-        (void)close(fd);
+        refuse(fds[0], errno);
         return;
     }
-    *child = (struct nursery_child){.pid = pid, .fd = fd};
+    *child = (struct nursery_child){.pid = pid, .fd = fds[0]};
 }
 
 static uint64_t timeval_us(struct timeval time)
@@ -170,14 +197,11 @@ _Noreturn static void end_zygote(struct nursery *self)
     _exit(EXIT_SUCCESS);
 }
 
-/* Receive one request, with the descriptor that came with it or -1. False at the end of the
- * connection. */
-static bool receive(int control, struct zygote_request *ret_request, int *ret_fd)
+/* Receive one request, with the descriptors that came with it, -1 for those that did not. False at
+ * the end of the connection. */
+static bool receive(int control, struct zygote_request *ret_request, int ret_fds[REQUEST_FDS_MAX])
 {
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr header; /* for its alignment */
-    } ancillary;
+    union request_ancillary ancillary;
     struct iovec part = {.iov_base = ret_request, .iov_len = sizeof(*ret_request)};
     struct msghdr message = {
         .msg_iov = &part,
@@ -192,25 +216,39 @@ static bool receive(int control, struct zygote_request *ret_request, int *ret_fd
     if (got != (ssize_t)sizeof(*ret_request)) {
         return false;
     }
-    *ret_fd = -1;
+    for (int i = 0; i < REQUEST_FDS_MAX; i++) {
+        ret_fds[i] = -1;
+    }
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header != NULL && header->cmsg_type == SCM_RIGHTS) {
-        memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+        memcpy(ret_fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
     }
     return true;
+}
+
+static void close_if_open(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
 }
 
 static void on_request(struct nursery *self)
 {
     struct zygote_request request;
-    int fd;
-    if (!receive(self->control, &request, &fd)) {
+    int fds[REQUEST_FDS_MAX];
+    if (!receive(self->control, &request, fds)) {
         end_zygote(self);
     }
     struct nursery_child *child = &self->children[request.place % ENGINE_PROCESSES_MAX];
-    if (request.kind == ZYGOTE_SPAWN && fd >= 0) {
+    if (request.kind == ZYGOTE_SPAWN && fds[0] >= 0) {
         CHECK(child->pid == 0);
-        spawn(self, request.place, fd);
+        if (request.records && fds[1] < 0) {
+            refuse(fds[0], EMFILE); /* the kernel drops descriptors that there is no room for */
+        } else {
+            spawn(self, request.place, fds);
+        }
+        close_if_open(fds[1]);
     } else if (request.kind == ZYGOTE_KILL && child->pid != 0) {
         /* Not reaped yet, so that the number cannot have become another process's. */
         (void)kill(child->pid, SIGKILL);
@@ -365,26 +403,24 @@ struct slot_record *zygote_record(struct zygote *zygote, uint32_t place)
     return &zygote->records[place];
 }
 
-static int request(struct zygote *zygote, enum zygote_request_kind kind, uint32_t place, int fd)
+/* Send it with the first `fd_count` of `fds`. Returns 0 or a negative errno. */
+static int request(struct zygote *zygote,
+                   const struct zygote_request *body,
+                   const int *fds,
+                   size_t fd_count)
 {
-    struct zygote_request body = {.kind = kind, .place = place};
-    struct iovec part = {.iov_base = &body, .iov_len = sizeof(body)};
+    struct iovec part = {.iov_base = (void *)(uintptr_t)body, .iov_len = sizeof(*body)};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-
-    union {
-        char bytes[CMSG_SPACE(sizeof(int))];
-        struct cmsghdr header; /* for its alignment */
-    } ancillary;
-
-    if (fd >= 0) {
+    union request_ancillary ancillary;
+    if (fd_count > 0) {
         memset(&ancillary, 0, sizeof(ancillary));
         message.msg_control = ancillary.bytes;
-        message.msg_controllen = sizeof(ancillary.bytes);
+        message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
         struct cmsghdr *header = CMSG_FIRSTHDR(&message);
         header->cmsg_level = SOL_SOCKET;
         header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+        header->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+        memcpy(CMSG_DATA(header), fds, fd_count * sizeof(int));
     }
     ssize_t sent;
     do {
@@ -393,7 +429,11 @@ static int request(struct zygote *zygote, enum zygote_request_kind kind, uint32_
     return sent < 0 ? -errno : 0;
 }
 
-int zygote_spawn(struct zygote *zygote, uint32_t place, struct err_text *ret_error, int *ret_fd)
+int zygote_spawn(struct zygote *zygote,
+                 uint32_t place,
+                 int records_fd,
+                 struct err_text *ret_error,
+                 int *ret_fd)
 {
     int sockets[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
@@ -405,7 +445,10 @@ int zygote_spawn(struct zygote *zygote, uint32_t place, struct err_text *ret_err
     }
     /* Only our end: the executor sleeps in its. */
     (void)fcntl(sockets[0], F_SETFL, O_NONBLOCK);
-    int rc = request(zygote, ZYGOTE_SPAWN, place, sockets[1]);
+    bool records = records_fd >= 0;
+    struct zygote_request body = {.kind = ZYGOTE_SPAWN, .place = place, .records = records};
+    const int fds[REQUEST_FDS_MAX] = {sockets[1], records_fd};
+    int rc = request(zygote, &body, fds, records ? 2 : 1);
     (void)close(sockets[1]);
     if (rc != 0) {
         (void)close(sockets[0]);
@@ -418,5 +461,6 @@ int zygote_spawn(struct zygote *zygote, uint32_t place, struct err_text *ret_err
 void zygote_kill(struct zygote *zygote, uint32_t place)
 {
     /* A zygote that is gone has taken its executors with it. */
-    (void)request(zygote, ZYGOTE_KILL, place, -1);
+    struct zygote_request body = {.kind = ZYGOTE_KILL, .place = place};
+    (void)request(zygote, &body, NULL, 0);
 }

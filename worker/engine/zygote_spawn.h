@@ -19,10 +19,15 @@ void zygote_give_place(struct zygote *zygote, uint32_t place);
 
 struct slot_record *zygote_record(struct zygote *zygote, uint32_t place);
 
-/* Fork an executor at `place`, where none runs. Returns 0, ERR_IO (no descriptors) or ERR_GONE
- * (no zygote); whether the fork succeeded is told on `*ret_fd`, which is non-blocking and the
- * caller's to close. */
-int zygote_spawn(struct zygote *zygote, uint32_t place, struct err_text *ret_error, int *ret_fd);
+/* Fork an executor at `place`, where none runs. It writes records to the memory `records_fd` of
+ * RECORDS_MAX bytes, which stays the caller's; -1: none are wanted. Returns 0, ERR_IO (no
+ * descriptors) or ERR_GONE (no zygote); whether the fork succeeded is told on `*ret_fd`, which is
+ * non-blocking and the caller's to close. */
+int zygote_spawn(struct zygote *zygote,
+                 uint32_t place,
+                 int records_fd,
+                 struct err_text *ret_error,
+                 int *ret_fd);
 
 /* SIGKILL the executor at `place`, if it still runs. */
 void zygote_kill(struct zygote *zygote, uint32_t place);

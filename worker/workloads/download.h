@@ -22,6 +22,9 @@ struct download_state {
     size_t url_size_max; /* bytes of `url` with every "{}" replaced, the NUL included */
 };
 
+/* "200 1024 0123456789abcdef 0.0123": status, bytes and hash of the body, seconds. */
+enum { DOWNLOAD_FOUND_SIZE = 96 };
+
 struct download_transfer {
     const struct download_state *state;
     CURL *easy;
@@ -32,6 +35,7 @@ struct download_transfer {
     bool cancelled;   /* between two pieces of the body */
     char *url_buffer; /* url_size_max bytes */
     const char *url;  /* of the item being downloaded: url_buffer or the item's own bytes */
+    char found[DOWNLOAD_FOUND_SIZE]; /* the last item's outcome.out */
     char curl_error[CURL_ERROR_SIZE];
 };
 
@@ -45,7 +49,8 @@ bool download_transfer_begin(struct download_transfer *transfer,
                              const struct workload_item *item,
                              struct workload_outcome *ret_outcome);
 
-/* What the transfer came to, after libcurl has ended it with `result`. */
+/* What the transfer came to, after libcurl has ended it with `result`. The outcome is zeros before;
+ * its `out` is the transfer's, until the next item begins. */
 void download_transfer_end(struct download_transfer *transfer,
                            const struct workload_item *item,
                            CURLcode result,

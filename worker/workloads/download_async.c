@@ -108,7 +108,7 @@ static void on_done(void *arg, CURL *easy, CURLcode result)
     (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &private);
     struct flight *flight = (struct flight *)(void *)private; /* its first member */
 
-    struct workload_outcome outcome;
+    struct workload_outcome outcome = {.ok = false};
     download_transfer_end(&flight->transfer, &flight->call->item, result, &outcome);
     leave_running(async, flight);
     tell(async, flight, &outcome);
@@ -143,7 +143,7 @@ static void drop_running(struct download_async *async)
 {
     while (async->running != NULL) {
         struct flight *flight = async->running;
-        struct workload_outcome outcome;
+        struct workload_outcome outcome = {.ok = false};
         curl_loop_remove(async->curl, flight->transfer.easy);
         download_transfer_fail(&flight->transfer, "cancelled", &outcome);
         leave_running(async, flight);

@@ -290,6 +290,23 @@ static void describe(const struct download_transfer *transfer,
     }
 }
 
+/* What there is to be seen of an answer, on one line. */
+static void describe_found(struct download_transfer *transfer,
+                           long status,
+                           struct workload_outcome *ret_outcome)
+{
+    double seconds = (double)(now_us() - transfer->begun_us) / 1e6;
+    int len = snprintf(transfer->found,
+                       sizeof(transfer->found),
+                       "%ld %" PRIu64 " %016" PRIx64 " %.4f",
+                       status,
+                       transfer->body_bytes,
+                       (uint64_t)XXH3_64bits_digest(transfer->hash),
+                       seconds);
+    ret_outcome->out = transfer->found;
+    ret_outcome->out_len = (size_t)len;
+}
+
 void download_transfer_end(struct download_transfer *transfer,
                            const struct workload_item *item,
                            CURLcode result,
@@ -299,10 +316,14 @@ void download_transfer_end(struct download_transfer *transfer,
     if (result != CURLE_OK) {
         describe(transfer, result, &reason);
         download_transfer_fail(transfer, reason.s, ret_outcome);
+        if (result == CURLE_OPERATION_TIMEDOUT && !transfer->cancelled) {
+            ret_outcome->flags = WORKLOAD_TIMED_OUT;
+        }
         return;
     }
     long status = 0;
     (void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+    describe_found(transfer, status, ret_outcome);
     if (status < 200 || status > 299) {
         (void)err_set(&reason, 0, "HTTP status %ld", status);
         download_transfer_fail(transfer, reason.s, ret_outcome);

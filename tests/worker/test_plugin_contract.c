@@ -68,6 +68,33 @@ static void test_example_in_cxx_comes_to_the_same_with_every_strategy(void **sta
 
 /* --- batches --- */
 
+static size_t count_lines(const char *path)
+{
+    size_t lines = 0;
+    int c = 0;
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    while ((c = getc(file)) != EOF) {
+        lines += c == '\n';
+    }
+    (void)fclose(file);
+    return lines;
+}
+
+static void test_example_of_batches_comes_to_the_same_with_every_strategy(void **state)
+{
+    const struct fixture *fixture = *state;
+    char path[PATH_SIZE];
+    (void)snprintf(path, sizeof(path), "%s/log", fixture->directory);
+    struct params params = {.count = 0};
+    struct contract_case given = {.zygote = fixture->zygote, .prefix = "line "};
+    assert_int_equal(params_set(&params, "file", path), 0);
+    load(&given, &params, EXAMPLES "/libdurable.so");
+    contract_compare_strategies(&given);
+    assert_int_equal(count_lines(path), CONTRACT_ITEMS * STRATEGY_COUNT);
+    params_deinit(&params);
+}
+
 /* Counts what a batch reports. */
 struct count {
     struct workload_batch batch;
@@ -242,6 +269,8 @@ int main(void)
         cmocka_unit_test_prestate(test_examples_on_files_come_to_the_same_with_every_strategy,
                                   state),
         cmocka_unit_test_prestate(test_example_in_cxx_comes_to_the_same_with_every_strategy, state),
+        cmocka_unit_test_prestate(test_example_of_batches_comes_to_the_same_with_every_strategy,
+                                  state),
         cmocka_unit_test_prestate(test_example_of_batches_reports_each_item_and_writes_it, state),
         cmocka_unit_test_prestate(test_example_of_batches_says_what_it_cannot_open, state),
         cmocka_unit_test_prestate(

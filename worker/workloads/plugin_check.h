@@ -10,10 +10,9 @@
 #include "worker/workloads/workload.h"
 
 enum {
-    PLUGIN_NAME_MAX = 48,     /* bytes of the name: it heads columns */
-    PLUGIN_LINE_MAX = 240,    /* bytes of a summary, unit, help, list of choices */
-    PLUGIN_BATCH_MAX = 65536, /* most items of one run_batch */
-    PLUGIN_SIZE_MIN =         /* bytes of the table of ABI 1.0 */
+    PLUGIN_NAME_MAX = 48,  /* bytes of the name: it heads columns */
+    PLUGIN_LINE_MAX = 240, /* bytes of a summary, unit, help, list of choices */
+    PLUGIN_SIZE_MIN =      /* bytes of the table of ABI 1.0 */
     offsetof(struct workload_ops, async_close) + sizeof(void (*)(void *)),
 };
 

@@ -93,6 +93,9 @@ static int start(struct fleet *fleet, struct member *member, struct err_text *re
         parent,
         "--quiet",
         "--insecure",
+        /* What they run is what this user asks this machine to run. */
+        "--allow-exec",
+        "--allow-plugins",
         NULL,
     };
     uv_stdio_container_t stdio[] = {

@@ -12,10 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct job_plugin;
+
 struct job {
     const struct workload_ops *workload;
-    const struct params *params; /* resolved */
+    const struct params *params;     /* resolved */
+    const struct job_plugin *plugin; /* has the workload; NULL: it is built in. Workers only */
     struct items_spec items;
+    bool records; /* a record of each item is wanted: results have records */
     enum strategy strategy;
     uint32_t slots;       /* items at once in each engine; 0: the strategy's default there */
     uint64_t chunk_items; /* 0: automatic */

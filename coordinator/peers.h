@@ -47,6 +47,7 @@ struct peer {
     uint32_t cores;
     uint32_t strategies;
     uint32_t credit_max;
+    uint32_t protocol_minor; /* what it can be sent */
 
     uint64_t heard_us;
     uint64_t sent_us;
@@ -58,6 +59,7 @@ struct peer {
     bool cooperative;
     uint64_t cpu_us;     /* of the job so far */
     uint64_t startup_us; /* of the job */
+    uint64_t fetched;    /* bytes of the job's plugin that were sent to it, or that it had before */
 
     struct peer_batch batch;
     bool dirty;       /* in the list of peers to flush */

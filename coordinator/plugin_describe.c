@@ -14,7 +14,7 @@
 #include <uv.h>
 
 enum {
-    OUTPUT_MAX = 1024 * 1024, /* bytes of a description; 32 parameters have at most a third */
+    OUTPUT_MAX = 4 * 1024 * 1024, /* bytes of a description; twice the largest that can be */
     ERRORS_MAX = 64 * 1024,
     AFTERWARDS_MS = 1000, /* for outputs that somebody holds open when the child has ended */
     EXIT_REFUSED = 2,

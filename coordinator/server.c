@@ -138,6 +138,7 @@ void server_free(struct server *server)
     wire_decoder_free(server->decoder);
     wire_encoder_free(server->encoder);
     free(server->dirty);
+    free(server->part);
     free(server);
 }
 
@@ -257,7 +258,13 @@ static int muster(struct server *server, struct err_text *ret_error, uint64_t *r
             server_send_job(server, server->peers.by_index[i]);
         }
     }
-    int rc = stage_wait(server->stage, all_answered, server, START_LIMIT_US);
+    uint64_t parts;
+    int rc;
+    do {
+        /* A large plugin on a slow network may take longer, as long as it moves. */
+        parts = run->parts;
+        rc = stage_wait(server->stage, all_answered, server, START_LIMIT_US);
+    } while (rc == ERR_TIMEOUT && run->parts != parts);
     if (rc == ERR_CANCELLED) {
         return err_set(ret_error, rc, "interrupted while the workers were starting");
     }

@@ -1,5 +1,5 @@
 /* What the files of the server share: server.c has its life and the runs, server_send.c says
- * things, server_workers.c hears them. */
+ * things, server_workers.c hears them, server_results.c looks into what comes of chunks. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
@@ -22,6 +22,7 @@ struct server_run {
     uint64_t asked_us;      /* when the job was sent */
     uint64_t cpu_us_gone;   /* of workers that are not there any more */
     struct err_text unable; /* what the last worker that could not run it said */
+    uint64_t parts;         /* of its plugin, sent so far */
     uint32_t workers;
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
@@ -55,6 +56,8 @@ struct server {
     uint64_t next_job;
     struct server_run run;
     struct server_stats stats;
+    struct blob *payload; /* of the message in hand; NULL: it has none */
+    unsigned char *part;  /* WIRE_PART_MAX bytes; NULL until a plugin is asked for */
     struct chunk_result results[WIRE_CHUNKS_MAX];
 };
 
@@ -89,6 +92,27 @@ int server_check_job(struct server *server, struct err_text *ret_error);
 
 /* The job of the run on stage, to a worker that has not had it. */
 void server_send_job(struct server *server, struct peer *peer);
+
+/* The job's plugin from `offset` on, as much as fits one message; a message without a payload when it cannot
+ * be read any more. */
+void server_send_part(struct server *server, struct peer *peer, uint64_t offset);
+
+/* Is this about the job of the run on stage? */
+bool server_is_of_run(const struct server *server, const struct wire_message *message);
+
+/* What cannot be read is counted; who sent it is told, and dropped when it is a registered worker. */
+void server_drop_bad(struct server *server, struct zsock_peer address, const char *why);
+
+/* End a session whose two sides do not agree any more, and tell the worker so. */
+void server_refuse_worker(struct server *server,
+                          struct peer *peer,
+                          enum wire_reason reason,
+                          const char *why);
+
+/* A RESULTS of a registered worker; its payload is server->payload. */
+void server_on_results(struct server *server,
+                       struct peer *peer,
+                       const struct wire_message *message);
 
 /* This peer has something to be flushed: chunks, or an acknowledgement. */
 void server_mark_dirty(struct server *server, struct peer *peer);

@@ -1,10 +1,15 @@
 #include "common/base/check.h"
+#include "coordinator/job_plugin.h"
 #include "coordinator/server_internal.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
-enum { BATCH_PAYLOAD_MAX = 2 * 1024 * 1024 };
+enum {
+    BATCH_PAYLOAD_MAX = 2 * 1024 * 1024,
+    MINOR_WITH_RECORDS = 1, /* the protocol's, since when it has records and plugins */
+};
 
 /* --- saying something --- */
 
@@ -70,10 +75,9 @@ int server_try_send(struct server *server,
     return 0;
 }
 
-/* Returns false when the worker could not be reached; it has then been forgotten. */
-bool server_send(struct server *server, struct peer *peer, struct wire_message *message)
+/* What came of sending to a worker; one that could not be reached is forgotten. */
+static bool reached(struct server *server, struct peer *peer, int rc)
 {
-    int rc = server_try_send(server, peer, message, NULL, 0);
     if (rc != 0) {
         server_forget(server,
                       peer,
@@ -82,6 +86,12 @@ bool server_send(struct server *server, struct peer *peer, struct wire_message *
                                      : "it does not read what is sent to it");
     }
     return rc == 0;
+}
+
+/* Returns false when the worker could not be reached; it has then been forgotten. */
+bool server_send(struct server *server, struct peer *peer, struct wire_message *message)
+{
+    return reached(server, peer, server_try_send(server, peer, message, NULL, 0));
 }
 
 void server_reject(struct server *server,
@@ -100,6 +110,11 @@ bool server_send_heartbeat(struct server *server, struct peer *peer)
 {
     struct wire_message message = {.type = WIRE_HEARTBEAT};
     return server_send(server, peer, &message);
+}
+
+static struct wire_text hash_of(const struct job_plugin *plugin)
+{
+    return (struct wire_text){(const char *)plugin->hash, HASH_SIZE};
 }
 
 /* The job of the run on stage as a message; its texts point into the job and into `names` and
@@ -123,7 +138,12 @@ static struct wire_message job_message(const struct server_run *run,
         .slots = job->slots,
         .range_first = job->items.is_range ? job->items.range_first : 0,
         .credit_fixed = job->credit,
+        .records = job->records,
     };
+    if (job->plugin != NULL) {
+        message.as.job_spec.plugin_hash = hash_of(job->plugin);
+        message.as.job_spec.plugin_size = job->plugin->size;
+    }
     return message;
 }
 
@@ -135,15 +155,74 @@ int server_check_job(struct server *server, struct err_text *ret_error)
     return wire_check(server->encoder, &message, ret_error);
 }
 
+/* Can this worker be told what the job on stage asks for? Otherwise run->unable says why not. */
+static bool speaks_of(struct server *server, const struct peer *peer)
+{
+    struct server_run *run = &server->run;
+    if (peer->protocol_minor >= MINOR_WITH_RECORDS ||
+        (!run->job->records && run->job->plugin == NULL)) {
+        return true;
+    }
+    (void)err_set(
+        &run->unable,
+        ERR_INVALID,
+        "worker %s@%s speaks protocol %d.%u, which has no %s: install the same version of "
+        "quartet on both",
+        peer->name,
+        peer->host,
+        WIRE_PROTOCOL_MAJOR,
+        peer->protocol_minor,
+        run->job->records ? "results of single items" : "plugins");
+    return false;
+}
+
 void server_send_job(struct server *server, struct peer *peer)
 {
     struct wire_text names[PARAMS_MAX];
     struct wire_text values[PARAMS_MAX];
     struct wire_message message = job_message(&server->run, names, values);
+    if (!speaks_of(server, peer)) {
+        peer->state = PEER_UNABLE;
+        return;
+    }
     peer->state = PEER_STARTING;
+    peer->fetched = 0;
     peer->busy_job = server->run.job_id;
     peer->cpu_us = 0;
     (void)server_send(server, peer, &message);
+}
+
+/* Read up to WIRE_PART_MAX bytes into server->part. Returns how many; 0: they cannot be had. */
+static size_t read_part(struct server *server, const struct job_plugin *plugin, uint64_t offset)
+{
+    struct err_text error = {{0}};
+    uint64_t left = plugin->size - offset;
+    size_t len = left < WIRE_PART_MAX ? (size_t)left : (size_t)WIRE_PART_MAX;
+    if (server->part == NULL) {
+        server->part = malloc(WIRE_PART_MAX);
+    }
+    if (server->part == NULL) {
+        return 0;
+    }
+    if (job_plugin_read(plugin, offset, server->part, len, &error) != 0) {
+        server_note(server, "%s", error.s);
+        return 0;
+    }
+    return len;
+}
+
+void server_send_part(struct server *server, struct peer *peer, uint64_t offset)
+{
+    const struct job_plugin *plugin = server->run.job->plugin;
+    struct wire_message message = {.type = WIRE_PART, .job = server->run.job_id};
+    message.as.fetch.hash = hash_of(plugin);
+    message.as.fetch.offset = offset;
+    struct zsock_part part = {.len = read_part(server, plugin, offset)};
+    part.bytes = server->part;
+    peer->fetched = offset + part.len;
+    server->run.parts++;
+    int rc = server_try_send(server, peer, &message, &part, part.len > 0 ? 1 : 0);
+    (void)reached(server, peer, rc);
 }
 
 /* --- the runner's link --- */

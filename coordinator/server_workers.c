@@ -1,6 +1,9 @@
+#include "coordinator/job_plugin.h"
 #include "coordinator/server_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 void server_forget(struct server *server,
                    struct peer *peer,
@@ -80,6 +83,7 @@ static void on_hello(struct server *server,
     peer->cores = hello->cores;
     peer->strategies = hello->strategies;
     peer->credit_max = hello->credit_max;
+    peer->protocol_minor = hello->protocol_minor;
     peer->heard_us = stage_now_us();
     struct wire_message welcome = {.type = WIRE_WELCOME};
     welcome.as.welcome.protocol_minor = WIRE_PROTOCOL_MINOR;
@@ -119,82 +123,28 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
                 ready->credit);
 }
 
-/* Is this about the job of the run on stage? */
-static bool is_of_run(const struct server *server, const struct wire_message *message)
+bool server_is_of_run(const struct server *server, const struct wire_message *message)
 {
     return server->run.runner != NULL && message->job == server->run.job_id;
 }
 
-/* The arrays of the message as results; texts are borrowed from it. */
-static size_t unpack_results(struct server *server, const struct wire_results *from)
+void server_drop_bad(struct server *server, struct zsock_peer address, const char *why)
 {
-    for (size_t i = 0; i < from->count; i++) {
-        struct chunk_result *result = &server->results[i];
-        result->id.value = from->id[i];
-        result->attempt = from->attempt[i];
-        result->run_us = from->run_us[i];
-        result->tally.ok = from->ok[i];
-        result->tally.failed = from->failed == NULL ? 0 : from->failed[i];
-        result->tally.checksum = from->checksum[i];
-        result->tally.bytes_out = from->bytes_out == NULL ? 0 : from->bytes_out[i];
-        result->error = NULL;
-        result->error_len = 0;
-        result->error_index = 0;
+    server->stats.bad_frames++;
+    struct peer *peer = peers_find_address(&server->peers, address);
+    server_reject(server, address, peer == NULL ? 0 : peer->session, WIRE_REASON_MALFORMED, why);
+    if (peer != NULL) {
+        server_forget(server, peer, SCHED_WORKER_LOST, why);
     }
-    for (size_t i = 0; i < from->error_count; i++) {
-        struct chunk_result *result = &server->results[from->error_at[i]];
-        result->error_index = from->error_index[i];
-        result->error = (char *)(uintptr_t)from->error_text[i].s;
-        result->error_len = (uint32_t)from->error_text[i].len;
-    }
-    return from->count;
 }
 
-/* End a session whose two sides do not agree any more, and tell the worker so. */
-static void refuse_worker(struct server *server,
+void server_refuse_worker(struct server *server,
                           struct peer *peer,
                           enum wire_reason reason,
                           const char *why)
 {
     server_reject(server, peer->address, peer->session, reason, why);
     server_forget(server, peer, SCHED_WORKER_LOST, why);
-}
-
-static void on_results(struct server *server, struct peer *peer, const struct wire_message *message)
-{
-    const struct wire_results *results = &message->as.results;
-    server_mark_dirty(server, peer);
-    if (results->seq <= peer->seq) {
-        peer->acked = 0; /* sent twice: acknowledge again */
-        return;
-    }
-    if (results->seq != peer->seq + 1) {
-        refuse_worker(server, peer, WIRE_REASON_SESSION, "a message of it is missing");
-        return;
-    }
-    /* Numbered by session, not by job: those of a job that is over are acknowledged too, and
-     * then dropped. */
-    peer->seq = results->seq;
-    if (!is_of_run(server, message)) {
-        server->stats.stale_messages++;
-        return;
-    }
-    peer->cpu_us = results->cpu_us;
-    if (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING) {
-        size_t count = unpack_results(server, results);
-        int rc = runner_results(server->run.runner,
-                                stage_now_us(),
-                                (struct worker_id){peer->session},
-                                server->results,
-                                count,
-                                results->credit);
-        if (rc != 0) {
-            refuse_worker(server,
-                          peer,
-                          WIRE_REASON_MALFORMED,
-                          "its results do not add up to its chunks' items");
-        }
-    }
 }
 
 static void on_returned(struct server *server,
@@ -227,11 +177,35 @@ static void on_heartbeat(struct server *server,
         return;
     }
     /* One that leaves still finishes what it has begun, for as long as that takes. */
-    if (is_of_run(server, message) &&
+    if (server_is_of_run(server, message) &&
         (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING)) {
         peer->cpu_us = message->as.heartbeat.cpu_us;
         runner_worker_event(
             server->run.runner, stage_now_us(), (struct worker_id){peer->session}, SCHED_HEARD);
+    }
+}
+
+/* A worker asks for each part once, in order: in a session of its own at most the whole plugin is sent to it,
+ * however often it asks. */
+static void on_fetch(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    const struct wire_fetch *fetch = &message->as.fetch;
+    const struct job_plugin *plugin = server->run.job->plugin;
+    struct err_text error;
+    if (plugin == NULL || memcmp(fetch->hash.s, plugin->hash, HASH_SIZE) != 0) {
+        server_drop_bad(
+            server, peer->address, "FETCH: asks for a plugin that its job does not have");
+    } else if (fetch->offset < peer->fetched || fetch->offset >= plugin->size) {
+        (void)err_set(&error,
+                      ERR_PROTOCOL,
+                      "FETCH: offset is %" PRIu64 ", %" PRIu64 " of %" PRIu64
+                      " bytes were sent already",
+                      fetch->offset,
+                      peer->fetched,
+                      plugin->size);
+        server_drop_bad(server, peer->address, error.s);
+    } else {
+        server_send_part(server, peer, fetch->offset);
     }
 }
 
@@ -256,10 +230,11 @@ static const struct {
     bool of_run;
 } handlers[] = {
     [WIRE_READY] = {on_ready, true},
-    [WIRE_RESULTS] = {on_results, false},
+    [WIRE_RESULTS] = {server_on_results, false},
     [WIRE_RETURNED] = {on_returned, true},
     [WIRE_HEARTBEAT] = {on_heartbeat, false},
     [WIRE_BYE] = {on_bye, false},
+    [WIRE_FETCH] = {on_fetch, true},
 };
 
 static void on_session_message(struct server *server,
@@ -281,24 +256,11 @@ static void on_session_message(struct server *server,
         return;
     }
     peer->heard_us = stage_now_us();
-    if (handlers[type].of_run && !is_of_run(server, message)) {
+    if (handlers[type].of_run && !server_is_of_run(server, message)) {
         server->stats.stale_messages++;
         return;
     }
     handlers[type].on(server, peer, message);
-}
-
-/* What cannot be read is counted; who sent it is told, and dropped when it is a registered
- * worker. */
-static void on_bad(void *arg, struct zsock_peer address, const char *why)
-{
-    struct server *server = arg;
-    server->stats.bad_frames++;
-    struct peer *peer = peers_find_address(&server->peers, address);
-    server_reject(server, address, peer == NULL ? 0 : peer->session, WIRE_REASON_MALFORMED, why);
-    if (peer != NULL) {
-        server_forget(server, peer, SCHED_WORKER_LOST, why);
-    }
 }
 
 static void on_message(void *arg,
@@ -310,17 +272,22 @@ static void on_message(void *arg,
     struct server *server = arg;
     struct wire_message message;
     struct err_text error;
-    blob_unref(payload); /* workers send none */
     server->stats.messages_in++;
     if (wire_decode(server->decoder, header, len, &error, &message) != 0) {
-        on_bad(server, address, error.s);
-        return;
-    }
-    if (message.type == WIRE_HELLO) {
+        server_drop_bad(server, address, error.s);
+    } else if (message.type == WIRE_HELLO) {
         on_hello(server, address, &message);
     } else {
+        server->payload = payload;
         on_session_message(server, address, &message);
+        server->payload = NULL;
     }
+    blob_unref(payload);
+}
+
+static void on_bad(void *arg, struct zsock_peer address, const char *why)
+{
+    server_drop_bad(arg, address, why);
 }
 
 static void on_turn_end(void *arg)

@@ -29,6 +29,9 @@ static uint32_t credit_due(const struct agent *agent)
         !agent->job_asked) {
         return 0;
     }
+    if (agent->results.records_bytes > AGENT_RECORDS_KEPT) {
+        return 0; /* until the coordinator has taken what is there */
+    }
     uint64_t asked = (uint64_t)agent->held + agent->credit_out;
     uint64_t promised = asked + agent_results_unacked(&agent->results);
     uint64_t promised_max = 2 * (uint64_t)agent->options.credit_max;
@@ -660,6 +663,7 @@ void agent_get_stats(const struct agent *agent, struct agent_stats *ret_stats)
         .window = agent->window.size,
         .credit_out = agent->credit_out,
         .unacked = agent_results_unacked(&agent->results),
+        .records_bytes = agent->results.records_bytes,
         .items_done = agent->items_done,
         .sessions = agent->sessions,
     };

@@ -22,7 +22,12 @@
  * slots, never over credit_max. It doubles too when chunks come for idle slots and all credit
  * was used up: the window is then too small for the round trip. Held chunks plus credit out
  * never exceed the window's largest value so far, and results not yet acknowledged never exceed
- * twice credit_max (no credit is granted beyond). */
+ * twice credit_max (no credit is granted beyond).
+ *
+ * Records of single items (chunk_result.records) are kept with their result until it is
+ * acknowledged. They are what is large: a RESULTS message carries AGENT_RECORDS_PER_MESSAGE bytes of
+ * them, or one result; and while more than AGENT_RECORDS_KEPT bytes wait for their
+ * acknowledgement no further credit is granted. */
 #ifndef QUARTET_WORKER_AGENT_H
 #define QUARTET_WORKER_AGENT_H
 
@@ -34,7 +39,20 @@
 
 struct agent;
 
-enum { AGENT_WINDOW_US = 20000, AGENT_SILENCE_BEATS = 5 };
+enum {
+    AGENT_WINDOW_US = 20000,
+    AGENT_SILENCE_BEATS = 5,
+
+    /* Bytes of records in one RESULTS message, unless its only result has more: large enough that
+     * the message's own cost does not matter, small enough that a slow connection is never without
+     * a sign of life for long. */
+    AGENT_RECORDS_PER_MESSAGE = 1024 * 1024,
+
+    /* Bytes of records that wait for their acknowledgement: beyond, no credit is granted. At 1 GB/s
+     * and 20 ms there and back 20 MB are under way; a coordinator that does not keep up must slow the
+     * worker down, not fill its memory. What chunks in hand still yield comes on top. */
+    AGENT_RECORDS_KEPT = 32 * 1024 * 1024,
+};
 
 struct agent_options {
     uint32_t credit_max;          /* most chunks ever held, 4 to 65536 */
@@ -96,7 +114,8 @@ struct agent_event {
         } ready;
 
         struct {
-            struct chunk_result *list; /* the agent takes over each `error` */
+            struct chunk_result *list; /* the agent takes over what each owns. records_len is at
+                                        * most RECORDS_MAX */
             size_t count;
         } results;
 
@@ -178,10 +197,11 @@ struct agent_stats {
     uint64_t job;
     uint32_t held; /* chunks in the engine */
     uint32_t window;
-    uint32_t credit_out; /* granted and not used */
-    uint64_t unacked;    /* results */
-    uint64_t items_done; /* of this job, by this worker */
-    uint64_t sessions;   /* how many there have been */
+    uint32_t credit_out;    /* granted and not used */
+    uint64_t unacked;       /* results */
+    uint64_t records_bytes; /* of these */
+    uint64_t items_done;    /* of this job, by this worker */
+    uint64_t sessions;      /* how many there have been */
 };
 
 void agent_get_stats(const struct agent *agent, struct agent_stats *ret_stats);

@@ -51,6 +51,9 @@ struct agent_results {
     uint64_t end;
     uint64_t failing;        /* results in [acked, end) with an error */
     uint64_t failing_unsent; /* and in [sent, end) */
+    uint64_t recorded;       /* results in [acked, end) with records */
+    uint64_t records_bytes;  /* of these */
+    uint64_t records_unsent; /* bytes in [sent, end) */
 
     uint64_t *message_ends;  /* by seq */
     size_t message_capacity; /* a power of two, or 0 */
@@ -65,13 +68,14 @@ void agent_results_deinit(struct agent_results *results);
  * has changed then. */
 int agent_results_reserve(struct agent_results *results, size_t more_results, size_t more_messages);
 
-/* Take over `count` results and their `error`s. Room was reserved. */
+/* Take over `count` results and what they own. Room was reserved. */
 void agent_results_append(struct agent_results *results,
                           const struct chunk_result *list,
                           size_t count);
 
 /* How many of the unsent results go into the next message: at most `max`, of which at most
- * `errors_max` with an error, and contiguous in memory. 0: all are sent. */
+ * `errors_max` with an error, at most AGENT_RECORDS_PER_MESSAGE bytes of records unless the first
+ * alone has more, and contiguous in memory. 0: all are sent. */
 uint32_t agent_results_next_count(const struct agent_results *results,
                                   uint32_t max,
                                   uint32_t errors_max);

@@ -1,6 +1,7 @@
 /* The results that wait for their acknowledgement, and the messages they went out in. Both are
  * rings indexed by an absolute number, so that nothing is ever moved but when a ring grows. */
 #include "common/base/check.h"
+#include "common/base/record.h"
 #include "worker/agent_internal.h"
 
 #include <stdlib.h>
@@ -38,6 +39,20 @@ static size_t capacity_for(size_t needed)
         capacity *= 2;
     }
     return capacity;
+}
+
+/* What the results of a stretch come to, in the terms of struct agent_results. */
+struct sums {
+    uint64_t failing;
+    uint64_t recorded;
+    uint64_t records_bytes;
+};
+
+static void add_to(struct sums *sums, const struct chunk_result *result)
+{
+    sums->failing += has_error(result) ? 1 : 0;
+    sums->recorded += result->records != NULL ? 1 : 0;
+    sums->records_bytes += result->records_len;
 }
 
 static int grow_list(struct agent_results *results, size_t needed)
@@ -100,11 +115,16 @@ void agent_results_append(struct agent_results *results,
     memcpy(results->list + start, list, head * sizeof(*list));
     memcpy(results->list, list + head, (count - head) * sizeof(*list));
     results->end += count;
+    struct sums sums = {0};
     for (size_t i = 0; i < count; i++) {
-        uint64_t failing = has_error(&list[i]) ? 1 : 0;
-        results->failing += failing;
-        results->failing_unsent += failing;
+        CHECK(list[i].records_len <= RECORDS_MAX);
+        add_to(&sums, &list[i]);
     }
+    results->failing += sums.failing;
+    results->failing_unsent += sums.failing;
+    results->recorded += sums.recorded;
+    results->records_bytes += sums.records_bytes;
+    results->records_unsent += sums.records_bytes;
 }
 
 /* As many of `count` results from `start` as have no more than `errors_max` errors. */
@@ -113,6 +133,20 @@ static size_t cut_at_errors(const struct chunk_result *start, size_t count, uint
     uint32_t errors = 0;
     for (size_t i = 0; i < count; i++) {
         if (has_error(&start[i]) && ++errors > errors_max) {
+            return i;
+        }
+    }
+    return count;
+}
+
+/* As many of `count` results from `start`, at least one, as have no more than
+ * AGENT_RECORDS_PER_MESSAGE bytes of records. */
+static size_t cut_at_records(const struct chunk_result *start, size_t count)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < count; i++) {
+        bytes += start[i].records_len;
+        if (bytes > AGENT_RECORDS_PER_MESSAGE && i > 0) {
             return i;
         }
     }
@@ -134,6 +168,9 @@ uint32_t agent_results_next_count(const struct agent_results *results,
     if (results->failing_unsent > errors_max) {
         count = cut_at_errors(results->list + start, count, errors_max);
     }
+    if (results->records_unsent > AGENT_RECORDS_PER_MESSAGE) {
+        count = cut_at_records(results->list + start, count);
+    }
     return (uint32_t)count;
 }
 
@@ -141,9 +178,13 @@ uint64_t agent_results_mark_sent(struct agent_results *results, uint32_t count)
 {
     CHECK(results->seq_next - results->seq_acked - 1 < results->message_capacity);
     CHECK(count <= results->end - results->sent);
-    for (uint32_t i = 0; i < count && results->failing_unsent > 0; i++) {
-        size_t at = index_of(results->sent + i, results->capacity);
-        results->failing_unsent -= has_error(&results->list[at]) ? 1 : 0;
+    /* Most results have neither errors nor records: nothing is spent on them. */
+    bool special = results->failing_unsent > 0 || results->records_unsent > 0;
+    for (uint32_t i = 0; special && i < count; i++) {
+        const struct chunk_result *result =
+            &results->list[index_of(results->sent + i, results->capacity)];
+        results->failing_unsent -= has_error(result) ? 1 : 0;
+        results->records_unsent -= result->records_len;
     }
     results->sent += count;
     uint64_t seq = results->seq_next++;
@@ -154,10 +195,12 @@ uint64_t agent_results_mark_sent(struct agent_results *results, uint32_t count)
 /* Forget the results before `number`. */
 static void drop_until(struct agent_results *results, uint64_t number)
 {
-    while (results->acked < number && results->failing > 0) {
+    while (results->acked < number && (results->failing > 0 || results->recorded > 0)) {
         struct chunk_result *result = &results->list[index_of(results->acked, results->capacity)];
         results->failing -= has_error(result) ? 1 : 0;
-        free(result->error);
+        results->recorded -= result->records != NULL ? 1 : 0;
+        results->records_bytes -= result->records_len;
+        chunk_result_deinit(result);
         results->acked++;
     }
     if (results->acked < number) {
@@ -179,6 +222,7 @@ void agent_results_restart(struct agent_results *results)
 {
     results->sent = results->acked;
     results->failing_unsent = results->failing;
+    results->records_unsent = results->records_bytes;
     results->seq_acked = 0;
     results->seq_next = 1;
 }
@@ -188,6 +232,7 @@ void agent_results_forget(struct agent_results *results)
     drop_until(results, results->end);
     results->sent = results->end;
     results->failing_unsent = 0;
+    results->records_unsent = 0;
 }
 
 uint64_t agent_results_unacked(const struct agent_results *results)
@@ -211,14 +256,20 @@ void agent_results_check(const struct agent_results *results)
 {
     CHECK(results->acked <= results->sent && results->sent <= results->end && "results_kept");
     CHECK(agent_results_unacked(results) <= results->capacity && "results_kept");
-    uint64_t failing = 0;
-    uint64_t failing_unsent = 0;
+    struct sums kept = {0};
+    struct sums unsent = {0};
     for (uint64_t number = results->acked; number < results->end; number++) {
-        uint64_t one = has_error(&results->list[index_of(number, results->capacity)]) ? 1 : 0;
-        failing += one;
-        failing_unsent += number >= results->sent ? one : 0;
+        const struct chunk_result *result = &results->list[index_of(number, results->capacity)];
+        CHECK((result->records_len == 0 || result->records != NULL) && "results_kept");
+        add_to(&kept, result);
+        if (number >= results->sent) {
+            add_to(&unsent, result);
+        }
     }
-    CHECK(failing == results->failing && "results_kept");
-    CHECK(failing_unsent == results->failing_unsent && "results_kept");
+    CHECK(kept.failing == results->failing && "results_kept");
+    CHECK(unsent.failing == results->failing_unsent && "results_kept");
+    CHECK(kept.recorded == results->recorded && "results_kept");
+    CHECK(kept.records_bytes == results->records_bytes && "results_kept");
+    CHECK(unsent.records_bytes == results->records_unsent && "results_kept");
     check_messages(results);
 }

@@ -201,10 +201,12 @@ static int open_loop(struct client *client, struct err_text *ret_error)
     }
     CHECK(uv_async_init(&client->loop, &client->wake, client_on_engine_wake) == 0);
     (void)uv_timer_init(&client->loop, &client->timer);
+    (void)uv_idle_init(&client->loop, &client->plugin.idle);
     (void)uv_signal_init(&client->loop, &client->terminate);
     (void)uv_signal_init(&client->loop, &client->interrupt);
     client->wake.data = client;
     client->timer.data = client;
+    client->plugin.idle.data = client;
     client->terminate.data = client;
     client->interrupt.data = client;
     (void)uv_signal_start(&client->terminate, on_signal, SIGTERM);
@@ -230,11 +232,14 @@ static bool close_engine(struct client *client)
 static void free_client(struct client *client)
 {
     zsock_close(client->socket, BYE_LINGER_MS);
+    client_drop_plugin(client);
+    plugin_store_free(client->plugin.store);
     if (!close_engine(client)) {
         return; /* its threads still use the client: both end with the program */
     }
     uv_close((uv_handle_t *)&client->wake, NULL);
     uv_close((uv_handle_t *)&client->timer, NULL);
+    uv_close((uv_handle_t *)&client->plugin.idle, NULL);
     uv_close((uv_handle_t *)&client->terminate, NULL);
     uv_close((uv_handle_t *)&client->interrupt, NULL);
     (void)uv_run(&client->loop, UV_RUN_DEFAULT);

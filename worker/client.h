@@ -20,6 +20,8 @@ struct client_options {
     double idle_limit_s; /* without work for this long: leave; 0: never */
     double
         drain_limit_s; /* on SIGTERM: leave after this long even with items still running; 0: no limit */
+    bool allow_exec;    /* jobs may run commands */
+    bool allow_plugins; /* jobs may bring plugins */
     bool quiet;
 };
 

@@ -17,7 +17,7 @@ static void wake_loop(void *arg)
     (void)uv_async_send(&client->wake);
 }
 
-static void tell_engine_failed(struct client *client)
+void client_tell_engine_failed(struct client *client)
 {
     client->engine_settled = true;
     struct agent_event event = {.type = AGENT_ENGINE_FAILED, .job = client->engine_job};
@@ -33,22 +33,43 @@ void client_start_engine(struct client *client)
     client->engine_stopping = false;
     client->engine_error = job->refused;
     if (job->refused.s[0] != '\0') {
-        tell_engine_failed(client);
-        return;
+        client_tell_engine_failed(client);
+    } else if (job->plugin_size > 0) {
+        client_get_plugin(client);
+    } else {
+        client_make_engine(client);
     }
+}
+
+/* From the engine's threads: one call to stdio, so that lines stay whole. Said even when --quiet is
+ * given: it is about the work, and for the person who runs it. */
+static void print_note(void *arg, const char *text)
+{
+    const struct client *client = arg;
+    struct err_text line;
+    (void)err_set(&line, 0, "%s", text);
+    (void)fprintf(stderr, "quartet-worker %s: %s\n", client->options.name, line.s);
+}
+
+void client_make_engine(struct client *client)
+{
+    struct client_job *job = &client->job;
     struct engine_options options = {
         .workload = job->workload,
         .params = &job->params,
         .strategy = job->strategy,
         .slots = job->slots,
         .range_first = job->range_first,
+        .records = job->records,
         .zygote = job->strategy == STRATEGY_PROCESSES ? client->zygote : NULL,
         .wake = wake_loop,
         .wake_arg = client,
+        .note = print_note,
+        .note_arg = client,
     };
     if (engine_new(&options, &client->engine_error, &client->engine) != 0) {
         client->engine = NULL;
-        tell_engine_failed(client);
+        client_tell_engine_failed(client);
     }
 }
 
@@ -63,6 +84,7 @@ static void tell_engine_stopped(struct client *client)
 
 void client_stop_engine(struct client *client)
 {
+    client_drop_plugin(client);
     if (client->engine == NULL) {
         /* It never came to be. */
         tell_engine_stopped(client);
@@ -94,7 +116,7 @@ static void look_at_engine_state(struct client *client)
         return;
     }
     if (state == ENGINE_FAILED) {
-        tell_engine_failed(client);
+        client_tell_engine_failed(client);
         return;
     }
     client->engine_settled = true;

@@ -1,6 +1,6 @@
 /* What the files of the client share: client.c has its loop and performs the agent's actions,
  * client_receive.c turns messages into events, client_send.c says things, client_engine.c
- * starts, feeds and ends the engine. */
+ * starts, feeds and ends the engine, client_plugin.c gets the plugin that it may need first. */
 #ifndef QUARTET_WORKER_CLIENT_INTERNAL_H
 #define QUARTET_WORKER_CLIENT_INTERNAL_H
 
@@ -9,6 +9,7 @@
 #include "worker/agent.h"
 #include "worker/client.h"
 #include "worker/engine/engine.h"
+#include "worker/plugin_store.h"
 #include "worker/workloads/params.h"
 #include "worker/workloads/workload.h"
 
@@ -20,13 +21,26 @@ enum { CLIENT_TAKE_MAX = 1024, US_PER_MS = 1000 };
 /* The job last received, kept until the agent wants its engine. */
 struct client_job {
     uint64_t id;
-    const struct workload_ops *workload;
+    const struct workload_ops *workload; /* NULL until its plugin is loaded */
     struct params params;
     enum strategy strategy;
     uint32_t slots;
     uint64_t range_first;
+    bool records;
+    unsigned char plugin_hash[HASH_SIZE];
+    uint64_t plugin_size; /* 0: the workload is built in */
+    char name[WIRE_NAME_MAX + 1];
     uint64_t received_us;
     struct err_text refused; /* not empty: it cannot run here */
+};
+
+/* The plugin of client->job on its way. */
+struct client_plugin {
+    struct plugin_store *store; /* made for the first job with a plugin */
+    struct plugin_fetch *fetch; /* NULL: none is on its way */
+    uv_idle_t idle;             /* runs while the file that is there is checked */
+    uint64_t asked_session;     /* the last FETCH was said in this session, */
+    uint64_t asked_offset;      /* about the part from here on */
 };
 
 struct client {
@@ -52,6 +66,7 @@ struct client {
     bool quick;              /* the last results took next to no time */
     size_t submitted;        /* chunks of this turn */
     struct client_job job;
+    struct client_plugin plugin;
     struct err_text engine_error;
     bool reconnect; /* close and open the socket at the end of this turn */
     bool finished;
@@ -76,6 +91,7 @@ extern const struct zsock_handlers client_socket_handlers;
 
 /* Never block. What does not leave is lost with the connection: the agent keeps results until
  * they are acknowledged, and says them again. */
+void client_send(struct client *client, const struct wire_message *message);
 void client_send_hello(struct client *client);
 void client_send_ready(struct client *client, const struct agent_action *action);
 void client_send_results(struct client *client, const struct agent_action *action);
@@ -83,8 +99,27 @@ void client_send_heartbeat(struct client *client, const struct agent_action *act
 void client_send_returned(struct client *client, const struct agent_action *action);
 void client_send_bye(struct client *client, const struct agent_action *action);
 
-/* The engine of client->job. */
+/* May the job in hand run this workload here, with its parameters? Fills in their defaults. Returns
+ * 0, or ERR_INVALID with the reason. */
+int client_check_workload(struct client *client,
+                          const struct workload_ops *workload,
+                          struct err_text *ret_error);
+
+/* Get the plugin of client->job; client_make_engine follows, or client_tell_engine_failed. */
+void client_get_plugin(struct client *client);
+/* JOB was said again: in a new session what was asked for in the last one may never come. */
+void client_ask_for_plugin_again(struct client *client);
+void client_on_part(struct client *client,
+                    const struct wire_message *message,
+                    const struct blob *payload);
+/* Forget the plugin that is on its way, if there is one. */
+void client_drop_plugin(struct client *client);
+
+/* The engine of client->job: with its plugin, when it needs one; now that the workload is known;
+ * not at all, client->engine_error says why. */
 void client_start_engine(struct client *client);
+void client_make_engine(struct client *client);
+void client_tell_engine_failed(struct client *client);
 void client_stop_engine(struct client *client);
 void client_on_engine_wake(uv_async_t *wake);
 /* After a turn's messages: when what was submitted will be done in a moment, wait for it here instead of

@@ -5,6 +5,7 @@
 #include "worker/workloads/registry.h"
 
 #include <stdio.h>
+#include <string.h>
 
 static int copy_params(struct params *params, const struct wire_job *job)
 {
@@ -28,20 +29,62 @@ static int copy_params(struct params *params, const struct wire_job *job)
     return 0;
 }
 
-static void on_job(struct client *client, const struct wire_message *message)
+int client_check_workload(struct client *client,
+                          const struct workload_ops *workload,
+                          struct err_text *ret_error)
 {
-    struct agent_stats stats;
-    agent_get_stats(client->agent, &stats);
-    if (message->session != stats.session) {
-        return; /* of a session that is over: what is kept here is the job of this one */
+    struct client_job *job = &client->job;
+    if (strcmp(workload->name, job->name) != 0) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "the plugin has the workload '%.100s', the job wants '%.100s'",
+                       workload->name,
+                       job->name);
     }
+    if ((workload->traits & WORKLOAD_COMMAND) != 0 && !client->options.allow_exec) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "workload '%.100s' runs commands, and this worker was started without "
+                       "--allow-exec",
+                       job->name);
+    }
+    int rc = params_resolve(&job->params, workload->params, workload->param_count, ret_error);
+    return rc == 0 ? 0 : ERR_INVALID;
+}
+
+/* Can the job be run here, as far as can be said before its plugin is there? Returns 0, or an error with the
+ * reason. */
+static int accept_job(struct client *client,
+                      const struct wire_job *from,
+                      struct err_text *ret_error)
+{
+    struct client_job *job = &client->job;
+    job->workload = NULL;
+    if (copy_params(&job->params, from) != 0) {
+        return err_set(ret_error, ERR_INVALID, "the job's parameters are too long");
+    }
+    if (job->plugin_size > 0) {
+        return client->options.allow_plugins
+                   ? 0
+                   : err_set(ret_error,
+                             ERR_INVALID,
+                             "workload '%.100s' comes as a plugin, and this worker was started "
+                             "without --allow-plugins",
+                             job->name);
+    }
+    int rc = workload_lookup(job->name, ret_error, &job->workload);
+    return rc != 0 ? rc : client_check_workload(client, job->workload, ret_error);
+}
+
+static void copy_job(struct client *client, const struct wire_message *message)
+{
     const struct wire_job *from = &message->as.job_spec;
     struct client_job *job = &client->job;
-    char name[WIRE_NAME_MAX + 1];
-    (void)snprintf(name, sizeof(name), "%.*s", (int)from->workload.len, from->workload.s);
+    (void)snprintf(job->name, sizeof(job->name), "%.*s", (int)from->workload.len, from->workload.s);
     job->id = message->job;
     job->strategy = (enum strategy)from->strategy;
     job->range_first = from->range_first;
+    job->records = from->records;
     job->received_us = client_now_us();
     job->slots = from->slots;
     if (client->options.slots > 0 && job->strategy != STRATEGY_SERIAL) {
@@ -50,20 +93,27 @@ static void on_job(struct client *client, const struct wire_message *message)
     if (job->slots == 0) {
         job->slots = strategy_default_slots(job->strategy, cores_usable());
     }
-    job->refused.s[0] = '\0';
-    job->workload = NULL;
-    if (workload_lookup(name, &job->refused, &job->workload) == 0) {
-        if (copy_params(&job->params, from) != 0) {
-            (void)err_set(&job->refused, ERR_INVALID, "the job's parameters are too long");
-        } else {
-            (void)params_resolve(
-                &job->params, job->workload->params, job->workload->param_count, &job->refused);
-        }
+    job->plugin_size = from->plugin_size;
+    if (from->plugin_hash.len == HASH_SIZE) {
+        memcpy(job->plugin_hash, from->plugin_hash.s, HASH_SIZE);
     }
+}
+
+static void on_job(struct client *client, const struct wire_message *message)
+{
+    struct agent_stats stats;
+    agent_get_stats(client->agent, &stats);
+    if (message->session != stats.session) {
+        return; /* of a session that is over: what is kept here is the job of this one */
+    }
+    copy_job(client, message);
+    client->job.refused.s[0] = '\0';
+    (void)accept_job(client, &message->as.job_spec, &client->job.refused);
     struct agent_event event = {
         .type = AGENT_JOB, .session = message->session, .job = message->job};
-    event.as.job.credit_fixed = from->credit_fixed;
+    event.as.job.credit_fixed = message->as.job_spec.credit_fixed;
     client_step(client, &event);
+    client_ask_for_plugin_again(client);
 }
 
 static void on_chunks(struct client *client,
@@ -156,10 +206,14 @@ static void dispatch(struct client *client,
     case WIRE_HEARTBEAT:
         on_simple(client, message, AGENT_HEARD);
         break;
+    case WIRE_PART:
+        client_on_part(client, message, payload);
+        break;
     case WIRE_HELLO:
     case WIRE_READY:
     case WIRE_RESULTS:
     case WIRE_RETURNED:
+    case WIRE_FETCH:
         client_note(client,
                     "the coordinator sent a %s, which only workers do: ignored",
                     wire_type_name(message->type));

@@ -6,17 +6,25 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* Never blocks. What does not leave is lost with the connection: the agent keeps results until
- * they are acknowledged, and says them again. */
-static void send_message(struct client *client, const struct wire_message *message)
+/* Encode into the socket's next message. False without memory: the message is then lost, as with a
+ * connection. */
+static bool put_header(struct client *client, const struct wire_message *message)
 {
     size_t len = wire_size(client->encoder, message);
     void *bytes = zsock_header(client->socket, len);
-    if (bytes == NULL) {
-        return;
+    if (bytes != NULL) {
+        wire_write(client->encoder, bytes);
     }
-    wire_write(client->encoder, bytes);
-    (void)zsock_send(client->socket, (struct zsock_peer){0}, NULL);
+    return bytes != NULL;
+}
+
+/* Never blocks. What does not leave is lost with the connection: the agent keeps results until
+ * they are acknowledged, and says them again. */
+void client_send(struct client *client, const struct wire_message *message)
+{
+    if (put_header(client, message)) {
+        (void)zsock_send(client->socket, (struct zsock_peer){0}, NULL);
+    }
 }
 
 void client_send_hello(struct client *client)
@@ -44,7 +52,7 @@ void client_send_hello(struct client *client)
         .workloads = names,
         .workload_count = count,
     };
-    send_message(client, &message);
+    client_send(client, &message);
 }
 
 void client_send_ready(struct client *client, const struct agent_action *action)
@@ -61,7 +69,7 @@ void client_send_ready(struct client *client, const struct agent_action *action)
         message.as.ready.cooperative = engine_is_cooperative(client->engine);
         message.as.ready.startup_us = client_now_us() - client->job.received_us;
     }
-    send_message(client, &message);
+    client_send(client, &message);
 }
 
 /* Struct of arrays for one RESULTS message. */
@@ -76,10 +84,25 @@ struct results_arrays {
     uint32_t error_at[WIRE_ERRORS_MAX];
     uint64_t error_index[WIRE_ERRORS_MAX];
     struct wire_text error_text[WIRE_ERRORS_MAX];
+    uint32_t records_len[WIRE_CHUNKS_MAX];
+    struct zsock_part records[WIRE_CHUNKS_MAX];
     size_t errors;
     bool any_failed;
     bool any_bytes;
+    bool any_records;
 };
+
+static void add_records(struct results_arrays *arrays, size_t at, const struct chunk_result *result)
+{
+    arrays->records_len[at] = result->records_len;
+    arrays->records[at] = (struct zsock_part){NULL, 0};
+    if (result->records_len > 0) {
+        const char *bytes = blob_bytes(result->records);
+        arrays->records[at].bytes = bytes + result->records_offset;
+        arrays->records[at].len = result->records_len;
+        arrays->any_records = true;
+    }
+}
 
 static void add_result(struct results_arrays *arrays, size_t at, const struct chunk_result *result)
 {
@@ -107,8 +130,13 @@ void client_send_results(struct client *client, const struct agent_action *actio
     arrays.errors = 0;
     arrays.any_failed = false;
     arrays.any_bytes = false;
+    arrays.any_records = false;
     for (uint32_t i = 0; i < action->count; i++) {
-        add_result(&arrays, i, agent_result(client->agent, action->first + i));
+        const struct chunk_result *result = agent_result(client->agent, action->first + i);
+        add_result(&arrays, i, result);
+        if (client->job.records) {
+            add_records(&arrays, i, result);
+        }
     }
     struct wire_message message = {
         .type = WIRE_RESULTS, .session = action->session, .job = action->job};
@@ -128,8 +156,14 @@ void client_send_results(struct client *client, const struct agent_action *actio
         .error_index = arrays.error_index,
         .error_text = arrays.error_text,
         .cpu_us = client->engine == NULL ? 0 : engine_cpu_us(client->engine),
+        .records_len = arrays.any_records ? arrays.records_len : NULL,
     };
-    send_message(client, &message);
+    if (!arrays.any_records) {
+        client_send(client, &message);
+    } else if (put_header(client, &message)) {
+        (void)zsock_send_parts(
+            client->socket, (struct zsock_peer){0}, arrays.records, action->count);
+    }
 }
 
 void client_send_heartbeat(struct client *client, const struct agent_action *action)
@@ -141,7 +175,7 @@ void client_send_heartbeat(struct client *client, const struct agent_action *act
     message.as.heartbeat.items_done = stats.items_done;
     message.as.heartbeat.held = stats.held;
     message.as.heartbeat.cpu_us = client->engine == NULL ? 0 : engine_cpu_us(client->engine);
-    send_message(client, &message);
+    client_send(client, &message);
 }
 
 void client_send_returned(struct client *client, const struct agent_action *action)
@@ -155,12 +189,12 @@ void client_send_returned(struct client *client, const struct agent_action *acti
         .type = WIRE_RETURNED, .session = action->session, .job = action->job};
     message.as.returned.id = ids;
     message.as.returned.count = action->count;
-    send_message(client, &message);
+    client_send(client, &message);
 }
 
 void client_send_bye(struct client *client, const struct agent_action *action)
 {
     struct wire_message message = {.type = WIRE_BYE, .session = action->session};
     message.as.reject.text = wire_text(agent_exit_text(client->agent));
-    send_message(client, &message);
+    client_send(client, &message);
 }

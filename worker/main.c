@@ -27,6 +27,8 @@ struct arguments {
     double drain_limit_s;
     uint64_t parent;
     bool insecure;
+    bool allow_exec;
+    bool allow_plugins;
     bool quiet;
     bool version;
 };
@@ -127,12 +129,26 @@ static int parse(int argc, char **argv, struct arguments *arguments)
          .kind = CLI_FLAG,
          .target = &arguments->insecure,
          .help = "allow an endpoint on another machine: nothing is encrypted or authenticated"},
+        {.name = "allow-exec",
+         .kind = CLI_FLAG,
+         .target = &arguments->allow_exec,
+         .help =
+             "run the commands that jobs bring (exec, pipe): whoever is the coordinator can run "
+             "anything as this user"},
+        {.name = "allow-plugins",
+         .kind = CLI_FLAG,
+         .target = &arguments->allow_plugins,
+         .help = "load the shared objects that jobs bring (plugins), fetched from the coordinator: "
+                 "its code runs as this user"},
         {.name = "parent",
          .kind = CLI_COUNT,
          .value = "PID",
          .target = &arguments->parent,
          .help = "end when this process, which must be the parent, ends"},
-        {.name = "quiet", .kind = CLI_FLAG, .target = &arguments->quiet, .help = "errors only"},
+        {.name = "quiet",
+         .kind = CLI_FLAG,
+         .target = &arguments->quiet,
+         .help = "errors only, and what workloads have to say"},
         {.name = "version",
          .kind = CLI_FLAG,
          .target = &arguments->version,
@@ -177,6 +193,7 @@ int main(int argc, char **argv)
         return EXIT_CANNOT_GO_ON;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a plugin that may not be written is an error in words */
     struct arguments arguments = {.credit_max = CREDIT_MAX, .give_up_s = 600, .drain_limit_s = 30};
     int status = parse(argc, argv, &arguments);
     if (status < 0 && arguments.version) {
@@ -199,6 +216,8 @@ int main(int argc, char **argv)
             .give_up_s = arguments.give_up_s,
             .idle_limit_s = arguments.idle_limit_s,
             .drain_limit_s = arguments.drain_limit_s,
+            .allow_exec = arguments.allow_exec,
+            .allow_plugins = arguments.allow_plugins,
             .quiet = arguments.quiet,
         };
         status = client_run(&options, zygote);

@@ -171,6 +171,9 @@ static bool read_job(const struct reader *r, const void *from, struct wire_messa
         .slots = body->slots,
         .range_first = body->range_first,
         .credit_fixed = body->credit_fixed,
+        .records = body->records != 0,
+        .plugin_hash = text_of(body->plugin_hash),
+        .plugin_size = body->plugin_size,
     };
     if (!same_length(r, "param_values", body->n_param_values, body->n_param_names)) {
         return false;
@@ -221,6 +224,7 @@ static bool results_lengths(const struct reader *r, const Quartet__Results *body
            same_length(r, "checksum", body->n_checksum, count) &&
            same_length_or_none(r, "bytes_out", body->n_bytes_out, count) &&
            same_length(r, "run_us", body->n_run_us, count) &&
+           same_length_or_none(r, "records_len", body->n_records_len, count) &&
            same_length(r, "error_index", body->n_error_index, body->n_error_at) &&
            same_length(r, "error_text", body->n_error_text, body->n_error_at);
 }
@@ -244,6 +248,7 @@ static bool read_results(const struct reader *r, const void *from, struct wire_m
         .error_at = body->error_at,
         .error_index = body->error_index,
         .cpu_us = body->cpu_us,
+        .records_len = body->n_records_len > 0 ? body->records_len : NULL,
     };
     if (!results_lengths(r, body)) {
         return false;
@@ -272,6 +277,14 @@ static bool read_returned(const struct reader *r, const void *from, struct wire_
     return true;
 }
 
+static bool read_fetch(const struct reader *r, const void *from, struct wire_message *message)
+{
+    const Quartet__Fetch *body = from;
+    (void)r;
+    message->as.fetch = (struct wire_fetch){.hash = text_of(body->hash), .offset = body->offset};
+    return true;
+}
+
 /* NULL: that type has no body. */
 static bool (*const readers[])(const struct reader *r,
                                const void *from,
@@ -286,6 +299,8 @@ static bool (*const readers[])(const struct reader *r,
     [WIRE_HEARTBEAT] = read_heartbeat,
     [WIRE_RETURNED] = read_returned,
     [WIRE_BYE] = read_reject,
+    [WIRE_FETCH] = read_fetch,
+    [WIRE_PART] = read_fetch,
 };
 
 static const void *body_of(const Quartet__Header *header, size_t offset)

@@ -33,6 +33,26 @@ static void add_text(struct line *line, const char *field, struct wire_text text
     add(line, " %s=\"%s\"", field, text_quote(text, quote));
 }
 
+/* The first bytes of a hash tell plugins apart. */
+static void add_hash(struct line *line, const char *field, struct wire_text hash)
+{
+    enum { HASH_BYTES_SHOWN = 4 };
+
+    add(line, " %s=", field);
+    for (size_t i = 0; i < hash.len && i < HASH_BYTES_SHOWN; i++) {
+        add(line, "%02x", (unsigned char)hash.s[i]);
+    }
+}
+
+static uint64_t sum_of(const uint32_t *len, size_t count)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; len != NULL && i < count; i++) {
+        sum += len[i];
+    }
+    return sum;
+}
+
 static void describe_hello(struct line *line, const struct wire_message *message)
 {
     const struct wire_hello *hello = &message->as.hello;
@@ -77,6 +97,13 @@ static void describe_job(struct line *line, const struct wire_message *message)
         job->slots,
         job->range_first,
         job->credit_fixed);
+    if (job->records) {
+        add(line, " records");
+    }
+    if (job->plugin_hash.len > 0) {
+        add_hash(line, "plugin", job->plugin_hash);
+        add(line, " plugin_size=%" PRIu64, job->plugin_size);
+    }
     for (size_t i = 0; i < job->param_count; i++) {
         char name[TEXT_QUOTE_SIZE];
         add_text(line, text_quote(job->param_names[i], name), job->param_values[i]);
@@ -100,10 +127,6 @@ static void describe_ready(struct line *line, const struct wire_message *message
 static void describe_chunks(struct line *line, const struct wire_message *message)
 {
     const struct wire_chunks *chunks = &message->as.chunks;
-    uint64_t payload = 0;
-    for (size_t i = 0; chunks->payload_len != NULL && i < chunks->count; i++) {
-        payload += chunks->payload_len[i];
-    }
     add(line, " n=%zu", chunks->count);
     if (chunks->count > 0) {
         add(line,
@@ -113,7 +136,7 @@ static void describe_chunks(struct line *line, const struct wire_message *messag
             chunks->first[0],
             chunks->items[0]);
     }
-    add(line, " payload=%" PRIu64, payload);
+    add(line, " payload=%" PRIu64, sum_of(chunks->payload_len, chunks->count));
 }
 
 static void describe_results(struct line *line, const struct wire_message *message)
@@ -132,6 +155,9 @@ static void describe_results(struct line *line, const struct wire_message *messa
             results->ok[0],
             results->failed != NULL ? results->failed[0] : 0,
             results->run_us[0]);
+    }
+    if (results->records_len != NULL) {
+        add(line, " records=%" PRIu64, sum_of(results->records_len, results->count));
     }
     if (results->error_count > 0) {
         add(line, " errors=%zu", results->error_count);
@@ -158,6 +184,13 @@ static void describe_returned(struct line *line, const struct wire_message *mess
     }
 }
 
+static void describe_fetch(struct line *line, const struct wire_message *message)
+{
+    const struct wire_fetch *fetch = &message->as.fetch;
+    add_hash(line, "plugin", fetch->hash);
+    add(line, " offset=%" PRIu64, fetch->offset);
+}
+
 /* NULL: that type has no body. */
 static void (*const describers[])(struct line *line, const struct wire_message *message) = {
     [WIRE_HELLO] = describe_hello,
@@ -170,6 +203,8 @@ static void (*const describers[])(struct line *line, const struct wire_message *
     [WIRE_HEARTBEAT] = describe_heartbeat,
     [WIRE_RETURNED] = describe_returned,
     [WIRE_BYE] = describe_reject,
+    [WIRE_FETCH] = describe_fetch,
+    [WIRE_PART] = describe_fetch,
 };
 
 char *wire_describe(const struct wire_message *message, char *ret_text, size_t size)

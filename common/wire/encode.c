@@ -26,6 +26,7 @@ struct wire_encoder {
         Quartet__Results results;
         Quartet__Beat beat;
         Quartet__Returned returned;
+        Quartet__Fetch fetch;
     } body;
 
     ProtobufCBinaryData names[WIRE_LIST_MAX];
@@ -156,6 +157,9 @@ static void fill_job(struct wire_encoder *e, const struct wire_message *message)
     body->slots = job->slots;
     body->range_first = job->range_first;
     body->credit_fixed = job->credit_fixed;
+    body->records = job->records;
+    body->plugin_hash = data_of(job->plugin_hash);
+    body->plugin_size = job->plugin_size;
     e->header.job_spec = body;
 }
 
@@ -230,6 +234,8 @@ static void fill_results(struct wire_encoder *e, const struct wire_message *mess
     body->bytes_out = unconst(results->bytes_out);
     body->n_run_us = count;
     body->run_us = unconst(results->run_us);
+    body->n_records_len = any_u32(results->records_len, count) ? count : 0;
+    body->records_len = unconst(results->records_len);
     fill_errors(e, results, body);
     e->header.results = body;
 }
@@ -253,6 +259,26 @@ static void fill_returned(struct wire_encoder *e, const struct wire_message *mes
     e->header.returned = body;
 }
 
+static Quartet__Fetch *fill_part_of_plugin(struct wire_encoder *e,
+                                           const struct wire_message *message)
+{
+    Quartet__Fetch *body = &e->body.fetch;
+    quartet__fetch__init(body);
+    body->hash = data_of(message->as.fetch.hash);
+    body->offset = message->as.fetch.offset;
+    return body;
+}
+
+static void fill_fetch(struct wire_encoder *e, const struct wire_message *message)
+{
+    e->header.fetch = fill_part_of_plugin(e, message);
+}
+
+static void fill_part(struct wire_encoder *e, const struct wire_message *message)
+{
+    e->header.part = fill_part_of_plugin(e, message);
+}
+
 /* NULL: that type has no body. */
 static void (*const fillers[])(struct wire_encoder *e, const struct wire_message *message) = {
     [WIRE_HELLO] = fill_hello,
@@ -265,6 +291,8 @@ static void (*const fillers[])(struct wire_encoder *e, const struct wire_message
     [WIRE_HEARTBEAT] = fill_heartbeat,
     [WIRE_RETURNED] = fill_returned,
     [WIRE_BYE] = fill_bye,
+    [WIRE_FETCH] = fill_fetch,
+    [WIRE_PART] = fill_part,
 };
 
 static size_t fill(struct wire_encoder *e, const struct wire_message *message)

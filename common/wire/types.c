@@ -18,6 +18,8 @@ static const struct wire_type_info types[] = {
     [WIRE_DRAIN] = {"DRAIN", 0, true, false},
     [WIRE_RETURNED] = {"RETURNED", BODY(returned), true, false},
     [WIRE_BYE] = {"BYE", BODY(bye), false, false},
+    [WIRE_FETCH] = {"FETCH", BODY(fetch), true, true},
+    [WIRE_PART] = {"PART", BODY(part), true, true},
 };
 
 const struct wire_type_info *wire_type_info(uint32_t type)

@@ -124,6 +124,21 @@ static bool params_valid(const struct refusal *r, const struct wire_job *job)
     return true;
 }
 
+static bool is_hash(const struct refusal *r, const char *field, struct wire_text hash)
+{
+    return hash.len == WIRE_HASH_SIZE ||
+           refuse(r, "%s has %zu bytes, a SHA-256 has %d", field, hash.len, WIRE_HASH_SIZE);
+}
+
+static bool plugin_valid(const struct refusal *r, const struct wire_job *job)
+{
+    if (job->plugin_hash.len == 0) {
+        return in_range(r, "plugin_size without a plugin_hash", job->plugin_size, 0, 0);
+    }
+    return is_hash(r, "plugin_hash", job->plugin_hash) &&
+           in_range(r, "plugin_size", job->plugin_size, 1, WIRE_PLUGIN_MAX);
+}
+
 static bool validate_job(const struct refusal *r, const struct wire_message *message)
 {
     const struct wire_job *job = &message->as.job_spec;
@@ -132,7 +147,7 @@ static bool validate_job(const struct refusal *r, const struct wire_message *mes
            in_range(r, "slots", job->slots, 0, COUNT_MAX) &&
            in_range(r, "credit_fixed", job->credit_fixed, 0, COUNT_MAX) &&
            in_range(r, "number of parameters", job->param_count, 0, WIRE_LIST_MAX) &&
-           params_valid(r, job);
+           params_valid(r, job) && plugin_valid(r, job);
 }
 
 static bool validate_ready(const struct refusal *r, const struct wire_message *message)
@@ -160,13 +175,17 @@ static bool items_valid(const struct refusal *r, const struct wire_chunks *chunk
     return true;
 }
 
-static bool payloads_valid(const struct refusal *r, const struct wire_chunks *chunks)
+/* The slices of a payload frame; NULL: there are none. */
+static bool slices_valid(const struct refusal *r,
+                         const char *field,
+                         const uint32_t *len,
+                         size_t count)
 {
     uint64_t sum = 0;
-    for (size_t i = 0; chunks->payload_len != NULL && i < chunks->count; i++) {
-        sum += chunks->payload_len[i];
+    for (size_t i = 0; len != NULL && i < count; i++) {
+        sum += len[i];
     }
-    return in_range(r, "sum of payload_len", sum, 0, WIRE_PAYLOAD_MAX);
+    return in_range(r, field, sum, 0, WIRE_PAYLOAD_MAX);
 }
 
 static bool validate_chunks(const struct refusal *r, const struct wire_message *message)
@@ -175,7 +194,7 @@ static bool validate_chunks(const struct refusal *r, const struct wire_message *
     return in_range(r, "number of chunks", chunks->count, 1, WIRE_CHUNKS_MAX) &&
            ids_valid(r, chunks->id, chunks->count) &&
            attempts_valid(r, chunks->attempt, chunks->count) && items_valid(r, chunks) &&
-           payloads_valid(r, chunks);
+           slices_valid(r, "sum of payload_len", chunks->payload_len, chunks->count);
 }
 
 static bool outcomes_valid(const struct refusal *r, const struct wire_results *results)
@@ -215,7 +234,8 @@ static bool validate_results(const struct refusal *r, const struct wire_message 
            in_range(r, "number of errors", results->error_count, 0, WIRE_ERRORS_MAX) &&
            ids_valid(r, results->id, results->count) &&
            attempts_valid(r, results->attempt, results->count) && outcomes_valid(r, results) &&
-           errors_valid(r, results);
+           errors_valid(r, results) &&
+           slices_valid(r, "sum of records_len", results->records_len, results->count);
 }
 
 static bool validate_returned(const struct refusal *r, const struct wire_message *message)
@@ -223,6 +243,13 @@ static bool validate_returned(const struct refusal *r, const struct wire_message
     const struct wire_returned *returned = &message->as.returned;
     return in_range(r, "number of chunks", returned->count, 0, WIRE_CHUNKS_MAX) &&
            ids_valid(r, returned->id, returned->count);
+}
+
+static bool validate_fetch(const struct refusal *r, const struct wire_message *message)
+{
+    const struct wire_fetch *fetch = &message->as.fetch;
+    return is_hash(r, "hash", fetch->hash) &&
+           in_range(r, "offset", fetch->offset, 0, WIRE_PLUGIN_MAX - 1);
 }
 
 /* NULL: there is nothing beyond the header to check. */
@@ -236,6 +263,8 @@ static bool (*const validators[])(const struct refusal *r, const struct wire_mes
     [WIRE_RESULTS] = validate_results,
     [WIRE_RETURNED] = validate_returned,
     [WIRE_BYE] = validate_reject,
+    [WIRE_FETCH] = validate_fetch,
+    [WIRE_PART] = validate_fetch,
 };
 
 static bool validate_header(const struct refusal *r, const struct wire_message *message)

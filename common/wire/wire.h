@@ -17,7 +17,7 @@
 
 enum {
     WIRE_PROTOCOL_MAJOR = 1,
-    WIRE_PROTOCOL_MINOR = 0,
+    WIRE_PROTOCOL_MINOR = 1,
     WIRE_HEADER_MAX = 64 * 1024,         /* bytes of a header frame */
     WIRE_PAYLOAD_MAX = 16 * 1024 * 1024, /* bytes of a payload frame */
     WIRE_CHUNKS_MAX = 896,       /* chunks or results in one message; fits for every value */
@@ -25,7 +25,7 @@ enum {
     WIRE_ERROR_TEXT_MAX = 240,   /* bytes of an item's error; CHUNK_ERROR_SIZE */
     WIRE_TEXT_MAX = 1024,        /* bytes of a text for people */
     WIRE_NAME_MAX = 256,         /* bytes of a name */
-    WIRE_VALUE_MAX = 16 * 1024,  /* bytes of a parameter's value */
+    WIRE_VALUE_MAX = 32 * 1024,  /* bytes of a parameter's value: a command line may be one */
     WIRE_LIST_MAX = 256,         /* workloads in a HELLO, parameters in a JOB */
     WIRE_HASH_SIZE = 32,         /* bytes of a SHA-256 */
     WIRE_PART_MAX = 1024 * 1024, /* bytes of one part of a plugin */
@@ -46,6 +46,8 @@ enum wire_type {
     WIRE_DRAIN = 11,    /* coordinator: give back what is not begun, finish the rest, leave */
     WIRE_RETURNED = 12, /* worker: I am leaving; these I did not begin */
     WIRE_BYE = 13,      /* both: this was my last word */
+    WIRE_FETCH = 14,    /* worker: send me this part of the job's plugin */
+    WIRE_PART = 15,     /* coordinator: here it is */
 };
 
 enum wire_reason {
@@ -102,7 +104,7 @@ struct wire_job {
     uint32_t credit_fixed;        /* 0 to 65536 */
     bool records;                 /* a record of each item is wanted: RESULTS have records_len */
     struct wire_text plugin_hash; /* SHA-256, WIRE_HASH_SIZE bytes; empty: a built-in workload */
-    uint64_t plugin_size;         /* bytes of the plugin, 1 to WIRE_PLUGIN_MAX */
+    uint64_t plugin_size;         /* bytes of the plugin, 1 to WIRE_PLUGIN_MAX; 0 without one */
 };
 
 struct wire_ready {
@@ -149,9 +151,11 @@ struct wire_results {
     const uint32_t *records_len;
 };
 
-struct wire_fetch {        /* FETCH: send me this part of the job's plugin. PART: here it is */
+/* FETCH: send me the job's plugin from `offset` on. PART: here it is; its bytes are the payload
+ * frame, WIRE_PART_MAX at most. None: the coordinator can no longer read it. */
+struct wire_fetch {
     struct wire_text hash; /* WIRE_HASH_SIZE bytes */
-    uint64_t offset;       /* the part's bytes are the payload frame, WIRE_PART_MAX at most */
+    uint64_t offset;       /* below WIRE_PLUGIN_MAX */
 };
 
 struct wire_heartbeat {
@@ -168,7 +172,7 @@ struct wire_returned {
 struct wire_message {
     enum wire_type type;
     uint64_t session; /* >= 1 but for HELLO, REJECT, HEARTBEAT and BYE */
-    uint64_t job;     /* >= 1 for JOB, READY, CHUNKS, RESULTS and CANCEL */
+    uint64_t job;     /* >= 1 for JOB, READY, CHUNKS, RESULTS, CANCEL, FETCH and PART */
     uint64_t ack;
 
     union {
@@ -181,6 +185,7 @@ struct wire_message {
         struct wire_results results;
         struct wire_heartbeat heartbeat;
         struct wire_returned returned;
+        struct wire_fetch fetch; /* FETCH and PART */
     } as;
 };
 

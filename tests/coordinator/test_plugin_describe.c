@@ -124,7 +124,7 @@ static void test_describe_does_not_keep_more_than_it_can_use(void **state)
     (void)state;
     const struct plugin_describe_options options = {
         .path = "./x.so", .program = FLOOD, .limit_ms = 60 * 1000};
-    assert_refused(&options, ERR_INVALID, "has more than 1048576 bytes");
+    assert_refused(&options, ERR_INVALID, "has more than 4194304 bytes");
 }
 
 int main(void)

@@ -108,15 +108,15 @@ static void test_wire_refuses_a_frame_beyond_the_limit(void **state)
 static void test_wire_refuses_an_unknown_type(void **state)
 {
     Quartet__Header header = header_of(WIRE_ACK);
-    header.type = 14;
-    assert_refused(state, &header, "header: type is 14, which is unknown");
+    header.type = WIRE_PART + 1;
+    assert_refused(state, &header, "header: type is 16, which is unknown");
     header.type = UINT32_MAX;
     assert_refused(state, &header, "type is 4294967295");
 }
 
 static void test_wire_refuses_every_type_without_its_body(void **state)
 {
-    for (int type = WIRE_HELLO; type <= WIRE_BYE; type++) {
+    for (int type = WIRE_HELLO; type <= WIRE_PART; type++) {
         if (type != WIRE_ACK && type != WIRE_CANCEL && type != WIRE_DRAIN) {
             Quartet__Header header = header_of((enum wire_type)type);
             assert_refused(state, &header, "has no body");
@@ -280,6 +280,45 @@ static void test_wire_refuses_a_job_with_bad_values(void **state)
     assert_refused(state, &header, "JOB: value \"x?y\" has a NUL byte in it");
 }
 
+static void test_wire_refuses_a_job_with_a_bad_plugin(void **state)
+{
+    Quartet__Job job = QUARTET__JOB__INIT;
+    Quartet__Header header = header_of(WIRE_JOB);
+    header.job_spec = &job;
+    job.workload = (ProtobufCBinaryData)BYTES("thumbs");
+    job.strategy = 1;
+    job.plugin_size = 1;
+    assert_refused(state, &header, "JOB: plugin_size without a plugin_hash is 1");
+    job.plugin_hash = (ProtobufCBinaryData)BYTES("0123456789012345678901234567890");
+    assert_refused(state, &header, "JOB: plugin_hash has 31 bytes, a SHA-256 has 32");
+    job.plugin_hash = (ProtobufCBinaryData)BYTES("01234567890123456789012345678901");
+    job.plugin_size = 0;
+    assert_refused(state, &header, "JOB: plugin_size is 0, allowed is 1 to 268435456");
+    job.plugin_size = (uint64_t)WIRE_PLUGIN_MAX + 1;
+    assert_refused(state, &header, "JOB: plugin_size is 268435457");
+}
+
+static void test_wire_refuses_a_fetch_or_part_with_bad_values(void **state)
+{
+    Quartet__Fetch fetch = QUARTET__FETCH__INIT;
+    Quartet__Header header = header_of(WIRE_FETCH);
+    header.fetch = &fetch;
+    assert_refused(state, &header, "FETCH: hash has 0 bytes, a SHA-256 has 32");
+    fetch.hash = (ProtobufCBinaryData)BYTES("01234567890123456789012345678901");
+    fetch.offset = WIRE_PLUGIN_MAX;
+    assert_refused(state, &header, "FETCH: offset is 268435456, allowed is 0 to 268435455");
+    fetch.offset = 0;
+    header.job = 0;
+    assert_refused(state, &header, "FETCH: job is 0");
+    header = header_of(WIRE_PART);
+    header.fetch = &fetch;
+    assert_refused(state, &header, "PART: has the body of a FETCH");
+    header.fetch = NULL;
+    header.part = &fetch;
+    header.session = 0;
+    assert_refused(state, &header, "PART: session is 0");
+}
+
 static void test_wire_refuses_a_ready_without_slots_or_error(void **state)
 {
     Quartet__Ready ready = QUARTET__READY__INIT;
@@ -369,7 +408,7 @@ static void test_wire_refuses_no_chunks_and_too_many(void **state)
 /* RESULTS of two with one error, likewise. */
 struct two_results {
     uint64_t id[2], ok[2], failed[2], checksum[2], run_us[2], error_index[2];
-    uint32_t attempt[2], error_at[2];
+    uint32_t attempt[2], error_at[2], records_len[2];
     ProtobufCBinaryData error_text[2];
     Quartet__Results body;
     Quartet__Header header;
@@ -392,6 +431,8 @@ static void two_results_init(struct two_results *t)
     t->body.error_at = t->error_at;
     t->body.error_index = t->error_index;
     t->body.error_text = t->error_text;
+    t->body.n_records_len = 2;
+    t->body.records_len = t->records_len;
     t->header = header_of(WIRE_RESULTS);
     t->header.results = &t->body;
 }
@@ -405,6 +446,7 @@ static void test_wire_refuses_result_arrays_of_different_lengths(void **state)
                          &t.body.n_failed,
                          &t.body.n_checksum,
                          &t.body.n_run_us,
+                         &t.body.n_records_len,
                          &t.body.n_error_index,
                          &t.body.n_error_text};
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
@@ -433,6 +475,18 @@ static void test_wire_refuses_results_with_bad_values(void **state)
     t.ok[1] = UINT64_MAX;
     t.failed[1] = 1;
     assert_refused(state, &t.header, "RESULTS: failed[1] is 1, which with ok 18446744073709551615");
+}
+
+static void test_wire_refuses_records_beyond_a_payload_frame(void **state)
+{
+    struct two_results t;
+    two_results_init(&t);
+    t.records_len[0] = WIRE_PAYLOAD_MAX;
+    t.records_len[1] = 1;
+    assert_refused(state, &t.header, "RESULTS: sum of records_len is 16777217, allowed is 0 to");
+    t.records_len[0] = UINT32_MAX;
+    t.records_len[1] = UINT32_MAX;
+    assert_refused(state, &t.header, "RESULTS: sum of records_len is 8589934590");
 }
 
 static void test_wire_refuses_results_with_bad_errors(void **state)
@@ -567,12 +621,15 @@ int main(void)
         TEST(test_wire_refuses_a_heartbeat_period_that_is_absurd),
         TEST(test_wire_maps_a_reason_of_a_later_version_to_none),
         TEST(test_wire_refuses_a_job_with_bad_values),
+        TEST(test_wire_refuses_a_job_with_a_bad_plugin),
+        TEST(test_wire_refuses_a_fetch_or_part_with_bad_values),
         TEST(test_wire_refuses_a_ready_without_slots_or_error),
         TEST(test_wire_refuses_chunk_arrays_of_different_lengths),
         TEST(test_wire_refuses_chunks_with_bad_values),
         TEST(test_wire_refuses_no_chunks_and_too_many),
         TEST(test_wire_refuses_result_arrays_of_different_lengths),
         TEST(test_wire_refuses_results_with_bad_values),
+        TEST(test_wire_refuses_records_beyond_a_payload_frame),
         TEST(test_wire_refuses_results_with_bad_errors),
         TEST(test_wire_cuts_and_cleans_an_error_text),
         TEST(test_wire_merges_a_body_that_comes_twice_and_checks_the_whole),

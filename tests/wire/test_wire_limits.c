@@ -23,6 +23,8 @@ struct fixture {
     uint64_t one[WIRE_CHUNKS_MAX];
     uint32_t attempt[WIRE_CHUNKS_MAX];
     uint32_t payload_len[WIRE_CHUNKS_MAX];
+    uint32_t
+        records_len[WIRE_CHUNKS_MAX]; /* as many bytes of varint as their sum leaves room for */
     uint32_t error_at[WIRE_ERRORS_MAX];
     struct wire_text texts[WIRE_LIST_MAX];
     char text[WIRE_VALUE_MAX + 1];
@@ -40,6 +42,10 @@ static int setup(void **state)
         f.one[i] = 1;
         f.attempt[i] = UINT32_MAX;
         f.payload_len[i] = WIRE_PAYLOAD_MAX / WIRE_CHUNKS_MAX;
+    }
+    /* Three bytes of varint each, and four of one: 16 MiB of records leave no room for more. */
+    for (size_t i = 0; i < WIRE_CHUNKS_MAX; i++) {
+        f.records_len[i] = i == 0 ? 1 << 21 : 1 << 14;
     }
     for (uint32_t i = 0; i < WIRE_ERRORS_MAX; i++) {
         f.error_at[i] = WIRE_CHUNKS_MAX - WIRE_ERRORS_MAX + i;
@@ -127,7 +133,8 @@ static void test_wire_largest_results_fit_with_every_error_text(void **state)
                        .error_at = f->error_at,
                        .error_index = f->most,
                        .error_text = f->texts,
-                       .cpu_us = UINT64_MAX},
+                       .cpu_us = UINT64_MAX,
+                       .records_len = f->records_len},
     };
     size_t len = assert_arrives(f, &message);
     /* A constant that is needlessly small would show here. */
@@ -170,8 +177,8 @@ static void test_wire_check_refuses_a_job_that_does_not_fit(void **state)
     struct fixture *f = *state;
     struct err_text error = {""};
     struct wire_text name = wire_text("n");
-    const struct wire_text names[] = {name, name, name, name};
-    fill_texts(f, 4, WIRE_VALUE_MAX);
+    const struct wire_text names[] = {name, name};
+    fill_texts(f, 2, WIRE_VALUE_MAX);
     struct wire_message message = {
         .type = WIRE_JOB,
         .session = 1,
@@ -179,14 +186,14 @@ static void test_wire_check_refuses_a_job_that_does_not_fit(void **state)
         .as.job_spec = {.workload = name,
                         .param_names = names,
                         .param_values = f->texts,
-                        .param_count = 4,
+                        .param_count = 2,
                         .strategy = 1},
     };
 
     int rc = wire_check(f->encoder, &message, &error);
 
     assert_int_equal(rc, ERR_INVALID);
-    assert_string_equal(error.s, "JOB: 65586 bytes together, at most 65536 fit one message");
+    assert_string_equal(error.s, "JOB: 65572 bytes together, at most 65536 fit one message");
 }
 
 static void test_wire_check_refuses_a_value_that_is_too_long(void **state)
@@ -207,7 +214,7 @@ static void test_wire_check_refuses_a_value_that_is_too_long(void **state)
     };
 
     assert_int_equal(wire_check(f->encoder, &message, &error), ERR_INVALID);
-    assert_non_null(strstr(error.s, "has 16385 bytes, at most 16384 are allowed"));
+    assert_non_null(strstr(error.s, "has 32769 bytes, at most 32768 are allowed"));
 }
 
 static void test_wire_cuts_long_texts_for_people(void **state)
@@ -242,6 +249,44 @@ static void test_wire_describes_in_one_line(void **state)
                         "CHUNKS session=7 job=2 n=1 first=#11.2[5+30] payload=0");
 }
 
+static void test_wire_describes_plugins_and_records(void **state)
+{
+    (void)state;
+    char line[256];
+    const uint64_t id = 11;
+    const uint32_t records_len = 48;
+    const char hash[] = "\x01\xab\x00\xff"
+                        "5678901234567890123456789012";
+    struct wire_message message = {
+        .type = WIRE_PART,
+        .session = 7,
+        .job = 2,
+        .as.fetch = {.hash = {hash, WIRE_HASH_SIZE}, .offset = 1048576},
+    };
+    assert_string_equal(wire_describe(&message, line, sizeof(line)),
+                        "PART session=7 job=2 plugin=01ab00ff offset=1048576");
+    message.type = WIRE_JOB;
+    message.as.job_spec = (struct wire_job){.workload = wire_text("thumbs"),
+                                            .strategy = 1,
+                                            .records = true,
+                                            .plugin_hash = {hash, WIRE_HASH_SIZE},
+                                            .plugin_size = 12};
+    assert_string_equal(wire_describe(&message, line, sizeof(line)),
+                        "JOB session=7 job=2 workload=\"thumbs\" strategy=serial slots=0 "
+                        "range_first=0 credit_fixed=0 records plugin=01ab00ff plugin_size=12");
+    message.type = WIRE_RESULTS;
+    message.as.results = (struct wire_results){.seq = 1,
+                                               .count = 1,
+                                               .id = &id,
+                                               .attempt = (const uint32_t[]){1},
+                                               .ok = &id,
+                                               .run_us = &id,
+                                               .records_len = &records_len};
+    assert_string_equal(wire_describe(&message, line, sizeof(line)),
+                        "RESULTS session=7 job=2 seq=1 credit=0 n=1 first=#11.1 ok=11 failed=0 "
+                        "run_us=11 records=48");
+}
+
 static void test_wire_describe_cuts_at_the_size_given(void **state)
 {
     (void)state;
@@ -266,6 +311,7 @@ int main(void)
             test_wire_check_refuses_a_value_that_is_too_long, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wire_cuts_long_texts_for_people, setup, teardown),
         cmocka_unit_test(test_wire_describes_in_one_line),
+        cmocka_unit_test(test_wire_describes_plugins_and_records),
         cmocka_unit_test(test_wire_describe_cuts_at_the_size_given),
     };
     return cmocka_run_group_tests_name("wire_limits", tests, NULL, NULL);

@@ -53,7 +53,8 @@ static bool job_equal(const struct wire_job *a, const struct wire_job *b)
            texts_equal(a->param_names, b->param_names, a->param_count) &&
            texts_equal(a->param_values, b->param_values, a->param_count) &&
            a->strategy == b->strategy && a->slots == b->slots && a->range_first == b->range_first &&
-           a->credit_fixed == b->credit_fixed;
+           a->credit_fixed == b->credit_fixed && a->records == b->records &&
+           text_equal(a->plugin_hash, b->plugin_hash) && a->plugin_size == b->plugin_size;
 }
 
 static bool ready_equal(const struct wire_ready *a, const struct wire_ready *b)
@@ -81,7 +82,8 @@ static bool results_equal(const struct wire_results *a, const struct wire_result
            u64s_equal(a->run_us, b->run_us, a->count) && a->error_count == b->error_count &&
            u32s_equal(a->error_at, b->error_at, a->error_count) &&
            u64s_equal(a->error_index, b->error_index, a->error_count) &&
-           texts_equal(a->error_text, b->error_text, a->error_count);
+           texts_equal(a->error_text, b->error_text, a->error_count) &&
+           u32s_equal(a->records_len, b->records_len, a->count);
 }
 
 static bool body_equal(const struct wire_message *a, const struct wire_message *b)
@@ -111,6 +113,10 @@ static bool body_equal(const struct wire_message *a, const struct wire_message *
     case WIRE_RETURNED:
         return a->as.returned.count == b->as.returned.count &&
                u64s_equal(a->as.returned.id, b->as.returned.id, a->as.returned.count);
+    case WIRE_FETCH:
+    case WIRE_PART:
+        return text_equal(a->as.fetch.hash, b->as.fetch.hash) &&
+               a->as.fetch.offset == b->as.fetch.offset;
     case WIRE_ACK:
     case WIRE_CANCEL:
     case WIRE_DRAIN:

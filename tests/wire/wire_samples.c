@@ -19,6 +19,12 @@ static const struct wire_text param_names[] = {TEXT("url"), TEXT("delay")};
 static const struct wire_text param_values[] = {TEXT("http://127.0.0.1:8080/"), TEXT("0.1")};
 static const struct wire_text error_texts[] = {TEXT("HTTP status 404"), TEXT("timed out")};
 
+/* SHA-256 of no bytes at all: with zeros, high bits and a NUL in it. */
+#define HASH                                                                                       \
+    TEXT(                                                                                          \
+        "\xe3\xb0\xc4\x42\x98\xfc\x1c\x14\x9a\xfb\xf4\xc8\x99\x6f\xb9\x24\x27\xae\x41\xe4\x64\x9b" \
+        "\x93\x4c\xa4\x95\x99\x1b\x78\x52\xb8\x55")
+
 const struct wire_sample wire_samples[] = {
     {
         .name = "hello",
@@ -187,6 +193,84 @@ const struct wire_sample wire_samples[] = {
         .name = "bye",
         .message = {.type = WIRE_BYE, .session = 7, .as.reject = {.text = TEXT("all done")}},
         .golden = "080d1107000000000000009a010a0a08616c6c20646f6e65",
+    },
+    /* --- new in 1.1 --- */
+    {
+        .name = "hello-minor-1",
+        .message = {.type = WIRE_HELLO,
+                    .as.hello = {.protocol_major = 1,
+                                 .protocol_minor = 1,
+                                 .build = TEXT("0.2.0"),
+                                 .name = TEXT("w2"),
+                                 .host = TEXT("node-8"),
+                                 .nonce = 0x1122334455667788,
+                                 .pid = 4712,
+                                 .cores = 2,
+                                 .strategies = 1 << STRATEGY_SERIAL,
+                                 .credit_max = 8192,
+                                 .workloads = workloads,
+                                 .workload_count = 1}},
+        .golden = "0801523d097175617274657431100118012205302e322e302a02773232066e6f64652d38"
+                  "398877665544332211400248025208646f776e6c6f616458804060e824",
+    },
+    {
+        .name = "job-records",
+        .message = {.type = WIRE_JOB,
+                    .session = 7,
+                    .job = 3,
+                    .as.job_spec = {.workload = TEXT("squares"),
+                                    .strategy = STRATEGY_THREADS,
+                                    .records = true}},
+        .golden = "080411070000000000000018036a0d0a077371756172657320024001",
+    },
+    {
+        .name = "job-plugin",
+        .message = {.type = WIRE_JOB,
+                    .session = 7,
+                    .job = 4,
+                    .as.job_spec = {.workload = TEXT("thumbs"),
+                                    .strategy = STRATEGY_PROCESSES,
+                                    .slots = 8,
+                                    .plugin_hash = HASH,
+                                    .plugin_size = 268435456}},
+        .golden = "080411070000000000000018046a340a067468756d6273200428084a20e3b0c44298fc1c"
+                  "149afbf4c8996fb92427ae41e4649b934ca495991b7852b855508080808001",
+    },
+    {
+        .name = "results-records",
+        .message = {.type = WIRE_RESULTS,
+                    .session = 7,
+                    .job = 3,
+                    .as.results = {.seq = 44,
+                                   .credit = 2,
+                                   .count = 2,
+                                   .id = U64(31, 32),
+                                   .attempt = U32(1, 1),
+                                   .ok = U64(1, 20),
+                                   .checksum = U64(1, 2),
+                                   .run_us = U64(10, 200),
+                                   .cpu_us = 330002,
+                                   .records_len = U32(48, 1048576)}},
+        .golden = "0807110700000000000000180382013f082c10021a101f00000000000000200000000000"
+                  "0000220201012a0201143a10010000000000000002000000000000004a030ac801689292"
+                  "14720430808040",
+    },
+    {
+        .name = "fetch",
+        .message =
+            {.type = WIRE_FETCH, .session = 7, .job = 4, .as.fetch = {.hash = HASH, .offset = 0}},
+        .golden = "080e1107000000000000001804a201220a20e3b0c44298fc1c149afbf4c8996fb92427ae"
+                  "41e4649b934ca495991b7852b855",
+    },
+    {
+        .name = "part",
+        .message = {.type = WIRE_PART,
+                    .session = 7,
+                    .job = 4,
+                    .ack = 44,
+                    .as.fetch = {.hash = HASH, .offset = 1048576}},
+        .golden = "080f1107000000000000001804202caa01260a20e3b0c44298fc1c149afbf4c8996fb924"
+                  "27ae41e4649b934ca495991b7852b85510808040",
     },
 };
 

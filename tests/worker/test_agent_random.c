@@ -1,6 +1,7 @@
 /* The agent under random events, sensible and senseless, each followed by agent_check. A model of the shell performs what the
  * agent says and aborts the test when that is impossible: two engines at once, a message without a session, a gap in seq. On failure the seed
  * and the last events are printed. */
+#include "common/base/record.h"
 #include "common/base/rng.h"
 #include "common/wire/wire.h"
 #include "tests/worker/test_agent_rig.h"
@@ -76,6 +77,7 @@ static void hear_results(struct model *model, const struct agent_action *action)
     EXPECT(model, action->session == model->session);
     EXPECT(model, action->seq == model->seq + 1);
     EXPECT(model, action->count <= 16);
+    EXPECT(model, action->credit == 0 || rig_stats(model->rig).records_bytes <= AGENT_RECORDS_KEPT);
     if (action->seq == 1) {
         /* A new session begins with the oldest result that is not acknowledged. */
         EXPECT(model, action->first == model->finished - rig_stats(model->rig).unacked);
@@ -85,12 +87,15 @@ static void hear_results(struct model *model, const struct agent_action *action)
     }
     model->another_job = false;
     uint32_t errors = 0;
+    uint64_t records = 0;
     for (uint32_t i = 0; i < action->count; i++) {
         const struct chunk_result *result = agent_result(model->rig->agent, action->first + i);
         errors += result->tally.failed > 0 ? 1 : 0;
+        records += result->records_len;
         EXPECT(model, result->attempt == action->job);
     }
     EXPECT(model, errors <= 4);
+    EXPECT(model, records <= AGENT_RECORDS_PER_MESSAGE || action->count == 1);
     model->seq = action->seq;
     model->credit += action->credit;
     model->next_sent = action->first + action->count;
@@ -290,6 +295,11 @@ static void finish_chunks(struct model *model)
         list[i].run_us = rng_below(&model->rng, 1000);
         list[i].tally = (struct tally){.ok = 1, .failed = fails ? 1 : 0};
         list[i].error = fails ? strdup("why") : NULL;
+        if (chance(model, 30)) {
+            list[i].records = rig_records(model->rig);
+            list[i].records_len = (uint32_t)rng_below(
+                &model->rng, chance(model, 10) ? RECORDS_MAX : RECORDS_ENOUGH_BYTES);
+        }
     }
     if (!stale) {
         model->held -= (uint32_t)count;
@@ -408,6 +418,8 @@ static void run_seed(uint64_t seed)
     for (int i = 0; i < STEPS_LEFT; i++) {
         happen_at_random(&model);
     }
+    rig_forget(model.rig);
+    EXPECT(&model, model.rig->blobs == 0);
     rig_free(model.rig);
 }
 

@@ -23,6 +23,12 @@ struct rig *rig_new(const struct agent_options *options)
     return rig;
 }
 
+void rig_forget(struct rig *rig)
+{
+    agent_free(rig->agent);
+    rig->agent = NULL;
+}
+
 void rig_free(struct rig *rig)
 {
     agent_free(rig->agent);
@@ -134,6 +140,39 @@ void rig_results(struct rig *rig, uint64_t job, size_t count, size_t failing)
             free(list[i].error);
         }
     }
+    free(list);
+}
+
+static void forget_blob(void *arg)
+{
+    struct rig *rig = arg;
+    rig->blobs--;
+}
+
+struct blob *rig_records(struct rig *rig)
+{
+    struct blob *blob = blob_new("", 0, forget_blob, rig);
+    CHECK(blob != NULL);
+    rig->blobs++;
+    return blob;
+}
+
+void rig_results_with_records(struct rig *rig, uint64_t job, size_t count, uint32_t bytes)
+{
+    struct chunk_result *list = calloc(count + 1, sizeof(*list));
+    CHECK(list != NULL);
+    for (size_t i = 0; i < count; i++) {
+        list[i] = (struct chunk_result){.id = {rig->next_id++},
+                                        .attempt = 1,
+                                        .run_us = 10,
+                                        .tally.ok = 1,
+                                        .records = rig_records(rig),
+                                        .records_len = bytes};
+    }
+    rig_step(rig,
+             &(struct agent_event){
+                 .type = AGENT_RESULTS, .job = job, .as.results = {.list = list, .count = count}});
+    CHECK(rig->rc == 0);
     free(list);
 }
 

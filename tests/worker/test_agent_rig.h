@@ -15,12 +15,15 @@ struct rig {
     struct agent_action list[AGENT_ACTIONS_MIN];
     struct agent_actions actions;
     char said[16384];
-    int rc; /* of the last step */
+    int rc;       /* of the last step */
+    size_t blobs; /* of records, that somebody still refers to */
 };
 
 struct agent_options rig_options(void);
 struct rig *rig_new(const struct agent_options *options);
 void rig_free(struct rig *rig);
+/* End the agent, and keep the rig to look at what is left. */
+void rig_forget(struct rig *rig);
 
 /* cmocka fixtures: *state is a rig with rig_options(). */
 int rig_setup(void **state);
@@ -39,6 +42,11 @@ void rig_engine_ready(struct rig *rig, uint64_t job, uint32_t slots);
 
 /* The engine finished `count` chunks; of the first `failing` of them an item failed. */
 void rig_results(struct rig *rig, uint64_t job, size_t count, size_t failing);
+
+/* The engine finished `count` chunks of one item each, with so many bytes of records each. */
+void rig_results_with_records(struct rig *rig, uint64_t job, size_t count, uint32_t bytes);
+/* A reference to records whose bytes nobody looks at; counted in rig->blobs. */
+struct blob *rig_records(struct rig *rig);
 void rig_taken_back(struct rig *rig, size_t count);
 
 /* Let time pass, then TICK; or until the agent's own deadline. */

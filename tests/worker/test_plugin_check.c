@@ -275,7 +275,10 @@ static void test_check_refuses_default_that_is_too_long(void **state)
     memset(value, 'a', PARAM_VALUE_MAX);
     given.params[1].kind = PARAM_TEXT;
     given.params[1].default_value = value;
-    assert_refused(&given, "the default of parameter mode has more than 8191 bytes");
+    assert_refused(&given, "the default of parameter mode has more than ");
+    value[PARAM_VALUE_MAX - 1] = '\0';
+    struct err_text error = {""};
+    assert_int_equal(check(&given.ops, &error), 0);
 }
 
 /* --- functions --- */

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PARAMS_MAX = 32, PARAM_NAME_MAX = 64, PARAM_VALUE_MAX = 8192 };
+enum { PARAMS_MAX = 32, PARAM_NAME_MAX = 64, PARAM_VALUE_MAX = 32 * 1024 };
 
 /* Names and values, owned. Initialise with {0}. */
 struct params {

@@ -1,6 +1,7 @@
 #include "coordinator/fleet.h"
 
 #include "common/base/check.h"
+#include "coordinator/program.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -8,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FLEET_MAX = 256, PATH_SIZE = 4096, END_SIZE = 160, ARGUMENT_SIZE = 32 };
+enum { FLEET_MAX = 256, END_SIZE = 160, ARGUMENT_SIZE = 32 };
 
 struct member {
     uv_process_t process;
@@ -21,33 +22,13 @@ struct member {
 struct fleet {
     struct stage *stage;
     struct fleet_options options;
-    char program[PATH_SIZE];
+    char program[PROGRAM_PATH_SIZE];
     struct member members[FLEET_MAX];
     uint32_t started; /* in all; names the next one */
     uint32_t alive;
     bool closing;
     char last_end[END_SIZE];
 };
-
-/* The path of a program beside this one, or its bare name when it is not there. */
-static void find_program(const char *name, char *ret_path, size_t size)
-{
-    char self[PATH_SIZE];
-    ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    (void)snprintf(ret_path, size, "%s", name);
-    if (len <= 0) {
-        return;
-    }
-    self[len] = '\0';
-    char *slash = strrchr(self, '/');
-    CHECK(slash != NULL);
-    slash[1] = '\0';
-    char path[PATH_SIZE * 2];
-    (void)snprintf(path, sizeof(path), "%s%s", self, name);
-    if (access(path, X_OK) == 0) {
-        (void)snprintf(ret_path, size, "%s", path);
-    }
-}
 
 int fleet_new(struct stage *stage,
               const struct fleet_options *options,
@@ -60,7 +41,7 @@ int fleet_new(struct stage *stage,
     }
     fleet->stage = stage;
     fleet->options = *options;
-    find_program("quartet-worker", fleet->program, sizeof(fleet->program));
+    program_find("quartet-worker", fleet->program, sizeof(fleet->program));
     *ret_fleet = fleet;
     return 0;
 }

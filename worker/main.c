@@ -5,6 +5,7 @@
 #include "common/io/versions.h"
 #include "common/io/zsock.h"
 #include "worker/client.h"
+#include "worker/describe.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/zygote.h"
 
@@ -18,6 +19,7 @@ enum { CREDIT_MAX = 8192, EXIT_USAGE = 2, EXIT_CANNOT_GO_ON = 3 };
 struct arguments {
     const char *connect;
     const char *name;
+    const char *describe;
     uint64_t slots;
     uint64_t credit_max;
     double give_up_s;
@@ -36,15 +38,15 @@ static int parse_with(const struct cli_option *options, size_t option_count, int
 {
     const struct cli cli = {
         .program = "quartet-worker",
-        .usage = "--connect ENDPOINT",
+        .usage = "--connect ENDPOINT | --describe FILE",
         .summary = "Connects to a quartet coordinator, runs the chunks of items that it sends, and "
                    "exits when the "
                    "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
                    "leaves.",
         .examples = "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
-                    "Exit status: 0 done or left on request; 2 wrong usage; 3 no coordinator, or\n"
-                    "this machine refused (open files, memory); 4 refused by the coordinator\n"
-                    "(another protocol version).",
+                    "Exit status: 0 done or left on request; 2 wrong usage, or a plugin that\n"
+                    "cannot be used; 3 no coordinator, or this machine refused (open files,\n"
+                    "memory); 4 refused by the coordinator (another protocol version).",
         .options = options,
         .option_count = option_count,
     };
@@ -118,6 +120,11 @@ static int parse(int argc, char **argv, struct arguments *arguments)
          .max = 1e9,
          .default_text = "30",
          .help = "on SIGTERM: leave after so long even when items still run; 0: wait for them"},
+        {.name = "describe",
+         .kind = CLI_TEXT,
+         .value = "FILE",
+         .target = &arguments->describe,
+         .help = "do nothing but print what the plugin in FILE is, as JSON"},
         {.name = "insecure",
          .kind = CLI_FLAG,
          .target = &arguments->insecure,
@@ -193,11 +200,14 @@ int main(int argc, char **argv)
         versions_print(stdout, "quartet-worker");
         status = EXIT_SUCCESS;
     }
+    parent_bind(arguments.parent);
+    if (status < 0 && arguments.describe != NULL) {
+        status = describe(arguments.describe);
+    }
     status = status < 0 ? check(&arguments) : status;
     if (status < 0) {
         char name[64];
         (void)snprintf(name, sizeof(name), "worker-%ld", (long)getpid());
-        parent_bind(arguments.parent);
         struct client_options options = {
             .endpoint = arguments.connect,
             .name = arguments.name != NULL ? arguments.name : name,

@@ -7,6 +7,7 @@
 #include "worker/engine/executor_wire.h"
 #include "worker/engine/note_set.h"
 #include "worker/workloads/params.h"
+#include "worker/workloads/plugin.h"
 #include "worker/workloads/registry.h"
 
 #include <stdlib.h>
@@ -138,6 +139,21 @@ static void read_params(struct executor *self, size_t size)
     inbox_skip(&self->inbox, size);
 }
 
+/* Finds self->run.workload. Returns 0, or the refusal of plugin_load. */
+static int find_workload(struct executor *self,
+                         const struct executor_job *job,
+                         struct err_text *ret_error)
+{
+    self->run.workload = job->workload;
+    if (job->path_bytes == 0) {
+        return 0;
+    }
+    const char *path = inbox_peek(&self->inbox, job->path_bytes);
+    int rc = plugin_load(path, ret_error, &self->run.workload);
+    inbox_skip(&self->inbox, job->path_bytes);
+    return rc;
+}
+
 /* Returns 0, or what the workload says that it is. */
 static int open_slot(struct executor *self, struct err_text *ret_error)
 {
@@ -158,14 +174,15 @@ static void open_workload(struct executor *self, const void *records)
     struct executor_job job;
     memcpy(&job, inbox_peek(&self->inbox, sizeof(job)), sizeof(job));
     inbox_skip(&self->inbox, sizeof(job));
-    read_params(self, job.param_bytes);
 
     struct executor_report message = {.kind = EXECUTOR_READY, .pid = getpid()};
+    int rc = find_workload(self, &job, &message.error);
+    read_params(self, job.param_bytes);
     self->range_first = job.range_first;
-    self->run.workload = job.workload;
-    int rc = records == MAP_FAILED
-                 ? err_set(&message.error, ERR_NOMEM, "no memory to share records with an executor")
-                 : open_slot(self, &message.error);
+    if (rc == 0 && records == MAP_FAILED) {
+        rc = err_set(&message.error, ERR_NOMEM, "no memory to share records with an executor");
+    }
+    rc = rc != 0 ? rc : open_slot(self, &message.error);
     if (rc != 0) {
         message.kind = EXECUTOR_OPEN_FAILED;
         report(self, &message, sizeof(message));

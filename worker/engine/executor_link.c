@@ -6,6 +6,7 @@
 #include "worker/engine/clock.h"
 #include "worker/engine/zygote_spawn.h"
 #include "worker/workloads/params.h"
+#include "worker/workloads/plugin.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -122,8 +123,10 @@ int executor_link_flush(struct executor_link *link)
 static int send_job(struct executor_link *link)
 {
     const struct params *params = &link->core->params;
+    const char *plugin = plugin_path_of(link->core->workload);
     struct executor_job job = {
-        .workload = link->core->workload,
+        .workload = plugin == NULL ? link->core->workload : NULL,
+        .path_bytes = plugin == NULL ? 0 : strlen(plugin) + 1,
         .range_first = link->core->range_first,
     };
     for (size_t i = 0; i < params->count; i++) {
@@ -131,11 +134,12 @@ static int send_job(struct executor_link *link)
     }
     link->out_len = 0;
     link->out_sent = 0;
-    int rc = reserve_out(link, sizeof(job) + job.param_bytes);
+    int rc = reserve_out(link, sizeof(job) + job.path_bytes + job.param_bytes);
     if (rc != 0) {
         return rc;
     }
     append(link, &job, sizeof(job));
+    append(link, plugin, job.path_bytes);
     for (size_t i = 0; i < params->count; i++) {
         append(link, params->list[i].name, strlen(params->list[i].name) + 1);
         append(link, params->list[i].value, strlen(params->list[i].value) + 1);

@@ -15,10 +15,12 @@
  * than about 208 KiB. */
 enum { EXECUTOR_PACKET_MAX = 64 * 1024 };
 
-/* To the executor, first: what to run. Then `param_bytes`: name NUL value NUL, for each
- * parameter. */
+/* To the executor, first: what to run. Then `path_bytes`: the path of a plugin and its NUL; what
+ * the owner has loaded since the fork is not there in an executor, which has to load it itself.
+ * Then `param_bytes`: name NUL value NUL, for each parameter. */
 struct executor_job {
-    const struct workload_ops *workload;
+    const struct workload_ops *workload; /* built in; NULL: a plugin */
+    uint64_t path_bytes;                 /* 0: none */
     uint64_t range_first;
     uint64_t param_bytes;
 };

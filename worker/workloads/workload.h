@@ -224,9 +224,14 @@ struct workload_ops {
 
 /* In a plugin: WORKLOAD_PLUGIN(my_ops) at file scope. */
 #define WORKLOAD_PLUGIN_SYMBOL "quartet_workload"
+#ifdef __cplusplus
+#    define WORKLOAD_EXPORT extern "C" __attribute__((visibility("default")))
+#else
+#    define WORKLOAD_EXPORT __attribute__((visibility("default")))
+#endif
 #define WORKLOAD_PLUGIN(ops)                                                                       \
-    const struct workload_ops *quartet_workload(void);                                             \
-    __attribute__((visibility("default"))) const struct workload_ops *quartet_workload(void)       \
+    WORKLOAD_EXPORT const struct workload_ops *quartet_workload(void);                             \
+    const struct workload_ops *quartet_workload(void)                                              \
     {                                                                                              \
         return &(ops);                                                                             \
     }

@@ -73,6 +73,8 @@ static int begin_comparison(struct compare *compare, const struct work *work)
     *comparison = (struct comparison){
         .workload = work->workload->name,
         .params = &work->params,
+        .specs = work->workload->params,
+        .spec_count = work->workload->param_count,
         .items = work->count,
         .rounds = (uint32_t)compare->options.rounds,
         .warmup = (uint32_t)compare->options.warmup,
@@ -106,17 +108,13 @@ static bool run_cell(struct compare *compare,
                    timed ? "round" : "warm-up",
                    timed ? round - options->warmup + 1 : round + 1,
                    timed ? options->rounds : options->warmup);
-    struct job job = {
-        .workload = work->workload,
-        .params = &work->params,
-        .items = work->items,
-        .strategy = cell->strategy,
-        .slots = options_slots(options, cell->strategy),
-        .chunk_items = options->chunk_items,
-        .credit = (uint32_t)options->credit,
-        .label = label,
-        .keep_bar = round + 1 == options->warmup + options->rounds,
-    };
+    struct job job = work_job(work);
+    job.strategy = cell->strategy;
+    job.slots = options_slots(options, cell->strategy);
+    job.chunk_items = options->chunk_items;
+    job.credit = (uint32_t)options->credit;
+    job.label = label;
+    job.keep_bar = round + 1 == options->warmup + options->rounds;
     struct job_result result;
     session_run(compare->session, &job, cell->placement, &result);
     if (result.outcome == RUNNER_FAILED) {

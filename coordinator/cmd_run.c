@@ -42,6 +42,8 @@ static int write_report(struct run *run, char **command)
     struct comparison comparison = {
         .workload = run->work.workload->name,
         .params = &run->work.params,
+        .specs = run->work.workload->params,
+        .spec_count = run->work.workload->param_count,
         .items = run->result.sample.items,
         .rounds = 1,
         .seed = run->options.seed,
@@ -218,21 +220,17 @@ static int play(struct run *run, struct zygote *zygote, struct err_text *ret_err
     if (rc != 0) {
         return rc;
     }
-    struct job job = {
-        .workload = run->work.workload,
-        .params = &run->work.params,
-        .items = run->work.items,
-        .strategy = run->options.strategies[0],
-        .slots = options_slots(&run->options, run->options.strategies[0]),
-        .chunk_items = run->options.chunk_items,
-        .credit = (uint32_t)run->options.credit,
-        .records = run->sink != NULL || run->options.retries > 0,
-        .sink = run->sink,
-        .retries = (uint32_t)run->options.retries,
-        .halt = run->options.halt,
-        .label = run->work.workload->name,
-        .keep_bar = true,
-    };
+    struct job job = work_job(&run->work);
+    job.strategy = run->options.strategies[0];
+    job.slots = options_slots(&run->options, run->options.strategies[0]);
+    job.chunk_items = run->options.chunk_items;
+    job.credit = (uint32_t)run->options.credit;
+    job.records = run->sink != NULL || run->options.retries > 0;
+    job.sink = run->sink;
+    job.retries = (uint32_t)run->options.retries;
+    job.halt = run->options.halt;
+    job.label = run->work.workload->name;
+    job.keep_bar = true;
     session_run(run->session, &job, run->placement, &run->result);
     return 0;
 }

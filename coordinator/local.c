@@ -2,8 +2,10 @@
 
 #include "common/base/check.h"
 #include "common/io/cores.h"
+#include "coordinator/job_plugin.h"
 #include "coordinator/notes.h"
 #include "worker/engine/engine.h"
+#include "worker/workloads/plugin.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,12 +161,26 @@ static bool is_closed(void *arg)
     return local->closed;
 }
 
+/* A plugin is described by another process, but to run here it has to be loaded here. */
+static int find_workload(const struct job *job,
+                         struct err_text *ret_error,
+                         const struct workload_ops **ret_workload)
+{
+    if (job->plugin == NULL) {
+        *ret_workload = job->workload;
+        return 0;
+    }
+    return plugin_load(job->plugin->path, ret_error, ret_workload);
+}
+
 static int start_engine(struct stage *stage,
                         struct local *local,
-                        const struct engine_options *options,
+                        const struct job *job,
+                        struct engine_options *options,
                         struct err_text *ret_error)
 {
-    int rc = engine_new(options, ret_error, &local->engine);
+    int rc = find_workload(job, ret_error, &options->workload);
+    rc = rc != 0 ? rc : engine_new(options, ret_error, &local->engine);
     if (rc != 0) {
         return rc;
     }
@@ -234,7 +250,7 @@ void local_run(struct stage *stage,
     uint32_t slots = job->slots > 0 ? job->slots
                                     : strategy_default_slots(job->strategy, cores_usable());
     struct engine_options options = {
-        .workload = job->workload,
+        .workload = NULL, /* see start_engine */
         .params = job->params,
         .strategy = job->strategy,
         .slots = slots,
@@ -252,7 +268,7 @@ void local_run(struct stage *stage,
     local->stage = stage;
     notes_init(&local->notes);
     uint64_t begun_us = stage_now_us();
-    if (start_engine(stage, local, &options, &error) != 0) {
+    if (start_engine(stage, local, job, &options, &error) != 0) {
         job_result_fail(ret_result, error.s);
         if (stage_interrupted(stage)) {
             ret_result->outcome = RUNNER_CANCELLED;

@@ -71,7 +71,9 @@ struct cell_summary {
 
 struct comparison {
     const char *workload;
-    const struct params *params; /* resolved */
+    const struct params *params;    /* resolved */
+    const struct param_spec *specs; /* of the workload: what its defaults are */
+    size_t spec_count;
     uint64_t items;
     uint32_t rounds;
     uint32_t warmup;

@@ -3,7 +3,7 @@
 
 #include "common/base/units.h"
 #include "common/io/text.h"
-#include "worker/workloads/registry.h"
+#include "worker/workloads/params.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -79,11 +79,10 @@ struct time_unit report_time_unit(const struct judged *judged)
 
 /* ---- lines ---- */
 
-static bool is_default(const char *workload, const struct param *param)
+static bool is_default(const struct comparison *comparison, const struct param *param)
 {
-    const struct workload_ops *ops = workload_find(workload);
-    for (size_t i = 0; ops != NULL && i < ops->param_count; i++) {
-        const struct param_spec *spec = &ops->params[i];
+    for (size_t i = 0; i < comparison->spec_count; i++) {
+        const struct param_spec *spec = &comparison->specs[i];
         if (strcmp(spec->name, param->name) == 0) {
             return spec->default_value != NULL && strcmp(spec->default_value, param->value) == 0;
         }
@@ -106,7 +105,7 @@ void report_subject_line(const struct comparison *comparison, char *buf)
                    plural(comparison->items));
     for (size_t i = 0; comparison->params != NULL && i < comparison->params->count; i++) {
         const struct param *param = &comparison->params->list[i];
-        if (!is_default(comparison->workload, param)) {
+        if (!is_default(comparison, param)) {
             text_append(buf, REPORT_LINE_SIZE, ", %s=%s", param->name, param->value);
         }
     }

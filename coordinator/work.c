@@ -1,7 +1,9 @@
 #include "coordinator/work.h"
 
 #include "common/base/nearest.h"
+#include "coordinator/plugin_describe.h"
 #include "worker/workloads/command_line.h"
+#include "worker/workloads/plugin.h"
 #include "worker/workloads/registry.h"
 
 #include <errno.h>
@@ -61,6 +63,26 @@ static int take_command(struct work *work,
                : 0;
 }
 
+static int find_workload(struct work *work, const char *name, struct err_text *ret_error)
+{
+    if (!plugin_is_path(name)) {
+        return workload_lookup(name, ret_error, &work->workload);
+    }
+    const struct plugin_describe_options options = {.path = name};
+    int rc = plugin_describe(&options, ret_error, &work->description);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = job_plugin_open(name, ret_error, &work->plugin);
+    if (rc != 0) {
+        plugin_description_deinit(&work->description);
+        return rc;
+    }
+    work->is_plugin = true;
+    work->workload = &work->description.workload;
+    return 0;
+}
+
 int work_choose(struct work *work,
                 const char *name,
                 const struct options *options,
@@ -69,7 +91,7 @@ int work_choose(struct work *work,
 {
     memset(work, 0, sizeof(*work));
     work->items.fd = -1;
-    int rc = workload_lookup(name, ret_error, &work->workload);
+    int rc = find_workload(work, name, ret_error);
     rc = rc != 0 ? rc : take_command(work, options, strict, ret_error);
     for (size_t i = 0; rc == 0 && i < options->params.count; i++) {
         const char *param = options->params.list[i].name;
@@ -269,8 +291,22 @@ int work_resolve(struct work *work, const char *origin_url, struct err_text *ret
                      &work->params, work->workload->params, work->workload->param_count, ret_error);
 }
 
+struct job work_job(const struct work *work)
+{
+    return (struct job){
+        .workload = work->workload,
+        .params = &work->params,
+        .plugin = work->is_plugin ? &work->plugin : NULL,
+        .items = work->items,
+    };
+}
+
 void work_deinit(struct work *work)
 {
+    if (work->is_plugin) {
+        job_plugin_close(&work->plugin);
+        plugin_description_deinit(&work->description);
+    }
     params_deinit(&work->params);
     if (work->items.fd >= 0) {
         (void)close(work->items.fd);

@@ -5,21 +5,27 @@
 
 #include "common/base/err.h"
 #include "coordinator/job.h"
+#include "coordinator/job_plugin.h"
 #include "coordinator/options.h"
+#include "coordinator/plugin_description.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
 struct work {
-    const struct workload_ops *workload;
+    const struct workload_ops *workload; /* of a plugin: its description, without functions */
+    bool is_plugin;
+    struct plugin_description description;
+    struct job_plugin plugin;
     struct params params; /* resolved by work_resolve */
     struct items_spec items;
     uint64_t count;    /* items; 0: not known yet (standard input that is read as it comes) */
     bool needs_origin; /* downloads without a URL of the user's */
 };
 
-/* Which of the parameters given in `options` are for `workload` goes into `work`; ERR_NOT_FOUND
- * for an unknown workload. `strict`: a parameter that it does not have is refused with the
+/* `name` is a workload's, or a plugin's path: then the plugin is described (in another process) and
+ * hashed. Which of the parameters given in `options` are for it goes into `work`; ERR_NOT_FOUND
+ * for an unknown workload, or the refusal of a plugin. `strict`: a parameter that it does not have is refused with the
  * nearest name; otherwise it is left out (it may belong to another workload of the same command:
  * work_check_params). */
 int work_choose(struct work *work,
@@ -45,6 +51,9 @@ int work_check_items(struct work *work,
 
 /* Fill in defaults, and `origin_url` where the user gave no URL (NULL unless needs_origin). */
 int work_resolve(struct work *work, const char *origin_url, struct err_text *ret_error);
+
+/* What every job of this work begins with; the caller fills in how it is run. Borrows from `work`. */
+struct job work_job(const struct work *work);
 
 void work_deinit(struct work *work);
 

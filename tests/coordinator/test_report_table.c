@@ -271,6 +271,17 @@ static void test_table_keeps_a_row_for_each_number_of_items_at_once(void **state
     assert_table_contains(fixture, "threads                16    0.105     61.24");
 }
 
+static void test_table_leaves_parameters_out_that_have_their_default(void **state)
+{
+    static const struct param_spec specs[] = {
+        {.name = "delay", .kind = PARAM_SECONDS, .default_value = "0.1"},
+    };
+    struct fixture *fixture = *state;
+    fixture->comparison.specs = specs;
+    fixture->comparison.spec_count = 1;
+    assert_table_contains(fixture, "fetch: 64 items\n");
+}
+
 static void test_table_names_the_machine(void **state)
 {
     struct fixture *fixture = *state;
@@ -323,6 +334,7 @@ int main(void)
         IO(test_table_drops_columns_when_narrow),
         IO(test_table_puts_more_places_below),
         IO(test_table_keeps_a_row_for_each_number_of_items_at_once),
+        IO(test_table_leaves_parameters_out_that_have_their_default),
         IO(test_table_names_the_machine),
         IO(test_table_without_cells_is_no_crash),
         IO(test_table_sees_a_full_disk),

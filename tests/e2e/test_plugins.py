@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import tempfile
 
-from harness import EXIT_OK, EXIT_USAGE, QUARTET, EndToEndTest, main, within
+from harness import (EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, EXIT_USAGE, QUARTET, STRATEGIES, EndToEndTest, main,
+                     only_sample, within)
 
 BUILD = os.environ["QUARTET_BUILD"]
 SOURCE = os.environ["QUARTET_SOURCE"]
@@ -151,6 +152,88 @@ class Installed(EndToEndTest):
                 for argv in ([self.worker, "--describe", path], [QUARTET, "workloads", path]):
                     result = self.start(argv).finish(20)
                     self.assert_refused(result, "plugin '%s'" % path, words, status=EXIT_USAGE)
+
+
+class Running(EndToEndTest):
+    """Plugins as built beside the programs: one of each form, here and across workers that have to be sent them."""
+
+    def setUp(self):
+        super().setUp()
+        self.cache = {"XDG_CACHE_HOME": self.path("cache")}
+        self.files = []
+        for i in range(40):
+            self.files.append(self.write_file("file-%d" % i, "x\n" * i))
+        self.items = self.write_file("items", "".join(path + "\n" for path in self.files))
+
+    def plugin(self, name):
+        return os.path.join(BUILD, "examples", "lib%s.so" % name)
+
+    def records(self, *arguments, status=EXIT_OK):
+        out = self.path("out.ndjson")
+        result = self.quartet("run", *arguments, "--out", out, env=self.cache)
+        self.assert_status(result, status)
+        with open(out, encoding="utf-8") as file:
+            return {record["index"]: record for record in map(json.loads, file)}
+
+    def test_plugin_gives_the_same_in_every_strategy_and_placement(self):
+        for strategy in STRATEGIES:
+            for placement in ((), ("--workers", "2")):
+                records = self.records(self.plugin("linecount"), "--items", self.items, "--strategy", strategy, *placement)
+                self.assertEqual([records[i]["value"] for i in range(40)], list(range(40)))
+        cached = os.listdir(os.path.join(self.path("cache"), "quartet", "plugins"))
+        self.assertEqual(len(cached), 1, "sent once, then found: %s" % cached)
+
+    def test_every_form_is_compared_and_agrees(self):
+        for name, items in (("linecount", ("--items", self.items)), ("collatz", ("--range", "1:3000")),
+                            ("filesize", ("--items", self.items))):
+            report = self.report("compare", self.plugin(name), *items, "--rounds", "1", "--warmup", "0", env=self.cache)
+            comparison = report["comparisons"][0]
+            self.assertEqual(comparison["workload"]["name"], name)
+            self.assertTrue(comparison["agreement"]["agree"])
+            self.assertEqual(len(comparison["cells"]), 8)
+
+    def test_plugin_that_is_not_idempotent_is_run_many_times_only_with_yes_on_a_terminal(self):
+        master, tty = os.openpty()
+        self.addCleanup(os.close, master)
+        program = self.start_quartet("compare", self.plugin("durable"), "--items", self.items, "--rounds", "1", stdin=tty)
+        os.close(tty)
+        self.assert_refused(program.finish(20), "durable", "--yes")
+
+    def test_failed_items_have_their_reason(self):
+        items = self.write_file("missing", self.files[3] + "\n" + self.path("absent") + "\n")
+        records = self.records(self.plugin("linecount"), "--items", items, "--workers", "1", status=EXIT_ITEMS_FAILED)
+        self.assertEqual(records[0]["value"], 3)
+        self.assertEqual(records[1]["status"], "failed")
+        self.assertIn("absent", records[1]["reason"])
+
+    def test_worker_of_somebody_else_loads_plugins_only_when_it_was_told_so(self):
+        for flags in ((), ("--allow-plugins",)):
+            coordinator, at = self.listen("run", self.plugin("collatz"), "--range", "1:100", "--listen",
+                                          "tcp://127.0.0.1:*", "--json", "-")
+            worker = self.start_worker(at, *flags, env=self.cache)
+            result = coordinator.finish(20)
+            if flags:
+                self.assert_status(result, EXIT_OK)
+                self.assertEqual(only_sample(result.report())["ok"], 100)
+            else:
+                self.assertIn(result.status, (EXIT_CANNOT_GO_ON, EXIT_USAGE))
+                self.assertIn("--allow-plugins", result.err)
+            worker.finish(20)
+
+    def test_cached_plugin_that_was_damaged_is_fetched_anew(self):
+        self.records(self.plugin("linecount"), "--items", self.items, "--workers", "1")
+        folder = os.path.join(self.path("cache"), "quartet", "plugins")
+        (name,) = os.listdir(folder)
+        with open(os.path.join(folder, name), "r+b") as file:
+            file.seek(5000)
+            file.write(b"\0" * 100)
+        records = self.records(self.plugin("linecount"), "--items", self.items, "--workers", "1")
+        self.assertEqual(len(records), 40)
+
+    def test_what_is_no_plugin_is_refused_before_anything_is_run(self):
+        text = self.write_file("text.so", "hello\n")
+        result = self.quartet("run", text, "--range", "1:3")
+        self.assert_refused(result, "text.so")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,808 @@
+/* The sink as a whole, with its thread: what comes back of random runs with retries, what happens
+ * when readers sleep and disks fill, and how the backlog is told. */
+#include "sink_fixture.h"
+
+#include "common/base/rng.h"
+#include "coordinator/sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+ssize_t __real_write(int fd, const void *bytes, size_t len);
+ssize_t __wrap_write(int fd, const void *bytes, size_t len);
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+/* A system that does not let go of a write until it is told. */
+static atomic_bool is_stuck;
+static sem_t stuck;
+static sem_t unstick;
+static sem_t closed;
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t len)
+{
+    if (atomic_load(&is_stuck)) {
+        (void)sem_post(&stuck);
+        while (sem_wait(&unstick) != 0) {
+        }
+    }
+    return __real_write(fd, bytes, len);
+}
+
+int __wrap_close(int fd)
+{
+    int code = __real_close(fd);
+    (void)sem_post(&closed);
+    return code;
+}
+
+static char *directory;
+static struct sink_options options;
+static struct sink *sink;
+static sem_t woken;
+
+static void wake(void *arg)
+{
+    (void)sem_post(arg);
+}
+
+static void wait_for(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0) {
+        assert_int_equal(errno, EINTR);
+    }
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    atomic_store(&is_stuck, false);
+    (void)sem_init(&woken, 0, 0);
+    (void)sem_init(&stuck, 0, 0);
+    (void)sem_init(&unstick, 0, 0);
+    (void)sem_init(&closed, 0, 0);
+    directory = directory_fixture_new();
+    options = (struct sink_options){
+        .separator = '\n', .format = SINK_RAW, .wake = wake, .wake_arg = &woken};
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    directory_fixture_free(directory);
+    return 0;
+}
+
+static const char *path(const char *name)
+{
+    return path_fixture(directory, name);
+}
+
+static void open_sink(void)
+{
+    struct err_text error;
+    int code = sink_open(&options, &error, &sink);
+    if (code != 0) {
+        fail_msg("%s", error.s);
+    }
+}
+
+static void close_sink(void)
+{
+    struct err_text error;
+    bool broken_pipe = true;
+    int code = sink_close(sink, NULL, &error, &broken_pipe);
+    if (code != 0) {
+        fail_msg("%s", error.s);
+    }
+    assert_false(broken_pipe);
+}
+
+/* --- random runs against a model ----------------------------------------------------------- */
+
+enum { ITEMS = 1500, ATTEMPTS_MAX = 3, BYTES_MAX = 40, WORKERS = 3 };
+
+/* An item as the model knows it: how it goes at each attempt. */
+struct model_item {
+    char bytes[BYTES_MAX];
+    char out[BYTES_MAX];
+    char err[BYTES_MAX];
+    struct item_fixture last; /* what it came to in the end */
+    unsigned failures;        /* attempts that fail before one succeeds */
+    uint32_t attempt;         /* how many were made */
+    bool is_lost;             /* lost for good at some point */
+    unsigned worker;
+};
+
+struct piece {
+    uint64_t first;
+    uint64_t count;
+    uint32_t attempt;
+};
+
+struct model {
+    struct rng rng;
+    struct model_item items[ITEMS];
+    struct piece pieces[ITEMS]; /* that are still to be put */
+    size_t piece_count;
+    struct blob *payload; /* of all items */
+};
+
+static size_t random_bytes(struct rng *rng, char *bytes)
+{
+    size_t len = rng_below(rng, BYTES_MAX);
+    bool is_text = rng_below(rng, 2) == 0;
+    for (size_t i = 0; i < len; i++) {
+        bytes[i] = (char)(is_text ? 'a' + rng_below(rng, 26) : rng_next(rng));
+    }
+    return len;
+}
+
+static void add_piece(struct model *model, uint64_t first, uint64_t count, uint32_t attempt)
+{
+    assert_true(model->piece_count < ITEMS);
+    model->pieces[model->piece_count++] = (struct piece){
+        .first = first, .count = count, .attempt = attempt};
+}
+
+static struct model *model_new(uint64_t seed)
+{
+    struct model *model = calloc(1, sizeof(*model));
+    static struct item_fixture all[ITEMS];
+    assert_non_null(model);
+    rng_init(&model->rng, seed);
+    for (size_t i = 0; i < ITEMS; i++) {
+        struct model_item *item = &model->items[i];
+        struct item_fixture *last = &item->last;
+        last->bytes = item->bytes;
+        last->len = random_bytes(&model->rng, item->bytes);
+        last->record.out = item->out;
+        last->record.out_len = (uint32_t)random_bytes(&model->rng, item->out);
+        last->record.err = item->err;
+        last->record.err_len = (uint32_t)random_bytes(&model->rng, item->err);
+        item->failures = rng_below(&model->rng, 4) == 0 ? 1 + (unsigned)rng_below(&model->rng, 4)
+                                                        : 0;
+        all[i] = *last;
+    }
+    model->payload = payload_fixture(all, ITEMS);
+    for (uint64_t first = 0; first < ITEMS;) {
+        uint64_t count = 1 + rng_below(&model->rng, 30);
+        count = count < ITEMS - first ? count : ITEMS - first;
+        add_piece(model, first, count, 1);
+        first += count;
+    }
+    return model;
+}
+
+static void model_free(struct model *model)
+{
+    blob_unref(model->payload);
+    free(model);
+}
+
+static const char *worker_name(unsigned worker)
+{
+    static const char *const names[WORKERS] = {"local", "w/1", "w2"};
+    return names[worker];
+}
+
+static void put_lost(const struct model *model, struct sink_batch *batch, struct model_item *items)
+{
+    for (uint64_t i = 0; i < batch->count; i++) {
+        items[i].is_lost = true;
+        items[i].attempt = batch->attempt;
+        items[i].last.record = (struct record){.status = RECORD_FAILED};
+    }
+    batch->lost = "its worker died";
+    batch->payload = model->payload;
+    assert_int_equal(sink_put(sink, batch), 0);
+}
+
+/* Runs of items that failed and have attempts left are pieces again. */
+static void put_back(struct model *model, const struct piece *piece, const bool *again)
+{
+    uint64_t run = 0;
+    for (uint64_t i = 0; i <= piece->count; i++) {
+        if (i < piece->count && again[i]) {
+            run++;
+        } else if (run > 0) {
+            add_piece(model, piece->first + i - run, run, piece->attempt + 1);
+            run = 0;
+        }
+    }
+}
+
+static void put_run(struct model *model, const struct piece *piece, struct sink_batch *batch)
+{
+    struct item_fixture records[ITEMS];
+    bool again[ITEMS];
+    for (uint64_t i = 0; i < piece->count; i++) {
+        struct model_item *item = &model->items[piece->first + i];
+        bool fails = piece->attempt <= item->failures;
+        item->last.record.status = fails ? RECORD_FAILED + (uint8_t)rng_below(&model->rng, 3)
+                                         : RECORD_OK;
+        item->attempt = piece->attempt;
+        again[i] = fails && piece->attempt < ATTEMPTS_MAX;
+        records[i] = item->last;
+    }
+    struct blob *blob = records_fixture(records, piece->count);
+    batch->payload = model->payload;
+    batch->records = blob;
+    batch->records_len = blob_len(blob);
+    batch->withhold_failed = piece->attempt < ATTEMPTS_MAX;
+    assert_int_equal(sink_put(sink, batch), 0);
+    blob_unref(blob);
+    put_back(model, piece, again);
+}
+
+/* Put one piece, chosen at random; it may end early: what it did not get to is a piece again. */
+static void put_some(struct model *model)
+{
+    size_t at = rng_below(&model->rng, model->piece_count);
+    struct piece piece = model->pieces[at];
+    model->pieces[at] = model->pieces[--model->piece_count];
+    if (piece.count > 1 && rng_below(&model->rng, 5) == 0) {
+        uint64_t done = 1 + rng_below(&model->rng, piece.count - 1);
+        add_piece(model, piece.first + done, piece.count - done, piece.attempt);
+        piece.count = done;
+    }
+    unsigned worker = (unsigned)rng_below(&model->rng, WORKERS);
+    struct sink_batch batch = {
+        .first = piece.first,
+        .count = piece.count,
+        .payload_first = 0,
+        .payload_count = ITEMS,
+        .attempt = piece.attempt,
+        .worker = worker_name(worker),
+    };
+    for (uint64_t i = 0; i < piece.count; i++) {
+        model->items[piece.first + i].worker = worker;
+    }
+    if (rng_below(&model->rng, 40) == 0) {
+        put_lost(model, &batch, &model->items[piece.first]);
+    } else {
+        put_run(model, &piece, &batch);
+    }
+}
+
+static void assert_bytes(const json_t *object, const char *key, const char *bytes, size_t len)
+{
+    char back[BYTES_MAX * 2];
+    char key_base64[32];
+    (void)snprintf(key_base64, sizeof(key_base64), "%s_base64", key);
+    const json_t *text = json_object_get(object, key);
+    const json_t *base64 = json_object_get(object, key_base64);
+    if (base64 != NULL) {
+        assert_null(text);
+        assert_int_equal(base64_fixture(json_string_value(base64), back), len);
+        assert_memory_equal(back, bytes, len);
+    } else if (text != NULL) {
+        assert_int_equal(json_string_length(text), len);
+        assert_memory_equal(json_string_value(text), bytes, len);
+    } else {
+        assert_int_equal(len, 0);
+    }
+}
+
+/* The line is what the model says of the item; returns its index. */
+static uint64_t check_line(const struct model *model, const char *line, size_t len)
+{
+    static const char *const names[] = {"ok", "failed", "timeout", "crashed"};
+    json_error_t error;
+    json_t *object = json_loadb(line, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &error);
+    if (object == NULL) {
+        fail_msg("%s: %.*s", error.text, (int)len, line);
+    }
+    uint64_t index = (uint64_t)json_integer_value(json_object_get(object, "index"));
+    assert_true(index < ITEMS);
+    const struct model_item *item = &model->items[index];
+    const struct record *record = &item->last.record;
+    assert_bytes(object, "item", item->last.bytes, item->last.len);
+    assert_bytes(object, "stdout", record->out, record->out_len);
+    assert_bytes(object, "stderr", record->err, record->err_len);
+    assert_int_equal(json_integer_value(json_object_get(object, "attempt")), item->attempt);
+    assert_string_equal(json_string_value(json_object_get(object, "worker")),
+                        worker_name(item->worker));
+    assert_string_equal(json_string_value(json_object_get(object, "status")),
+                        item->is_lost ? "lost" : names[record->status]);
+    json_decref(object);
+    return index;
+}
+
+/* Every line of a file is right; counts how often each item is there, and returns the lines. */
+static size_t check_lines(const struct model *model, const char *name, unsigned *seen, bool ordered)
+{
+    size_t len;
+    size_t count = 0;
+    uint64_t before = 0;
+    char *content = read_fixture(path(name), &len);
+    for (char *line = content; line < content + len; count++) {
+        char *newline = memchr(line, '\n', (size_t)(content + len - line));
+        assert_non_null(newline);
+        uint64_t index = check_line(model, line, (size_t)(newline - line));
+        assert_true(!ordered || count == 0 || index > before);
+        before = index;
+        seen[index]++;
+        line = newline + 1;
+    }
+    free(content);
+    return count;
+}
+
+/* A failed item that is there as often as the model says, whatever the order. Items may contain
+ * NULs, which are the separators here too: then parts of them are compared, so sums of all bytes
+ * are. */
+static void check_failures(const struct model *model)
+{
+    size_t len;
+    size_t bytes_left[256] = {0};
+    size_t expected = 0;
+    char *content = read_fixture(path("failures"), &len);
+    for (size_t i = 0; i < len; i++) {
+        bytes_left[(unsigned char)content[i]]++;
+    }
+    for (size_t i = 0; i < ITEMS; i++) {
+        const struct item_fixture *item = &model->items[i].last;
+        if (item->record.status != RECORD_OK) {
+            expected += item->len + 1;
+            bytes_left[0]--;
+            for (size_t k = 0; k < item->len; k++) {
+                bytes_left[(unsigned char)item->bytes[k]]--;
+            }
+        }
+    }
+    assert_int_equal(len, expected);
+    for (size_t i = 0; i < 256; i++) {
+        assert_int_equal(bytes_left[i], 0);
+    }
+    free(content);
+}
+
+static void check_joblog(void)
+{
+    size_t len;
+    size_t lines = 0;
+    char *content = read_fixture(path("joblog"), &len);
+    for (size_t i = 0; i < len; i++) {
+        lines += content[i] == '\n';
+    }
+    assert_int_equal(lines, ITEMS + 1);
+    free(content);
+}
+
+static void check_all_seen_once(const unsigned *seen)
+{
+    for (size_t i = 0; i < ITEMS; i++) {
+        assert_int_equal(seen[i], 1);
+    }
+}
+
+static void run_random(uint64_t seed, bool keep_order)
+{
+    unsigned out[ITEMS] = {0};
+    unsigned results[ITEMS] = {0};
+    struct model *model = model_new(seed);
+    options.out = path("out");
+    options.format = SINK_NDJSON;
+    options.keep_order = keep_order;
+    options.failures = path("failures");
+    options.joblog = path("joblog");
+    options.results = path("results");
+    options.separator = '\0';
+    open_sink();
+    while (model->piece_count > 0) {
+        put_some(model);
+    }
+    close_sink();
+    assert_int_equal(check_lines(model, "out", out, keep_order), ITEMS);
+    check_all_seen_once(out);
+    (void)check_lines(model, "results/local.ndjson", results, false);
+    (void)check_lines(model, "results/w%2F1.ndjson", results, false);
+    (void)check_lines(model, "results/w2.ndjson", results, false);
+    check_all_seen_once(results);
+    check_failures(model);
+    check_joblog();
+    model_free(model);
+}
+
+static void test_sink_writes_each_item_once_in_order_whatever_order_it_came_in(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        run_random(seed, true);
+    }
+}
+
+static void test_sink_writes_each_item_once_as_they_come(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 101; seed <= 105; seed++) {
+        run_random(seed, false);
+    }
+}
+
+static void test_sink_raw_in_order_is_the_input_again(void **state)
+{
+    (void)state;
+    struct model *model = model_new(7);
+    options.out = path("out");
+    options.keep_order = true;
+    options.raw_lines = true;
+    options.separator = '\0';
+    for (size_t i = 0; i < ITEMS; i++) { /* as cat */
+        model->items[i].failures %= 2;
+        model->items[i].last.record.out = model->items[i].last.bytes;
+        model->items[i].last.record.out_len = (uint32_t)model->items[i].last.len;
+    }
+    open_sink();
+    while (model->piece_count > 0) {
+        put_some(model);
+    }
+    close_sink();
+    size_t len;
+    size_t at = 0;
+    char *content = read_fixture(path("out"), &len);
+    for (size_t i = 0; i < ITEMS; i++) {
+        const struct item_fixture *item = &model->items[i].last;
+        if (!model->items[i].is_lost) {
+            assert_true(at + item->len < len);
+            assert_memory_equal(content + at, item->bytes, item->len);
+            assert_int_equal(content[at + item->len], '\0');
+            at += item->len + 1;
+        }
+    }
+    assert_int_equal(at, len);
+    free(content);
+    model_free(model);
+}
+
+/* --- single batches -------------------------------------------------------------------------- */
+
+/* Items of a range with this output each. */
+static void put_range(uint64_t first, uint64_t count, const char *out, size_t len)
+{
+    struct item_fixture *items = calloc(count, sizeof(*items));
+    assert_non_null(items);
+    for (uint64_t i = 0; i < count; i++) {
+        items[i].record.out = out;
+        items[i].record.out_len = (uint32_t)len;
+    }
+    struct blob *records = records_fixture(items, count);
+    const struct sink_batch batch = {
+        .first = first,
+        .count = count,
+        .records = records,
+        .records_len = blob_len(records),
+        .attempt = 1,
+        .worker = "w",
+    };
+    assert_int_equal(sink_put(sink, &batch), 0);
+    blob_unref(records);
+    free(items);
+}
+
+static void test_sink_writes_at_the_end_what_waits_for_items_that_never_came(void **state)
+{
+    (void)state;
+    options.out = path("out");
+    options.keep_order = true;
+    options.is_range = true;
+    open_sink();
+    put_range(30, 1, "d", 1);
+    put_range(10, 2, "b", 1);
+    put_range(0, 1, "a", 1);
+    put_range(12, 1, "c", 1);
+    close_sink();
+    char *content = read_fixture(path("out"), NULL);
+    assert_string_equal(content, "abbcd");
+    free(content);
+}
+
+/* A named pipe as `out`, whose reader is this test. */
+static int open_pipe_sink(void)
+{
+    const char *pipe_path = path("pipe");
+    assert_int_equal(mkfifo(pipe_path, 0600), 0);
+    int fd = open(pipe_path, O_RDONLY | O_NONBLOCK);
+    assert_true(fd >= 0);
+    assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
+    options.out = pipe_path;
+    options.is_range = true;
+    open_sink();
+    return fd;
+}
+
+static void test_sink_writes_at_once_what_nobody_follows_up(void **state)
+{
+    (void)state;
+    char bytes[2];
+    int fd = open_pipe_sink();
+    put_range(0, 1, "ab", 2);
+    assert_int_equal(read(fd, bytes, 2), 2); /* without closing the sink first */
+    assert_memory_equal(bytes, "ab", 2);
+    close_sink();
+    (void)close(fd);
+}
+
+struct reader {
+    pthread_t thread;
+    int fd;
+    uint64_t len;
+};
+
+static void *read_all(void *arg)
+{
+    static char bytes[65536];
+    struct reader *reader = arg;
+    ssize_t n;
+    while ((n = read(reader->fd, bytes, sizeof(bytes))) > 0) {
+        reader->len += (uint64_t)n;
+    }
+    return NULL;
+}
+
+enum { LARGE = 1024 * 1024 };
+
+static void test_sink_is_full_while_its_reader_sleeps_and_wakes_when_it_reads(void **state)
+{
+    (void)state;
+    static char large[LARGE];
+    struct reader reader = {.fd = open_pipe_sink()};
+    uint64_t count = 0;
+    assert_false(sink_is_full(sink));
+    while (!sink_is_full(sink)) {
+        put_range(count++, 1, large, LARGE);
+    }
+    assert_true(count >= SINK_FULL_BYTES / LARGE - 1 && count <= SINK_FULL_BYTES / LARGE + 2);
+    for (int i = 0; i < 5; i++) { /* what is under way is taken all the same */
+        put_range(count++, 1, large, LARGE);
+    }
+    assert_int_equal(sem_trywait(&woken), -1);
+    assert_int_equal(pthread_create(&reader.thread, NULL, read_all, &reader), 0);
+    wait_for(&woken);
+    assert_false(sink_is_full(sink));
+    close_sink();
+    assert_int_equal(pthread_join(reader.thread, NULL), 0);
+    assert_int_equal(reader.len, count * LARGE);
+    assert_int_equal(sem_trywait(&woken), -1); /* it was full once */
+    (void)close(reader.fd);
+}
+
+static void test_sink_counts_what_waits_for_its_turn(void **state)
+{
+    (void)state;
+    static char large[LARGE];
+    options.out = "/dev/null";
+    options.keep_order = true;
+    options.is_range = true;
+    open_sink();
+    uint64_t count = 1;
+    while (!sink_is_full(sink)) {
+        put_range(count++, 1, large, LARGE);
+    }
+    put_range(count++, 1, large, LARGE);
+    assert_true(sink_is_full(sink)); /* nothing of it can be written */
+    put_range(0, 1, "x", 1);
+    wait_for(&woken);
+    assert_false(sink_is_full(sink));
+    close_sink();
+}
+
+/* The items that wait in many runs take memory for each run too. */
+static void test_sink_counts_runs_between_withheld_items(void **state)
+{
+    (void)state;
+
+    enum { COUNT = 500000 };
+    struct item_fixture *items = calloc(COUNT, sizeof(*items));
+    assert_non_null(items);
+    for (size_t i = 0; i < COUNT; i += 2) {
+        items[i].record.status = RECORD_FAILED;
+    }
+    struct blob *records = records_fixture(items, COUNT);
+    const struct sink_batch batch = {
+        .count = COUNT,
+        .records = records,
+        .records_len = blob_len(records),
+        .withhold_failed = true,
+        .attempt = 1,
+        .worker = "w",
+    };
+    assert_true(blob_len(records) < SINK_FULL_BYTES); /* alone they do not make it full */
+    options.out = "/dev/null";
+    options.keep_order = true;
+    options.failures = path("failures");
+    options.is_range = true;
+    open_sink();
+    assert_int_equal(sink_put(sink, &batch), 0);
+    while (!sink_is_full(sink)) {
+        (void)sched_yield();
+    }
+    close_sink();
+    size_t len;
+    free(read_fixture(path("failures"), &len));
+    assert_int_equal(len, 0); /* they will come again */
+    blob_unref(records);
+    free(items);
+}
+
+/* --- failures ------------------------------------------------------------------------------ */
+
+static void test_sink_ends_a_file_with_a_whole_item_when_the_disk_is_full(void **state)
+{
+    (void)state;
+    struct rlimit before;
+    struct err_text error;
+    bool broken_pipe = true;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit limit = {.rlim_cur = 300000, .rlim_max = before.rlim_max};
+    options.out = path("out");
+    options.is_range = true;
+    options.keep_order = true;
+    open_sink();
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    for (uint64_t i = 0; i < 100; i++) { /* SIGXFSZ would end the test here */
+        put_range(i * 1000, 1000, "thirteen here", 13);
+    }
+    wait_for(&woken);
+    assert_int_equal(sink_error(sink, &error, &broken_pipe), ERR_IO);
+    assert_non_null(strstr(error.s, options.out));
+    assert_non_null(strstr(error.s, "File too large"));
+    assert_false(broken_pipe);
+    put_range(100000, 1, "more", 4); /* dropped */
+    assert_int_equal(sink_close(sink, NULL, &error, &broken_pipe), ERR_IO);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_non_null(strstr(error.s, "File too large"));
+    assert_false(broken_pipe);
+    size_t len;
+    free(read_fixture(path("out"), &len));
+    assert_int_equal(len, 300000 / 13 * 13);
+}
+
+static void test_sink_holds_nothing_after_a_failure(void **state)
+{
+    (void)state;
+    static char large[LARGE];
+    options.out = "/dev/full";
+    options.keep_order = true;
+    options.is_range = true;
+    open_sink();
+    uint64_t count = 1;
+    while (!sink_is_full(sink)) {
+        put_range(count++, 1, large, LARGE);
+    }
+    put_range(0, 1, large, LARGE); /* this one has its turn, and fails */
+    wait_for(&woken);
+    while (sink_is_full(sink)) {
+        wait_for(&woken);
+    }
+    for (int i = 0; i < 100; i++) {
+        put_range(count++, 1, large, LARGE);
+        assert_false(sink_is_full(sink));
+    }
+    struct err_text error;
+    assert_int_equal(sink_close(sink, NULL, &error, NULL), ERR_IO);
+    assert_non_null(strstr(error.s, "No space left on device"));
+}
+
+static void test_sink_tells_that_the_reader_of_a_file_is_gone(void **state)
+{
+    (void)state;
+    struct err_text error;
+    bool broken_pipe = true;
+    int fd = open_pipe_sink();
+    (void)close(fd);
+    put_range(0, 1, "x", 1);
+    wait_for(&woken);
+    assert_int_equal(sink_error(sink, &error, &broken_pipe), ERR_IO);
+    assert_non_null(strstr(error.s, "its reader is gone"));
+    assert_false(broken_pipe); /* that is standard output's */
+    assert_int_equal(sink_close(sink, NULL, &error, NULL), ERR_IO);
+}
+
+static void *set_abandon(void *arg)
+{
+    atomic_store((atomic_bool *)arg, true);
+    return NULL;
+}
+
+static void test_sink_close_waits_for_no_reader_after_it_is_abandoned(void **state)
+{
+    (void)state;
+    static char large[LARGE];
+    struct err_text error;
+    atomic_bool abandon = false;
+    pthread_t thread;
+    int fd = open_pipe_sink();
+    for (uint64_t i = 0; i < 10; i++) {
+        put_range(i, 1, large, LARGE);
+    }
+    assert_int_equal(pthread_create(&thread, NULL, set_abandon, &abandon), 0);
+    assert_int_equal(sink_close(sink, &abandon, &error, NULL), ERR_CANCELLED);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    (void)close(fd);
+}
+
+static void test_sink_close_writes_everything_though_it_could_be_abandoned(void **state)
+{
+    (void)state;
+    struct err_text error;
+    const atomic_bool abandon = false;
+    options.out = path("out");
+    options.is_range = true;
+    open_sink();
+    put_range(0, 5, "x", 1);
+    assert_int_equal(sink_close(sink, &abandon, &error, NULL), 0);
+    char *content = read_fixture(path("out"), NULL);
+    assert_string_equal(content, "xxxxx");
+    free(content);
+}
+
+static void test_sink_close_leaves_a_write_behind_that_the_system_does_not_let_go(void **state)
+{
+    (void)state;
+    struct err_text error;
+    const atomic_bool abandon = true;
+    options.out = path("out");
+    options.is_range = true;
+    open_sink();
+    atomic_store(&is_stuck, true);
+    put_range(0, 5, "x", 1);
+    wait_for(&stuck);
+    assert_int_equal(sink_close(sink, &abandon, &error, NULL), ERR_CANCELLED);
+    assert_non_null(strstr(error.s, "left behind"));
+    while (sem_trywait(&closed) == 0) { /* of files that were closed so far */
+    }
+    atomic_store(&is_stuck, false);
+    (void)sem_post(&unstick);
+    wait_for(&closed);                         /* the thread goes on alone, and frees the sink */
+    assert_int_equal(sem_trywait(&woken), -1); /* and wakes nobody */
+}
+
+static void test_sink_without_outputs_takes_everything(void **state)
+{
+    (void)state;
+    options.is_range = true;
+    open_sink();
+    put_range(0, 5, "x", 1);
+    close_sink();
+    assert_int_equal(sink_close(NULL, NULL, NULL, NULL), 0);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(test_sink_writes_each_item_once_in_order_whatever_order_it_came_in),
+        CASE(test_sink_writes_each_item_once_as_they_come),
+        CASE(test_sink_raw_in_order_is_the_input_again),
+        CASE(test_sink_writes_at_the_end_what_waits_for_items_that_never_came),
+        CASE(test_sink_writes_at_once_what_nobody_follows_up),
+        CASE(test_sink_is_full_while_its_reader_sleeps_and_wakes_when_it_reads),
+        CASE(test_sink_counts_what_waits_for_its_turn),
+        CASE(test_sink_counts_runs_between_withheld_items),
+        CASE(test_sink_ends_a_file_with_a_whole_item_when_the_disk_is_full),
+        CASE(test_sink_holds_nothing_after_a_failure),
+        CASE(test_sink_tells_that_the_reader_of_a_file_is_gone),
+        CASE(test_sink_close_waits_for_no_reader_after_it_is_abandoned),
+        CASE(test_sink_close_writes_everything_though_it_could_be_abandoned),
+        CASE(test_sink_close_leaves_a_write_behind_that_the_system_does_not_let_go),
+        CASE(test_sink_without_outputs_takes_everything),
+    };
+    return cmocka_run_group_tests_name("sink", tests, NULL, NULL);
+}

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <paths.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
@@ -223,11 +224,12 @@ void spawn_signal_group(const struct spawn_child *child, int signal)
 void spawn_reap(struct spawn_child *child, struct spawn_end *ret_end)
 {
     siginfo_t info = {0};
-    int rc;
-    do {
-        rc = waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED);
-    } while (rc != 0 && errno == EINTR);
-    CHECK(rc == 0);
+    struct pollfd polled = {.fd = child->pidfd, .events = POLLIN};
+    while (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED) != 0) {
+        /* Whoever watches pidfd may have made it O_NONBLOCK, which waitid heeds. */
+        CHECK(errno == EINTR || errno == EAGAIN);
+        (void)poll(&polled, 1, -1);
+    }
     (void)close(child->pidfd);
     bool exited = info.si_code == CLD_EXITED;
     *ret_end = (struct spawn_end){

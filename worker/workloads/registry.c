@@ -15,6 +15,7 @@ const struct workload_ops *const workload_registry[] = {
     &workload_noop_ops,
     &workload_sleep_ops,
     &workload_spin_ops,
+    &workload_pipe_ops,
 };
 
 enum { REGISTRY_COUNT = sizeof(workload_registry) / sizeof(workload_registry[0]) };

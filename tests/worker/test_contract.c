@@ -35,6 +35,9 @@ static void set_params(struct params *params,
     if (strcmp(workload->name, "exec") == 0) {
         assert_int_equal(params_set(params, "command", "echo {#}: {}"), 0);
     }
+    if (strcmp(workload->name, "pipe") == 0) {
+        assert_int_equal(params_set(params, "command", "cat"), 0);
+    }
     struct err_text error = {{0}};
     assert_int_equal(params_resolve(params, workload->params, workload->param_count, &error), 0);
 }

@@ -22,6 +22,7 @@ static const char *quick_param(const char *workload)
     } quick[] = {
         {"sleep", "seconds=0.002"},
         {"spin", "seconds=0.0002"},
+        {"pipe", "command=cat"},
     };
 
     for (size_t i = 0; i < sizeof(quick) / sizeof(quick[0]); i++) {

@@ -9,6 +9,9 @@
 
 uint64_t mark_item(const struct workload_item *item);
 
+/* The checksum of an item whose result is `len` bytes of output. */
+uint64_t mark_output(const struct workload_item *item, const char *out, size_t len);
+
 /* Of the numbers [first, first + count) together, modulo 2^64. */
 uint64_t mark_numbers(uint64_t first, uint64_t count);
 

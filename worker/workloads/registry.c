@@ -16,6 +16,7 @@ const struct workload_ops *const workload_registry[] = {
     &workload_sleep_ops,
     &workload_spin_ops,
     &workload_exec_ops,
+    &workload_pipe_ops,
 };
 
 enum { REGISTRY_COUNT = sizeof(workload_registry) / sizeof(workload_registry[0]) };

@@ -243,7 +243,8 @@ class EndToEndTest(unittest.TestCase):
 
     def report(self, *arguments, status=EXIT_OK, **how):
         """Run with `--json -`; the report, after a look at the exit status."""
-        result = self.quartet(*arguments, "--json", "-", **how)
+        at = arguments.index("--") if "--" in arguments else len(arguments)
+        result = self.quartet(*arguments[:at], "--json", "-", *arguments[at:], **how)
         self.assert_status(result, status)
         return result.report()
 

@@ -26,6 +26,7 @@ int exec_child_init(struct exec_child *self, struct exec_state *state)
         .state = state,
         .process = {.pidfd = -1},
         .streams = {-1, -1, -1},
+        .held = {-1, -1},
         .captures = {{.limit = state->output_max}, {.limit = state->output_max}},
     };
     return exec_environment_init(&self->environment, state->environment, state->environment_count);
@@ -41,17 +42,11 @@ void exec_child_deinit(struct exec_child *self)
 
 /* --- begin --- */
 
-/* The child's ends, in the order of its descriptors; -1: none, or not its own. */
-struct child_ends {
-    int in;
-    int out;
-    int err;
-};
-
-static void close_if_open(int fd)
+static void close_if_open(int *fd)
 {
-    if (fd >= 0) {
-        (void)close(fd);
+    if (*fd >= 0) {
+        (void)close(*fd);
+        *fd = -1;
     }
 }
 
@@ -65,14 +60,14 @@ static int no_pipe(struct err_text *ret_error)
 
 /* The child's end must block, as programs expect; ours need not be made to: it is read only when
  * there is something. */
-static int open_output(struct exec_child *self, enum exec_stream stream, int *ret_end)
+static int open_output(struct exec_child *self, enum exec_stream stream)
 {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return ERR_IO;
     }
     self->streams[stream] = ends[0];
-    *ret_end = ends[1];
+    self->held[stream] = ends[1];
     return 0;
 }
 
@@ -96,13 +91,10 @@ static int open_input(struct exec_child *self, int *ret_end)
     return 0;
 }
 
-static int open_streams(struct exec_child *self,
-                        struct child_ends *ends,
-                        struct err_text *ret_error)
+static int open_streams(struct exec_child *self, int *ret_input_end, struct err_text *ret_error)
 {
-    if (open_output(self, EXEC_OUT, &ends->out) != 0 ||
-        open_output(self, EXEC_ERR, &ends->err) != 0 ||
-        (self->state->to_stdin && open_input(self, &ends->in) != 0)) {
+    if (open_output(self, EXEC_OUT) != 0 || open_output(self, EXEC_ERR) != 0 ||
+        (self->state->to_stdin && open_input(self, ret_input_end) != 0)) {
         return no_pipe(ret_error);
     }
     return 0;
@@ -110,7 +102,7 @@ static int open_streams(struct exec_child *self,
 
 static int start(struct exec_child *self,
                  const char *program,
-                 const struct child_ends *ends,
+                 int input_end,
                  struct err_text *ret_error)
 {
     const struct spawn_options options = {
@@ -118,9 +110,9 @@ static int start(struct exec_child *self,
         .argv = self->argv.list,
         .envp = self->environment.list,
         .cwd = self->state->cwd,
-        .in = ends->in >= 0 ? ends->in : self->state->null,
-        .out = ends->out,
-        .err = ends->err,
+        .in = input_end >= 0 ? input_end : self->state->null,
+        .out = self->held[EXEC_OUT],
+        .err = self->held[EXEC_ERR],
         /* A slot's thread, and a loop's, ends only when no child of it is left. */
         .ends_with_thread = true,
     };
@@ -128,20 +120,24 @@ static int start(struct exec_child *self,
 }
 
 /* The program's path: known, or to be looked for when the item is part of its name. */
-static int start_program(struct exec_child *self,
-                         const struct child_ends *ends,
-                         struct err_text *ret_error)
+static int start_program(struct exec_child *self, int input_end, struct err_text *ret_error)
 {
     if (self->state->program != NULL) {
-        return start(self, self->state->program, ends, ret_error);
+        return start(self, self->state->program, input_end, ret_error);
     }
     char *program = NULL;
     int rc = path_find(self->argv.list[0], self->state->cwd, ret_error, &program);
     if (rc == 0) {
-        rc = start(self, program, ends, ret_error);
+        rc = start(self, program, input_end, ret_error);
         free(program);
     }
     return rc;
+}
+
+static void let_go(struct exec_child *self)
+{
+    close_if_open(&self->held[EXEC_OUT]);
+    close_if_open(&self->held[EXEC_ERR]);
 }
 
 static void close_streams(struct exec_child *self)
@@ -149,6 +145,7 @@ static void close_streams(struct exec_child *self)
     for (int i = 0; i < EXEC_STREAMS; i++) {
         exec_child_close(self, (enum exec_stream)i);
     }
+    let_go(self);
 }
 
 bool exec_child_begin(struct exec_child *self,
@@ -156,7 +153,7 @@ bool exec_child_begin(struct exec_child *self,
                       struct workload_outcome *ret_outcome)
 {
     struct err_text error = {.s = ""};
-    struct child_ends ends = {-1, -1, -1};
+    int input_end = -1;
     self->item = item;
     self->phase = EXEC_RUNNING;
     self->leader_ended = false;
@@ -169,11 +166,9 @@ bool exec_child_begin(struct exec_child *self,
         rc = err_set(&error, ERR_NOMEM, "no memory for an environment");
     }
     self->started_ns = exec_now_ns();
-    rc = rc != 0 ? rc : open_streams(self, &ends, &error);
-    rc = rc != 0 ? rc : start_program(self, &ends, &error);
-    close_if_open(ends.in);
-    close_if_open(ends.out);
-    close_if_open(ends.err);
+    rc = rc != 0 ? rc : open_streams(self, &input_end, &error);
+    rc = rc != 0 ? rc : start_program(self, input_end, &error);
+    close_if_open(&input_end);
     if (rc != 0) {
         close_streams(self);
         exec_outcome_fail(error.s, ret_outcome);
@@ -203,8 +198,7 @@ bool exec_child_serve(struct exec_child *self, enum exec_stream stream)
 
 void exec_child_close(struct exec_child *self, enum exec_stream stream)
 {
-    close_if_open(self->streams[stream]);
-    self->streams[stream] = -1;
+    close_if_open(&self->streams[stream]);
 }
 
 void exec_child_leader_ended(struct exec_child *self)
@@ -237,8 +231,10 @@ uint64_t exec_child_look_ns(const struct exec_child *self, uint64_t now_ns)
     return look_ns;
 }
 
+/* From here on it matters whether somebody has the output open. */
 static void ask_to_end(struct exec_child *self, uint64_t kill_at_ns)
 {
+    let_go(self);
     spawn_signal_group(&self->process, SIGTERM);
     self->phase = EXEC_ASKED;
     self->kill_at_ns = kill_at_ns;

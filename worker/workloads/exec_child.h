@@ -36,6 +36,10 @@ struct exec_child {
     struct exec_environment environment;
     struct spawn_child process;
     int streams[EXEC_STREAMS]; /* -1: closed */
+
+    /* The child's ends of its two outputs, kept open while it runs: otherwise each of them would
+     * wake us when the child ends, just before `process` does. */
+    int held[2];
     struct capture captures[2];
     char number[COMMAND_NUMBER_SIZE];
     const char *input; /* what is left of it */

@@ -175,6 +175,8 @@ static void perform(struct runner *runner,
     case SCHED_FINISHED:
         perform_finished(runner, now_us, action, result);
         break;
+    case SCHED_SPLIT: /* its pieces find their bytes by item */
+        break;
     case SCHED_ABANDONED:
         perform_abandoned(runner, now_us, action);
         break;

@@ -116,6 +116,7 @@ void sink_finish(struct sink *sink)
 {
     (void)pthread_mutex_lock(&sink->lock);
     sink->closing = true;
+    sink->tells_end = true;
     (void)pthread_cond_broadcast(&sink->changed);
     (void)pthread_mutex_unlock(&sink->lock);
 }

@@ -35,8 +35,9 @@ struct sink {
     struct sink_held **queue_end;
     bool was_full; /* and nobody was told yet that it no longer is */
     bool closing;
-    bool ended;    /* the thread touches nothing of the sink any more */
-    bool orphaned; /* the owner is gone: the thread frees the sink */
+    bool tells_end; /* the owner waits in a loop: sink_finish */
+    bool ended;     /* the thread touches nothing of the sink any more */
+    bool orphaned;  /* the owner is gone: the thread frees the sink */
     int code;
     bool broken_pipe;
     struct err_text error;

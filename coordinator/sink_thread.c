@@ -210,7 +210,9 @@ void *sink_thread_run(void *arg)
 
     (void)pthread_mutex_lock(&sink->lock);
     sink->ended = true;
-    tell(sink);
+    if (sink->tells_end) {
+        tell(sink);
+    }
     bool orphaned = sink->orphaned;
     (void)pthread_cond_broadcast(&sink->changed);
     (void)pthread_mutex_unlock(&sink->lock);

@@ -582,6 +582,20 @@ static void test_sink_is_full_while_its_reader_sleeps_and_wakes_when_it_reads(vo
     (void)close(reader.fd);
 }
 
+static void test_sink_that_is_finished_says_when_all_is_written(void **state)
+{
+    (void)state;
+    options.out = "/dev/null";
+    options.is_range = true;
+    open_sink();
+    put_range(0, 3, "x", 1);
+    assert_false(sink_is_written(sink));
+    sink_finish(sink);
+    wait_for(&woken);
+    assert_true(sink_is_written(sink));
+    close_sink();
+}
+
 static void test_sink_counts_what_waits_for_its_turn(void **state)
 {
     (void)state;
@@ -794,6 +808,7 @@ int main(void)
         CASE(test_sink_writes_at_the_end_what_waits_for_items_that_never_came),
         CASE(test_sink_writes_at_once_what_nobody_follows_up),
         CASE(test_sink_is_full_while_its_reader_sleeps_and_wakes_when_it_reads),
+        CASE(test_sink_that_is_finished_says_when_all_is_written),
         CASE(test_sink_counts_what_waits_for_its_turn),
         CASE(test_sink_counts_runs_between_withheld_items),
         CASE(test_sink_ends_a_file_with_a_whole_item_when_the_disk_is_full),

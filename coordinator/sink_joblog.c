@@ -21,7 +21,7 @@ static void put_host(struct sink_text *text, const char *worker)
     }
     for (; *worker != '\0'; worker++) {
         unsigned char c = (unsigned char)*worker;
-        sink_text_put_char(text, c < ' ' || c == 0x7f ? '?' : *worker);
+        sink_text_put_char(text, (char)(c < ' ' || c == 0x7f ? '?' : c));
     }
 }
 

@@ -7,7 +7,8 @@ static void put_tag(struct sink_text *text, const char *bytes, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)bytes[i];
-        sink_text_put_char(text, (c < ' ' && c != '\t') || c == 0x7f ? '?' : bytes[i]);
+        bool is_control = (c < ' ' && c != '\t') || c == 0x7f;
+        sink_text_put_char(text, (char)(is_control ? '?' : c));
     }
     sink_text_put_char(text, '\t');
 }

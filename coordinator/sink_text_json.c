@@ -2,12 +2,13 @@
 #include "coordinator/sink_text.h"
 
 enum {
-    PART = 512,     /* bytes that are escaped at once */
+    PART = 512, /* bytes that are escaped at once */
+    PART_BASE64 = PART / 4 * 3,
     ESCAPE_MAX = 6, /* bytes that one becomes at most: \u001f */
 };
 
 _Static_assert(PART *ESCAPE_MAX <= SINK_TEXT_ROOM_MAX, "a part fits");
-_Static_assert(PART / 4 * 3 % 3 == 0, "base64 is written in whole groups");
+_Static_assert(PART_BASE64 % 3 == 0, "base64 is written in whole groups");
 
 /* The eighth bits of eight bytes: all zero when they are ASCII. */
 static const uint64_t high_bits = UINT64_C(0x8080808080808080);
@@ -189,7 +190,7 @@ void sink_text_put_base64(struct sink_text *text, const char *bytes, size_t len)
 {
     const unsigned char *from = (const unsigned char *)bytes;
     while (len > 0) {
-        size_t part = len < PART / 4 * 3 ? len : PART / 4 * 3;
+        size_t part = len < PART_BASE64 ? len : PART_BASE64;
         char *at = sink_text_room(text, PART);
         for (size_t i = 0; i < part; i += 3) {
             at = put_group(at, from + i, part - i < 3 ? part - i : 3);

@@ -91,7 +91,7 @@ struct blob *records_fixture(const struct item_fixture *items, size_t count)
     for (size_t i = 0; i < count; i++) {
         size += record_size(&items[i].record);
     }
-    char *records = malloc(size);
+    char *records = malloc(size > 0 ? size : 1);
     assert_non_null(records);
     char *at = records;
     for (size_t i = 0; i < count; i++) {

@@ -279,8 +279,8 @@ static void test_sink_failures_writes_items_that_failed_as_they_were_given(void 
     (void)state;
     struct sink_item item = plain();
     assert_string_equal(written(&sink_failures_ops, &item), "");
-    for (uint8_t status = RECORD_FAILED; status <= RECORD_CRASHED; status++) {
-        item.record.status = status;
+    for (int status = RECORD_FAILED; status <= RECORD_CRASHED; status++) {
+        item.record.status = (uint8_t)status;
         assert_string_equal(written(&sink_failures_ops, &item), "a.txt\n");
     }
     item = lost();

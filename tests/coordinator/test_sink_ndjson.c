@@ -151,8 +151,8 @@ static void test_sink_ndjson_names_every_status(void **state)
     (void)state;
     static const char *const names[] = {"ok", "failed", "timeout", "crashed"};
     struct sink_item item = plain();
-    for (uint8_t status = RECORD_OK; status <= RECORD_CRASHED; status++) {
-        item.record.status = status;
+    for (int status = RECORD_OK; status <= RECORD_CRASHED; status++) {
+        item.record.status = (uint8_t)status;
         json_t *object = object_of(&item);
         assert_text(object, "status", names[status], strlen(names[status]));
         json_decref(object);

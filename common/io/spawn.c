@@ -222,11 +222,23 @@ void spawn_signal_group(const struct spawn_child *child, int signal)
     (void)kill(-child->pid, signal);
 }
 
+/* As waitid(2) of the kernel, which tells the resources as well; that of libc does not. */
+static long wait_for_end(int pidfd, siginfo_t *ret_info, struct rusage *ret_used)
+{
+    return syscall(SYS_waitid, P_PIDFD, pidfd, ret_info, WEXITED, ret_used);
+}
+
+static uint64_t us_of(struct timeval time)
+{
+    return (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_usec;
+}
+
 void spawn_reap(struct spawn_child *child, struct spawn_end *ret_end)
 {
     siginfo_t info = {0};
     struct pollfd polled = {.fd = child->pidfd, .events = POLLIN};
-    while (waitid(P_PIDFD, (id_t)child->pidfd, &info, WEXITED) != 0) {
+    struct rusage used = {.ru_maxrss = 0};
+    while (wait_for_end(child->pidfd, &info, &used) != 0) {
         /* Whoever watches pidfd may have made it O_NONBLOCK, which waitid heeds. */
         CHECK(errno == EINTR || errno == EAGAIN);
         (void)poll(&polled, 1, -1);
@@ -236,6 +248,7 @@ void spawn_reap(struct spawn_child *child, struct spawn_end *ret_end)
     *ret_end = (struct spawn_end){
         .exit_status = exited ? info.si_status & 0xff : 0,
         .signal = exited ? 0 : info.si_status,
+        .cpu_us = us_of(used.ru_utime) + us_of(used.ru_stime),
     };
     *child = (struct spawn_child){.pidfd = -1};
 }

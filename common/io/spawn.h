@@ -12,6 +12,7 @@
 #include "common/base/err.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct spawn_options {
@@ -43,6 +44,7 @@ struct spawn_child {
 struct spawn_end {
     int exit_status; /* 0 to 255; 0 when a signal ended it */
     int signal;      /* 0: none */
+    uint64_t cpu_us; /* of it and of those that it has waited for: user and system */
 };
 
 /* Start a program. A file that the kernel does not know how to run is given to /bin/sh, as

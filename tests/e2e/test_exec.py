@@ -320,6 +320,15 @@ class Permission(Exec):
 
 
 class Compare(Exec):
+    def test_processor_time_of_commands_is_counted(self):
+        for strategy in STRATEGIES:
+            for placement in ((), ("--workers", "1")):
+                report = self.report("run", "exec", "--range", "1:4", "--strategy", strategy, "--quiet", "--out",
+                                     self.path("x"), *placement, "--", "sh", "-c",
+                                     "i=0; while [ $i -lt 50000 ]; do i=$((i+1)); done")
+                sample = only_sample(report)
+                self.assertGreater(sample["cpu_s"], 0.1 * sample["wall_s"], (strategy, placement, sample))
+
     def test_compare_runs_every_strategy_and_they_agree(self):
         report = self.report("compare", "exec", "--range", "1:20", "--rounds", "1", "--warmup", "0", "--",
                              "sh", "-c", "echo $(( {} * 3 ))")

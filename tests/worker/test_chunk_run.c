@@ -120,6 +120,7 @@ struct bench {
     struct record_buffer records;
     struct slot_record record;
     struct chunk_run run;
+    _Atomic uint64_t elsewhere_us;
     struct blob *spare;
     char error[CHUNK_ERROR_SIZE];
 };
@@ -155,7 +156,8 @@ static void run_input(struct bench *bench,
                       bool records,
                       const struct chunk_input *input)
 {
-    bench->run = (struct chunk_run){.workload = workload,
+    bench->run = (struct chunk_run){.elsewhere_us = &bench->elsewhere_us,
+                                    .workload = workload,
                                     .slot = &bench->script,
                                     .records = records ? &bench->records : NULL,
                                     .error = bench->error};
@@ -337,8 +339,10 @@ static void test_batch_that_was_cancelled_fails_nothing(void **state)
 {
     struct bench *bench = *state;
     bench->script.cancel_now = true;
-    bench->run = (struct chunk_run){
-        .workload = &in_batches, .slot = &bench->script, .error = bench->error};
+    bench->run = (struct chunk_run){.elsewhere_us = &bench->elsewhere_us,
+                                    .workload = &in_batches,
+                                    .slot = &bench->script,
+                                    .error = bench->error};
     assert_int_equal(chunk_run_init(&bench->run), 0);
     chunk_run_begin(&bench->run, &(struct chunk_input){.count = 5}, 0);
     chunk_batch_step(&bench->run, &bench->script.host, BATCH);
@@ -351,7 +355,8 @@ static void test_batch_notes_each_item_for_the_case_of_a_crash(void **state)
 {
     struct bench *bench = *state;
     bench->script.report = 2;
-    bench->run = (struct chunk_run){.workload = &in_batches,
+    bench->run = (struct chunk_run){.elsewhere_us = &bench->elsewhere_us,
+                                    .workload = &in_batches,
                                     .slot = &bench->script,
                                     .record = &bench->record,
                                     .records = &bench->records,
@@ -485,8 +490,10 @@ static void test_run_records_every_member_of_an_outcome(void **state)
 
     enum { CASES = sizeof(cases) / sizeof(cases[0]) };
 
-    bench->run = (struct chunk_run){
-        .workload = &one_by_one, .records = &bench->records, .error = bench->error};
+    bench->run = (struct chunk_run){.elsewhere_us = &bench->elsewhere_us,
+                                    .workload = &one_by_one,
+                                    .records = &bench->records,
+                                    .error = bench->error};
     chunk_run_begin(&bench->run, &(struct chunk_input){.count = CASES}, clock_now_ns());
     for (size_t i = 0; i < CASES; i++) {
         struct workload_item item;

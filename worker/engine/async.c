@@ -216,6 +216,7 @@ static int make_slots(struct engine_core *core, struct async **ret_self)
         slot->call.done = on_item_done;
         slot->run = (struct chunk_run){
             .workload = core->workload,
+            .elsewhere_us = &core->elsewhere_us,
             .error = slot->error,
             .records = core->spare_record != NULL ? &slot->records : NULL,
         };

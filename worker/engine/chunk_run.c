@@ -247,6 +247,9 @@ void chunk_run_count(struct chunk_run *run,
                      const struct workload_item *item,
                      const struct workload_outcome *outcome)
 {
+    if (outcome->cpu_us > 0) {
+        atomic_fetch_add_explicit(run->elsewhere_us, outcome->cpu_us, memory_order_relaxed);
+    }
     if (run->records != NULL && !keep_record(run, outcome)) {
         return;
     }

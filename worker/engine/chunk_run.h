@@ -36,8 +36,9 @@ struct chunk_run {
     struct slot_record
         *record; /* where to note progress, for slots that may crash; NULL: nowhere */
     uint32_t seq;
-    struct record_buffer *records; /* for a record of each item; NULL: nobody wants them */
-    struct workload_item *items;   /* items_max of them, for run_batch; NULL: not used */
+    struct record_buffer *records;  /* for a record of each item; NULL: nobody wants them */
+    _Atomic uint64_t *elsewhere_us; /* where CPU time of other processes is counted */
+    struct workload_item *items;    /* items_max of them, for run_batch; NULL: not used */
     size_t items_max;
 
     struct chunk_input input;

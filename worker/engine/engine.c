@@ -319,7 +319,8 @@ size_t engine_held(const struct engine *engine)
 
 uint64_t engine_cpu_us(struct engine *engine)
 {
-    return engine->strategy->cpu_us(engine->strategy_state);
+    return engine->strategy->cpu_us(engine->strategy_state) +
+           atomic_load_explicit(&engine->core.elsewhere_us, memory_order_relaxed);
 }
 
 bool engine_is_cooperative(const struct engine *engine)

@@ -215,6 +215,7 @@ static void run_chunk(struct executor *self, uint32_t seq, const struct chunk_in
     struct chunk_run *run = &self->run;
     trim_records(self);
     run->record = self->record;
+    run->elsewhere_us = &self->record->elsewhere_us;
     run->seq = seq;
     run->error = slot_record_error(self->record, seq);
     chunk_run_begin(run, input, self->now_ns);

@@ -50,6 +50,7 @@ int executor_link_open(struct executor_link *link)
         }
     }
     share_init(&link->share, zygote_record(zygote, link->place), policy);
+    atomic_store(&link->share.record->elsewhere_us, 0);
     share_want_records(&link->share, link->core->spare_record, link->records.bytes);
     exchange_add_share(&link->core->exchange, &link->share);
     return 0;
@@ -383,7 +384,9 @@ static void recover(struct executor_link *link, const struct process_end *end)
 static void on_end(struct executor_link *link, const struct process_end *end, uint64_t cpu_us)
 {
     pthread_mutex_lock(&link->lock);
-    link->ended_us += cpu_us > link->live_us ? cpu_us : link->live_us;
+    /* What wait(2) told has the CPU time of its children in it as well. */
+    uint64_t live_us = link->live_us + atomic_exchange(&link->share.record->elsewhere_us, 0);
+    link->ended_us += cpu_us > live_us ? cpu_us : live_us;
     link->live_us = 0;
     link->clock_valid = false;
     pthread_mutex_unlock(&link->lock);
@@ -481,6 +484,9 @@ uint64_t executor_link_cpu_us(struct executor_link *link)
         }
     }
     uint64_t sum_us = link->ended_us + link->live_us;
+    if (link->placed && link->share.record != NULL) {
+        sum_us += atomic_load(&link->share.record->elsewhere_us);
+    }
     pthread_mutex_unlock(&link->lock);
     return sum_us;
 }

@@ -27,6 +27,7 @@ void slot_init(struct slot *slot, struct engine_core *core)
     share_want_records(&slot->share, core->spare_record, NULL);
     slot->run = (struct chunk_run){
         .workload = core->workload,
+        .elsewhere_us = &core->elsewhere_us,
         .records = records ? &slot->records : NULL,
     };
     exchange_add_share(&core->exchange, &slot->share);

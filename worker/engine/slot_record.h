@@ -49,6 +49,8 @@ struct slot_record {
         published;            /* results of every chunk begun with a smaller seq are in `results` */
     _Atomic uint32_t told;    /* the feeder was told and has not looked since */
     _Atomic uint32_t current; /* which progress is whole; the other one is being written */
+    /* CPU time that items say other processes have spent on them, since the record is used. */
+    _Atomic uint64_t elsewhere_us;
     struct slot_progress progress[2];
     struct slot_result results[SLOT_RING]; /* [seq % SLOT_RING] */
     char errors[SLOT_RING][CHUNK_ERROR_SIZE];

@@ -29,6 +29,8 @@ struct engine_core {
     struct exchange exchange;
     struct workload_host host; /* for workload_ops.open; says what `cancelled` says */
     atomic_bool cancelled;
+    /* CPU time that items say other processes have spent on them; of the slots in this process. */
+    _Atomic uint64_t elsewhere_us;
     struct note_set notes; /* passed on already */
     void (*note)(void *arg, const char *text);
     void *note_arg;

@@ -96,6 +96,7 @@ void exec_outcome_set(const struct exec_child *self,
     set_captured(self, ret_outcome);
     ret_outcome->exit_status = end->exit_status;
     ret_outcome->signal = end->signal;
+    ret_outcome->cpu_us = end->cpu_us;
     ret_outcome->ok = self->phase == EXEC_RUNNING && end->exit_status == 0 && end->signal == 0;
     if (ret_outcome->ok) {
         ret_outcome->checksum = checksum(self, end);

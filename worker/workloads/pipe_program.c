@@ -289,7 +289,23 @@ static void reap(struct pipe_program *program)
 {
     spawn_signal_group(&program->child, SIGKILL);
     spawn_reap(&program->child, &program->end);
+    program->cpu_ended_us += program->end.cpu_us;
     program->exited = true;
+}
+
+uint64_t pipe_program_cpu_us(struct pipe_program *program)
+{
+    uint64_t total_us = program->cpu_ended_us;
+    clockid_t clock;
+    struct timespec used;
+    if (program->runs && !program->exited && clock_getcpuclockid(program->child.pid, &clock) == 0 &&
+        clock_gettime(clock, &used) == 0) {
+        total_us += (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+    }
+    /* What a program's own children spent shows only at its end, when it counts them in. */
+    uint64_t news_us = total_us > program->cpu_told_us ? total_us - program->cpu_told_us : 0;
+    program->cpu_told_us += news_us;
+    return news_us;
 }
 
 static bool await_exit(struct pipe_program *program, int timeout_ms)

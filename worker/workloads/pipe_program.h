@@ -32,7 +32,9 @@ struct pipe_program {
     bool exited; /* and was reaped: `end` is how */
     struct spawn_child child;
     struct spawn_end end;
-    int input; /* descriptors, -1 once closed */
+    uint64_t cpu_ended_us; /* of all programs that were here and have ended */
+    uint64_t cpu_told_us;  /* of what pipe_program_cpu_us has told */
+    int input;             /* descriptors, -1 once closed */
     int output;
     int errors;
     bool end_input; /* close it when all is written */
@@ -107,6 +109,9 @@ uint64_t pipe_program_finish(struct pipe_program *program,
                              int grace_ms,
                              bool (*hurry)(void *arg),
                              void *arg);
+
+/* CPU time that its programs have spent since this was asked last. */
+uint64_t pipe_program_cpu_us(struct pipe_program *program);
 
 /* "exited with status 3", "was killed by signal 11 (Segmentation fault)". */
 void pipe_program_describe_end(const struct pipe_program *program, char *ret_text, size_t size);

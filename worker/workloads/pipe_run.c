@@ -96,6 +96,9 @@ static void report_answer(struct pipe_run *run, const struct pipe_answer *answer
     outcome.bytes = answer->whole_len;
     outcome.out = answer->bytes;
     outcome.out_len = answer->len;
+    if (window->reported + 1 == window->count) {
+        outcome.cpu_us = pipe_program_cpu_us(&run->slot->program);
+    }
     pipe_window_answer(window, frame_size(run, window->reported));
     if (!run->batch->done(run->batch, &outcome)) {
         run->stop = true;

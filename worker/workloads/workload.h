@@ -100,6 +100,7 @@ struct workload_outcome {
     size_t out_len;
     const char *err;
     size_t err_len;
+    uint64_t cpu_us;                 /* CPU time that other processes have spent on it */
     int32_t exit_status;             /* of a command: 0 to 255 */
     int32_t signal;                  /* that ended it; 0: none */
     char error[WORKLOAD_ERROR_SIZE]; /* one line with the value in it, read only when !ok */

@@ -218,6 +218,9 @@ static void perform(struct runner *runner,
         release_payload(runner, action->slot);
         note_result_failure(runner, result);
         break;
+    case SCHED_SPLIT:
+        release_payload(runner, action->slot); /* bytes are kept by slot: the pieces lack theirs */
+        break;
     case SCHED_ABANDONED:
         release_payload(runner, action->slot);
         note_abandoned(runner, action);

@@ -1,4 +1,4 @@
-/* The scheduler, event by event: what each does to the state, and then who is sent what. */
+/* The scheduler, event by event: what each does to the state. */
 #include "coordinator/sched.h"
 
 #include "common/base/check.h"
@@ -7,71 +7,20 @@
 
 #include <stdlib.h>
 
-/* --- saying things --- */
+/* --- events --- */
 
-static void emit(struct sched_actions *out, struct sched_action action)
-{
-    out->list[out->count++] = action;
-}
-
-/* Room for another action, and one more kept for DONE or STALLED. What finds no room is said at
- * the next TICK. */
-static bool has_room(struct sched *sched, const struct sched_actions *out)
-{
-    if (out->capacity - out->count >= 2) {
-        return true;
-    }
-    sched->hurry = true;
-    return false;
-}
-
-static struct sched_action about_chunk(enum sched_action_type type,
-                                       const struct sched *sched,
-                                       uint32_t slot)
-{
-    const struct sched_chunk *chunk = &sched->chunks.table[slot];
-    return (struct sched_action){.type = type,
-                                 .chunk = {chunk->id},
-                                 .slot = slot,
-                                 .attempt = chunk->attempt,
-                                 .first = chunk->first,
-                                 .count = chunk->count};
-}
-
-/* --- chunks change hands --- */
-
-static void detach(struct sched *sched, uint32_t slot)
-{
-    uint64_t count = sched->chunks.table[slot].count;
-    if (sched->chunks.table[slot].state == SCHED_CHUNK_HELD) {
-        sched_workers_release(sched, slot);
-        sched->stats.items_held -= count;
-    } else {
-        sched_chunks_unqueue(&sched->chunks, slot);
-        sched->stats.items_queued -= count;
-    }
-}
-
-/* A held chunk waits for another attempt, unless those are used up. */
-static void requeue(struct sched *sched, uint32_t slot, bool lost)
-{
-    struct sched_chunk *chunk = &sched->chunks.table[slot];
-    chunk->avoid = sched->workers.table[chunk->worker].id;
-    detach(sched, slot);
-    sched->stats.items_queued += chunk->count;
-    chunk->losses += lost;
-    if (chunk->losses < sched->options.attempts_max) {
-        sched_chunks_queue(&sched->chunks, slot);
-    } else {
-        sched_chunks_spend(&sched->chunks, slot);
-    }
-}
-
-static void take_from_worker(struct sched *sched, uint32_t index, bool lost)
+static void take_from_worker(struct sched *sched,
+                             uint32_t index,
+                             bool lost,
+                             struct sched_actions *out)
 {
     struct sched_worker *worker = &sched->workers.table[index];
     while (worker->held.head != INDEX_NONE) {
-        requeue(sched, worker->held.head, lost);
+        if (lost) {
+            sched_lose(sched, worker->held.head, out);
+        } else {
+            sched_return(sched, worker->held.head);
+        }
     }
     sched_workers_remove(&sched->workers, index);
     if (lost) {
@@ -80,15 +29,6 @@ static void take_from_worker(struct sched *sched, uint32_t index, bool lost)
         sched->stats.workers_left++;
     }
 }
-
-static void account(struct sched *sched, uint32_t slot, const struct tally *tally)
-{
-    sched->stats.items_done += sched->chunks.table[slot].count;
-    tally_merge(&sched->stats.tally, tally);
-    sched_chunks_free(&sched->chunks, slot);
-}
-
-/* --- events --- */
 
 static int on_items(struct sched *sched, const struct sched_event *event)
 {
@@ -137,14 +77,69 @@ static int on_credit(struct sched *sched, uint32_t worker, const struct sched_ev
     return 0;
 }
 
-static bool adds_up(const struct tally *tally, uint64_t count)
+/* Ascending, apart, among the first `done` items, and as many as failed. */
+static bool spans_add_up(const struct sched_event *event, uint64_t done)
 {
-    return tally->ok <= count && tally->failed == count - tally->ok;
+    const struct sched_span *spans = event->as.result.failed;
+    uint64_t end = 0;
+    uint64_t sum = 0;
+    for (size_t i = 0; i < event->as.result.failed_count; i++) {
+        if (spans[i].count == 0 || spans[i].first < end || spans[i].first >= done ||
+            spans[i].count > done - spans[i].first) {
+            return false;
+        }
+        end = spans[i].first + spans[i].count;
+        sum += spans[i].count;
+    }
+    return sum == event->as.result.tally.failed;
+}
+
+/* A result is of one item at least, of `count` at most, and names as failed what it counts. */
+static bool adds_up(const struct sched_event *event, uint64_t count)
+{
+    const struct tally *tally = &event->as.result.tally;
+    if (tally->ok > count || tally->failed > count - tally->ok || tally->ok + tally->failed == 0) {
+        return false;
+    }
+    return event->as.result.failed_count == 0 || spans_add_up(event, tally->ok + tally->failed);
+}
+
+/* Will the failed items be run again? When each of them may be, and there is room for all. */
+static bool may_retry(struct sched *sched, const struct sched_chunk *chunk, size_t parts)
+{
+    return chunk->failures < sched->options.retries_max && !sched->stopping &&
+           parts <= SCHED_CHUNKS_MAX && sched_chunks_reserve(&sched->chunks, (uint32_t)parts - 1);
+}
+
+/* A result that may leave something to be done: items that were not run, or are to be run again.
+ * The chunk is detached. */
+static void account_part(struct sched *sched,
+                         uint64_t now_us,
+                         const struct sched_event *event,
+                         struct sched_action *finished)
+{
+    struct sched_remains remains = {.done = finished->done,
+                                    .failed = event->as.result.failed,
+                                    .failed_count = event->as.result.failed_count,
+                                    .worker = event->worker};
+    struct tally tally = event->as.result.tally;
+    const struct sched_chunk *chunk = &sched->chunks.table[finished->slot];
+    size_t parts = remains.failed_count + (remains.done < chunk->count);
+    if (remains.failed_count > 0 && may_retry(sched, chunk, parts)) {
+        remains.again = true;
+        finished->retried = tally.failed;
+        tally.failed = 0;
+    }
+    sched_divide(sched, now_us, finished->slot, &remains);
+    sched->stats.items_done += finished->done - finished->retried;
+    sched->stats.items_retried += finished->retried;
+    tally_merge(&sched->stats.tally, &tally);
 }
 
 /* The first result counts: of whichever attempt, from whichever registered worker, wherever the
  * chunk is by now. */
 static int on_result(struct sched *sched,
+                     uint64_t now_us,
                      const struct sched_event *event,
                      struct sched_actions *out)
 {
@@ -161,17 +156,21 @@ static int on_result(struct sched *sched,
         return 0;
     }
     uint64_t count = sched->chunks.table[slot].count;
-    if (!adds_up(tally, count)) {
+    if (!adds_up(event, count)) {
         return ERR_INVALID;
     }
-    struct sched_action finished = about_chunk(SCHED_FINISHED, sched, slot);
-    finished.worker = event->worker;
-    finished.attempt = attempt;
-    emit(out, finished);
-    sched_size_learn(&sched->cost, count, event->as.result.run_us);
+    struct sched_action *finished = sched_say(out, SCHED_FINISHED, sched, slot);
+    finished->worker = event->worker;
+    finished->attempt = attempt;
+    finished->done = tally->ok + tally->failed;
+    sched_size_learn(&sched->cost, finished->done, event->as.result.run_us);
     sched->stats.chunks_finished++;
-    detach(sched, slot);
-    account(sched, slot, tally);
+    sched_detach(sched, slot);
+    if (finished->done == count && event->as.result.failed_count == 0) {
+        sched_account(sched, slot, tally);
+    } else {
+        account_part(sched, now_us, event, finished);
+    }
     return 0;
 }
 
@@ -183,7 +182,7 @@ static int on_returned(struct sched *sched, uint32_t worker, const struct sched_
         sched->chunks.table[slot].worker != worker) {
         return 0; /* accounted for in the meantime, or somebody else's by now */
     }
-    requeue(sched, slot, false);
+    sched_return(sched, slot);
     return 0;
 }
 
@@ -193,11 +192,11 @@ static int on_tick(struct sched *sched, uint64_t now_us, struct sched_actions *o
     while (lease_us > 0 && sched->workers.leases.head != INDEX_NONE) {
         uint32_t index = sched->workers.leases.head;
         const struct sched_worker *worker = &sched->workers.table[index];
-        if (now_us - worker->heard_us < lease_us || !has_room(sched, out)) {
+        if (now_us - worker->heard_us < lease_us || !sched_has_room(sched, out, 2)) {
             break;
         }
-        emit(out, (struct sched_action){.type = SCHED_DROP_WORKER, .worker = {worker->id}});
-        take_from_worker(sched, index, true);
+        sched_emit(out, (struct sched_action){.type = SCHED_DROP_WORKER, .worker = {worker->id}});
+        take_from_worker(sched, index, true, out);
     }
     return 0;
 }
@@ -205,7 +204,7 @@ static int on_tick(struct sched *sched, uint64_t now_us, struct sched_actions *o
 static int on_cancel(struct sched *sched, struct sched_actions *out)
 {
     sched->over = true;
-    emit(out, (struct sched_action){.type = SCHED_DONE});
+    sched_emit(out, (struct sched_action){.type = SCHED_DONE});
     return 0;
 }
 
@@ -227,13 +226,13 @@ static int on_worker_event(struct sched *sched,
     switch (event->type) {
     case SCHED_WORKER_LEFT:
     case SCHED_WORKER_LOST:
-        take_from_worker(sched, worker, event->type == SCHED_WORKER_LOST);
+        take_from_worker(sched, worker, event->type == SCHED_WORKER_LOST, out);
         return 0;
     case SCHED_CREDIT:
         rc = on_credit(sched, worker, event);
         break;
     case SCHED_RESULT:
-        rc = on_result(sched, event, out);
+        rc = on_result(sched, now_us, event, out);
         break;
     case SCHED_CHUNK_RETURNED:
         rc = on_returned(sched, worker, event);
@@ -276,115 +275,13 @@ static int on_event(struct sched *sched,
     case SCHED_CANCEL:
         return on_cancel(sched, out);
     case SCHED_HOLD:
+        sched->holding = event->as.hold;
+        return 0;
     case SCHED_STOP:
-        break;
+        sched->stopping = true;
+        return 0;
     }
     return ERR_INVALID;
-}
-
-/* --- after each event --- */
-
-/* Chunks that are out of attempts. One of them may still be finished by a late result before
- * there is room to say so. */
-static void abandon(struct sched *sched, struct sched_actions *out)
-{
-    while (sched->chunks.spent.head != INDEX_NONE && has_room(sched, out)) {
-        uint32_t slot = sched->chunks.spent.head;
-        struct tally tally = {.failed = sched->chunks.table[slot].count};
-        emit(out, about_chunk(SCHED_ABANDONED, sched, slot));
-        sched->stats.chunks_abandoned++;
-        detach(sched, slot);
-        account(sched, slot, &tally);
-    }
-}
-
-/* The worker that a chunk of `items` goes to, or INDEX_NONE when it has to wait. */
-static uint32_t taker(const struct sched *sched, uint64_t items, uint64_t avoid)
-{
-    const struct sched_workers *workers = &sched->workers;
-    uint32_t free = sched_workers_next(workers, SCHED_TURN_FREE, avoid);
-    if (free != INDEX_NONE && workers->table[free].id != avoid) {
-        return free;
-    }
-    uint64_t fresh = sched->stats.items_available - sched->cut;
-    uint32_t busy = sched_workers_next(workers, SCHED_TURN_BUSY, avoid);
-    if (busy == INDEX_NONE || !sched_size_may_wait(sched, items, fresh)) {
-        return free;
-    }
-    return free != INDEX_NONE && workers->table[busy].id == avoid ? free : busy;
-}
-
-static void send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out)
-{
-    struct sched_chunk *chunk = &sched->chunks.table[slot];
-    chunk->attempt++;
-    sched_workers_hold(sched, worker, slot);
-    sched->stats.items_held += chunk->count;
-    sched->stats.chunks_sent++;
-    sched->stats.chunks_retried += chunk->attempt > 1;
-    struct sched_action action = about_chunk(SCHED_SEND, sched, slot);
-    action.worker = (struct worker_id){sched->workers.table[worker].id};
-    emit(out, action);
-}
-
-/* Retried chunks go before fresh ones. */
-static bool send_queued(struct sched *sched, struct sched_actions *out)
-{
-    uint32_t slot = sched->chunks.queued.head;
-    const struct sched_chunk *chunk = &sched->chunks.table[slot];
-    uint32_t worker = taker(sched, chunk->count, chunk->avoid);
-    if (worker == INDEX_NONE || !has_room(sched, out)) {
-        return false;
-    }
-    detach(sched, slot);
-    send(sched, slot, worker, out);
-    return true;
-}
-
-static bool send_fresh(struct sched *sched, struct sched_actions *out)
-{
-    uint64_t fresh = sched->stats.items_available - sched->cut;
-    if (fresh == 0) {
-        return false;
-    }
-    uint64_t count = sched_size_next(sched, fresh);
-    uint32_t worker = taker(sched, count, 0);
-    if (worker == INDEX_NONE || !has_room(sched, out)) {
-        return false;
-    }
-    uint32_t slot = sched_chunks_cut(&sched->chunks, sched->cut, count);
-    if (slot == INDEX_NONE) {
-        return false; /* fewer in flight, then: the next event tries again */
-    }
-    sched->cut += count;
-    sched->stats.chunk_items = count;
-    send(sched, slot, worker, out);
-    return true;
-}
-
-static void dispatch(struct sched *sched, struct sched_actions *out)
-{
-    const struct list *turns = sched->workers.turns;
-    bool sent = true;
-    while (sent && (turns[SCHED_TURN_FREE].head != INDEX_NONE ||
-                    turns[SCHED_TURN_BUSY].head != INDEX_NONE)) {
-        sent = sched->chunks.queued.head != INDEX_NONE ? send_queued(sched, out)
-                                                       : send_fresh(sched, out);
-    }
-}
-
-static void conclude(struct sched *sched, struct sched_actions *out)
-{
-    const struct sched_stats *stats = &sched->stats;
-    if (stats->items_done == stats->items_available) {
-        if (stats->items_final) {
-            sched->over = true;
-            emit(out, (struct sched_action){.type = SCHED_DONE});
-        }
-    } else if (sched->no_more_workers && sched->workers.count == 0 && !sched->stalled) {
-        sched->stalled = true;
-        emit(out, (struct sched_action){.type = SCHED_STALLED});
-    }
 }
 
 /* --- the scheduler as a whole --- */
@@ -392,7 +289,8 @@ static void conclude(struct sched *sched, struct sched_actions *out)
 int sched_new(const struct sched_options *options, struct sched **ret_sched)
 {
     if (options->workers_max == 0 || options->workers_max > SCHED_WORKERS_MAX ||
-        options->attempts_max == 0 || options->chunk_target_us == 0) {
+        options->attempts_max == 0 || options->attempts_max > SCHED_ATTEMPTS_MAX ||
+        options->retries_max > SCHED_RETRIES_MAX || options->chunk_target_us == 0) {
         return ERR_INVALID;
     }
     struct sched *sched = calloc(1, sizeof(*sched));
@@ -438,28 +336,32 @@ int sched_step(struct sched *sched,
     sched->now_us = now_us;
     sched->hurry = false;
     if (!sched->over) {
-        abandon(sched, out);
-        dispatch(sched, out);
-        conclude(sched, out);
+        sched_dispatch(sched, out);
     }
     return 0;
 }
 
-uint64_t sched_deadline_us(const struct sched *sched)
+static uint64_t lease_ends_us(const struct sched *sched)
 {
     uint64_t lease_us = sched->options.lease_us;
     uint32_t first = sched->workers.leases.head;
+    if (lease_us == 0 || first == INDEX_NONE) {
+        return UINT64_MAX;
+    }
+    uint64_t heard_us = sched->workers.table[first].heard_us;
+    return lease_us < UINT64_MAX - heard_us ? heard_us + lease_us : UINT64_MAX;
+}
+
+uint64_t sched_deadline_us(const struct sched *sched)
+{
     if (sched->over) {
         return UINT64_MAX;
     }
     if (sched->hurry) {
         return sched->now_us;
     }
-    if (lease_us == 0 || first == INDEX_NONE) {
-        return UINT64_MAX;
-    }
-    uint64_t heard_us = sched->workers.table[first].heard_us;
-    return lease_us < UINT64_MAX - heard_us ? heard_us + lease_us : UINT64_MAX;
+    uint64_t lease_us = lease_ends_us(sched);
+    return sched->chunks.due_us < lease_us ? sched->chunks.due_us : lease_us;
 }
 
 bool sched_wants_items(const struct sched *sched)

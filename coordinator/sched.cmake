@@ -4,6 +4,8 @@ add_library(quartet_sched STATIC
   sched_check.c
   sched_chunks.c
   sched_describe.c
+  sched_dispatch.c
+  sched_moves.c
   sched_size.c
   sched_workers.c)
 target_link_libraries(quartet_sched PUBLIC quartet_base)

@@ -10,17 +10,31 @@
  * is at least once; accounting is exactly once: the first result for a chunk counts, whichever
  * attempt it is of, and every later one is dropped and counted as a duplicate.
  *
+ * Only a part of a chunk's items may be over with it: a result may be of the first ones alone, and
+ * those that failed may be run again. What is left goes on as chunks of their own, with new ids.
+ * The items that were not run are sent next, and that is the same attempt going on. Failed ones
+ * are the next attempt, wait for a delay that doubles with each failure, and go to another worker
+ * when one could take them then.
+ *
+ * Whatever a worker held when it was lost may be what killed it. A chunk that was lost is a
+ * suspect: it goes to a worker that holds nothing and is sent nothing else meanwhile, so that only
+ * a true culprit takes a further worker down. If that one is lost as well the chunk is split, into
+ * single items or into 256 pieces, which are suspects too. An item that kills whoever runs it
+ * costs about attempts_max + 1 workers (one more for each time that its chunk has 256 times the
+ * items), and its neighbours nothing. Suspects go before all else: while one waits, a worker that
+ * becomes empty takes it, and one worker at a time is sent nothing until it is empty.
+ *
  * Chunk size, when automatic: the first chunks have one item; a later one is as many items as
  * take `chunk_target_us` by a moving average of the measured cost, at most twice the largest
  * that came back so far, at most `chunk_items_max`, and at most a fraction of what is left for
  * each slot so that all slots finish together (guided self-scheduling: Polychronopoulos and Kuck
  * 1987), though not so small that handing it over costs more than running it.
  *
- * Who gets a chunk: workers with a free slot before workers that would only queue it, round
- * robin in each class. Before the first result (nobody knows what an item costs), and near the
- * end, when less than one chunk a slot is left and chunks are long, a chunk waits for a free
- * slot rather than behind another. A chunk that is tried again goes before fresh ones, and to
- * another worker than the one that failed it when one could take it now. */
+ * Who gets a chunk: workers that hold nothing, then workers with a free slot, then workers that
+ * would only queue it, round robin in each class. Before the first result (nobody knows what an
+ * item costs), and near the end, when less than one chunk a slot is left and chunks are long, a
+ * chunk waits for a free slot rather than behind another. A chunk that is tried again goes before
+ * fresh ones, and to another worker than the one that failed it when one could take it now. */
 #ifndef QUARTET_COORDINATOR_SCHED_H
 #define QUARTET_COORDINATOR_SCHED_H
 
@@ -36,7 +50,7 @@ struct sched_options {
     uint32_t workers_max;     /* 1 to 65536 */
     uint64_t chunk_items;     /* items of every chunk; 0: automatic */
     uint64_t chunk_target_us; /* what an automatic chunk should take; 100,000 */
-    uint32_t attempts_max;    /* losses of its worker after which a chunk's items fail; 3 */
+    uint32_t attempts_max;    /* losses of its worker after which an item fails; 1 to 255; 3 */
     uint64_t lease_us;        /* a worker silent for this long is lost; 0: never */
     uint32_t retries_max;     /* how often an item that failed is tried again; 0 to 1000 */
     uint64_t retry_delay_us;  /* before the first of these; doubles with each, up to 64 times it */
@@ -53,7 +67,7 @@ enum sched_event_type {
     SCHED_WORKER_LEFT,     /* on purpose: what it still held is queued again, burning no attempt */
     SCHED_WORKER_LOST,     /* it is gone: what it held is queued again, burning an attempt */
     SCHED_NO_MORE_WORKERS, /* no further worker can ever join */
-    SCHED_TICK,            /* time passed: leases */
+    SCHED_TICK,            /* time passed: leases, delays */
     SCHED_CANCEL,          /* the job ends with what is accounted for */
     SCHED_HOLD,            /* cut no fresh chunk, or do again: nobody takes the results now */
     SCHED_STOP,            /* send nothing any more; DONE as soon as nothing is held */
@@ -88,7 +102,7 @@ struct sched_event {
             uint64_t run_us;
             struct tally tally; /* of the items that were run, the first ones of the chunk */
             /* Which of these failed, if that is known: ascending and apart, `first` counted from
-             * the chunk's first item. Borrowed for the call. */
+             * the chunk's first item. Only then may they be run again. Borrowed for the call. */
             const struct sched_span *failed;
             size_t failed_count;
         } result;
@@ -101,6 +115,7 @@ struct sched_event {
 enum sched_action_type {
     SCHED_SEND = 1,    /* send this chunk to `worker` */
     SCHED_FINISHED,    /* `done` items are run, their result is that of the event in hand */
+    SCHED_SPLIT,       /* it is over without a result: its items go on as new chunks */
     SCHED_ABANDONED,   /* it used up its attempts, its items count as failed; its bytes may go */
     SCHED_DROP_WORKER, /* it was silent for its lease: forget it, it has to register again */
     SCHED_STALLED,     /* work is left, but no worker, and none can come. Said once */
@@ -111,7 +126,9 @@ struct sched_action {
     enum sched_action_type type;
     struct worker_id worker;
     struct chunk_id chunk;
-    uint32_t slot; /* dense index, reused when the chunk is over: the shell keeps bytes by it */
+    uint32_t slot; /* dense index, reused when the chunk is over, also by what is left of it. The
+                      bytes of items are needed until these are done: FINISHED and not retried, or
+                      ABANDONED; chunks with the same items may come in other slots before that */
     uint32_t attempt;
     uint64_t first;
     uint64_t count;
@@ -137,7 +154,7 @@ struct sched_stats {
     bool items_final;
     uint64_t items_done;      /* accounted for */
     uint64_t items_held;      /* with workers */
-    uint64_t items_queued;    /* in chunks that wait for their next attempt */
+    uint64_t items_queued;    /* in chunks that wait for their next attempt, or its time */
     uint64_t chunks_sent;     /* attempts sent */
     uint64_t chunks_finished; /* accounted for */
     uint64_t chunks_retried;  /* attempts after the first */
@@ -155,8 +172,8 @@ struct sched_stats {
     struct tally tally;   /* of all that is accounted for; abandoned items are in `failed` */
 };
 
-/* Returns 0 or ERR_NOMEM, ERR_INVALID (options out of range; none but chunk_items and lease_us
- * may be 0). */
+/* Returns 0 or ERR_NOMEM, ERR_INVALID (options out of range; workers_max, chunk_target_us and
+ * attempts_max may not be 0). */
 int sched_new(const struct sched_options *options, struct sched **ret_sched);
 void sched_free(struct sched *sched);
 
@@ -165,10 +182,12 @@ void sched_free(struct sched *sched);
  * sending stops early and sched_deadline_us says `now`: empty `out` and send a TICK. Never
  * blocks or reads a clock. Returns 0; or, with the state unchanged, ERR_INVALID when the event
  * makes no sense for this state (an unknown worker, one that joins twice, a shrinking input, a
- * result that does not add up to its chunk's items), ERR_BUSY when a worker joins beyond
- * workers_max, or ERR_NOMEM when there is no memory for one that joins (without memory for more
- * chunks in flight, fewer are in flight). Results that do not count are not errors. After DONE
- * every event is accepted and changes nothing. */
+ * result of no item or of more than its chunk has, or that names others as failed than it
+ * counts), ERR_BUSY when a worker joins beyond workers_max, or ERR_NOMEM when there is no memory
+ * for one that joins. Without memory for more chunks in flight, fewer are in flight; without it
+ * for failed items to be run again, they count as failed; without it for pieces, a suspect is
+ * tried again as a whole. Results that do not count are not errors. After DONE every event is
+ * accepted and changes nothing. */
 int sched_step(struct sched *sched,
                uint64_t now_us,
                const struct sched_event *event,
@@ -193,7 +212,7 @@ size_t sched_done_spans(const struct sched *sched,
 
 /* Abort when an invariant is broken; for tests and the simulator. Each has a name, which is in
  * the message: one_state (each chunk in exactly one), credit_conserved, counted_once, held_sums,
- * attempts_bounded. O(state). */
+ * attempts_bounded, suspect_alone. O(state). */
 void sched_check(const struct sched *sched);
 
 /* One line each, for logs and traces. Return `ret_text`. */

@@ -15,15 +15,40 @@ struct sums {
     uint64_t items;
 };
 
+/* A suspect has losses, and no other chunk has. One that is out of attempts has as many as it may,
+ * and no other single item has: but for pieces, each of which is tried once. */
+static void check_losses(const struct sched *sched, const struct sched_chunk *chunk)
+{
+    uint32_t attempts_max = sched->options.attempts_max;
+    switch (chunk->state) {
+    case SCHED_CHUNK_SPENT:
+        INVARIANT(attempts_bounded, chunk->losses >= attempts_max);
+        break;
+    case SCHED_CHUNK_QUEUED:
+    case SCHED_CHUNK_DELAYED:
+        INVARIANT(suspect_alone, chunk->losses == 0);
+        break;
+    case SCHED_CHUNK_SUSPECT:
+        INVARIANT(suspect_alone, chunk->losses > 0);
+        break;
+    default: /* held; whether alone is looked at with the worker */
+        break;
+    }
+    INVARIANT(attempts_bounded,
+              chunk->state == SCHED_CHUNK_SPENT || chunk->losses <= 1 ||
+                  chunk->losses < attempts_max);
+}
+
 static void check_chunk(const struct sched *sched, uint32_t slot, enum sched_chunk_state state)
 {
     const struct sched_chunk *chunk = &sched->chunks.table[slot];
-    uint32_t attempts_max = sched->options.attempts_max;
     INVARIANT(one_state, slot < sched->chunks.used);
     INVARIANT(one_state, chunk->state == state);
     INVARIANT(one_state, chunk->id % SCHED_CHUNKS_MAX == slot && chunk->count > 0);
-    INVARIANT(attempts_bounded, chunk->attempt > 0 && chunk->losses <= chunk->attempt);
-    INVARIANT(attempts_bounded, (chunk->losses >= attempts_max) == (state == SCHED_CHUNK_SPENT));
+    INVARIANT(attempts_bounded,
+              chunk->attempt > 0 || state == SCHED_CHUNK_QUEUED || state == SCHED_CHUNK_SUSPECT);
+    INVARIANT(attempts_bounded, chunk->failures <= sched->options.retries_max);
+    check_losses(sched, chunk);
 }
 
 static struct sums sum_list(const struct sched *sched,
@@ -48,20 +73,27 @@ static struct sums sum_list(const struct sched *sched,
 static void check_turn(const struct sched_worker *worker)
 {
     enum sched_turn turn = SCHED_TURN_NONE;
-    if (!worker->draining && worker->credit > 0) {
+    if (!worker->draining && worker->credit > 0 && !worker->alone) {
         turn = worker->held_count < worker->slots ? SCHED_TURN_FREE : SCHED_TURN_BUSY;
+        turn = worker->held_count == 0 ? SCHED_TURN_EMPTY : turn;
     }
-    INVARIANT(credit_conserved, worker->waits == turn);
+    bool aside = worker->waits == SCHED_TURN_ASIDE &&
+                 (turn == SCHED_TURN_FREE || turn == SCHED_TURN_BUSY);
+    INVARIANT(credit_conserved, worker->waits == turn || aside);
 }
 
 static struct sums check_worker(const struct sched *sched, uint32_t index)
 {
     const struct sched_worker *worker = &sched->workers.table[index];
     struct sums held = sum_list(sched, &worker->held, SCHED_CHUNK_HELD);
+    uint64_t suspects = 0;
     for (uint32_t slot = worker->held.head; slot != INDEX_NONE;) {
         INVARIANT(one_state, sched->chunks.table[slot].worker == index);
+        suspects += sched->chunks.table[slot].losses > 0;
         slot = sched->chunks.table[slot].place.next;
     }
+    INVARIANT(suspect_alone, worker->alone == (suspects > 0));
+    INVARIANT(suspect_alone, suspects == 0 || held.chunks == 1);
     INVARIANT(held_sums, worker->held_count == held.chunks);
     INVARIANT(credit_conserved, worker->granted == worker->credit + worker->sent);
     INVARIANT(credit_conserved, worker->held_count <= worker->sent);
@@ -100,10 +132,55 @@ static struct sums check_workers(const struct sched *sched)
         heard_us = worker->heard_us;
     }
     INVARIANT(held_sums, count == workers->count && slots == workers->slots);
-    INVARIANT(credit_conserved,
-              waiting ==
-                  count_turn(workers, SCHED_TURN_FREE) + count_turn(workers, SCHED_TURN_BUSY));
+    uint64_t listed = 0;
+    for (int turn = 0; turn < SCHED_TURNS; turn++) {
+        listed += count_turn(workers, (enum sched_turn)turn);
+    }
+    INVARIANT(credit_conserved, waiting == listed);
     return held;
+}
+
+/* Chunks whose items failed, by when they are due. */
+static struct sums check_delayed(const struct sched *sched)
+{
+    const struct sched_chunks *chunks = &sched->chunks;
+    struct sums delayed = {0};
+    uint64_t first_us = UINT64_MAX;
+    for (uint32_t i = 0; i < SCHED_DELAYS; i++) {
+        struct sums sums = sum_list(sched, &chunks->delayed[i], SCHED_CHUNK_DELAYED);
+        /* Those that were due are queued, unless it was over before. */
+        uint64_t due_us = sched->over ? 0 : sched->now_us + 1;
+        for (uint32_t slot = chunks->delayed[i].head; slot != INDEX_NONE;) {
+            const struct sched_chunk *chunk = &chunks->table[slot];
+            INVARIANT(attempts_bounded,
+                      chunk->failures > 0 && sched_delay_of(chunk->failures) == i);
+            INVARIANT(one_state, chunk->due_us >= due_us);
+            due_us = chunk->due_us;
+            first_us = due_us < first_us ? due_us : first_us;
+            slot = chunk->place.next;
+        }
+        delayed.chunks += sums.chunks;
+        delayed.items += sums.items;
+    }
+    INVARIANT(one_state, chunks->due_us == first_us);
+    return delayed;
+}
+
+/* While a suspect waits nobody is empty, and one worker at most is set aside to become so. */
+static void check_suspects_wait(const struct sched *sched)
+{
+    const struct list *turns = sched->workers.turns;
+    if (sched->over || sched->stopping || sched->hurry) {
+        return; /* nothing more is sent, or not yet */
+    }
+    bool suspects = sched->chunks.suspects.head != INDEX_NONE;
+    uint64_t aside = count_turn(&sched->workers, SCHED_TURN_ASIDE);
+    INVARIANT(suspect_alone, !suspects || turns[SCHED_TURN_EMPTY].head == INDEX_NONE);
+    INVARIANT(suspect_alone, aside <= suspects);
+    INVARIANT(suspect_alone,
+              !suspects || aside > 0 ||
+                  (turns[SCHED_TURN_FREE].head == INDEX_NONE &&
+                   turns[SCHED_TURN_BUSY].head == INDEX_NONE));
 }
 
 /* Live chunks in the order of their items: apart from each other, and within what was cut. */
@@ -111,14 +188,18 @@ static struct sums check_order(const struct sched *sched)
 {
     struct sums live = {0};
     uint64_t end = 0;
+    uint32_t previous = INDEX_NONE;
     for (uint32_t slot = sched->chunks.order.head; slot != INDEX_NONE;) {
         const struct sched_chunk *chunk = &sched->chunks.table[slot];
+        INVARIANT(counted_once, chunk->order.previous == previous);
         INVARIANT(counted_once, chunk->first >= end);
         live.chunks++;
         live.items += chunk->count;
         end = chunk->first + chunk->count;
+        previous = slot;
         slot = chunk->order.next;
     }
+    INVARIANT(counted_once, sched->chunks.order.tail == previous);
     INVARIANT(counted_once, end <= sched->cut && sched->cut <= sched->stats.items_available);
     return live;
 }
@@ -128,14 +209,20 @@ void sched_check(const struct sched *sched)
     const struct sched_stats *stats = &sched->stats;
     struct sums held = check_workers(sched);
     struct sums queued = sum_list(sched, &sched->chunks.queued, SCHED_CHUNK_QUEUED);
+    struct sums suspects = sum_list(sched, &sched->chunks.suspects, SCHED_CHUNK_SUSPECT);
+    struct sums delayed = check_delayed(sched);
     struct sums spent = sum_list(sched, &sched->chunks.spent, SCHED_CHUNK_SPENT);
     struct sums live = check_order(sched);
 
     INVARIANT(one_state, live.chunks == sched->chunks.live);
-    INVARIANT(one_state, live.chunks == held.chunks + queued.chunks + spent.chunks);
+    INVARIANT(one_state,
+              live.chunks ==
+                  held.chunks + queued.chunks + suspects.chunks + delayed.chunks + spent.chunks);
     INVARIANT(held_sums, stats->items_held == held.items);
-    INVARIANT(held_sums, stats->items_queued == queued.items + spent.items);
+    INVARIANT(held_sums,
+              stats->items_queued == queued.items + suspects.items + delayed.items + spent.items);
     INVARIANT(held_sums, queued.chunks == sched->chunks.queued_count);
     INVARIANT(counted_once, stats->items_done + live.items == sched->cut);
     INVARIANT(counted_once, stats->tally.ok + stats->tally.failed == stats->items_done);
+    check_suspects_wait(sched);
 }

@@ -11,13 +11,21 @@
 
 static_assert(sizeof(struct sched_chunk) == 64, "a chunk is one cache line");
 
-/* A slot is used up after so many chunks: half a million years at a million a second. */
-#define USES_MAX (UINT64_MAX >> SCHED_SLOT_BITS)
+/* A slot is retired after so many chunks: a quarter of a million years at a million a second. As
+ * many are left for the parts of its last one. */
+#define USES_MAX ((UINT64_MAX >> SCHED_SLOT_BITS) / 2)
 
 int sched_chunks_init(struct sched_chunks *chunks)
 {
-    *chunks = (struct sched_chunks){
-        .free_head = INDEX_NONE, .order = LIST_EMPTY, .queued = LIST_EMPTY, .spent = LIST_EMPTY};
+    *chunks = (struct sched_chunks){.free_head = INDEX_NONE,
+                                    .order = LIST_EMPTY,
+                                    .queued = LIST_EMPTY,
+                                    .suspects = LIST_EMPTY,
+                                    .due_us = UINT64_MAX,
+                                    .spent = LIST_EMPTY};
+    for (uint32_t i = 0; i < SCHED_DELAYS; i++) {
+        chunks->delayed[i] = LIST_EMPTY;
+    }
     chunks->table = malloc(SCHED_CHUNKS_MIN * sizeof(*chunks->table));
     if (chunks->table == NULL) {
         return ERR_NOMEM;
@@ -32,12 +40,16 @@ void sched_chunks_deinit(struct sched_chunks *chunks)
     *chunks = (struct sched_chunks){0};
 }
 
-static bool grow(struct sched_chunks *chunks)
+/* Twice the room, or more, until `needed` slots are there. */
+static bool grow(struct sched_chunks *chunks, uint64_t needed)
 {
-    if (chunks->capacity == SCHED_CHUNKS_MAX) {
+    uint32_t capacity = chunks->capacity;
+    if (needed > SCHED_CHUNKS_MAX) {
         return false;
     }
-    uint32_t capacity = chunks->capacity * 2;
+    while (capacity < needed) {
+        capacity *= 2;
+    }
     struct sched_chunk *table = realloc(chunks->table, capacity * sizeof(*table));
     if (table == NULL) {
         return false;
@@ -55,7 +67,7 @@ static uint32_t take_slot(struct sched_chunks *chunks)
         chunks->free_head = chunks->table[slot].place.next;
         return slot;
     }
-    if (chunks->used == chunks->capacity && !grow(chunks)) {
+    if (chunks->used == chunks->capacity && !grow(chunks, (uint64_t)chunks->capacity + 1)) {
         return INDEX_NONE;
     }
     slot = chunks->used++;
@@ -77,6 +89,45 @@ uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t 
     return slot;
 }
 
+/* --- chunks made of parts of others --- */
+
+bool sched_chunks_reserve(struct sched_chunks *chunks, uint32_t count)
+{
+    uint64_t needed = (uint64_t)chunks->live + chunks->retired + count;
+    return needed <= chunks->capacity || grow(chunks, needed);
+}
+
+/* What `part` says, in a slot with a new id and with the links that it has. */
+static void put_part(struct sched_chunks *chunks, uint32_t slot, const struct sched_chunk *part)
+{
+    struct sched_chunk *chunk = &chunks->table[slot];
+    uint64_t id = chunk->id + SCHED_CHUNKS_MAX;
+    struct link order = chunk->order;
+    CHECK(id > chunk->id);
+    *chunk = *part;
+    chunk->id = id;
+    chunk->order = order;
+}
+
+void sched_chunks_renew(struct sched_chunks *chunks, uint32_t slot, const struct sched_chunk *part)
+{
+    put_part(chunks, slot, part);
+}
+
+uint32_t sched_chunks_insert(struct sched_chunks *chunks,
+                             uint32_t last,
+                             const struct sched_chunk *part)
+{
+    uint32_t slot = take_slot(chunks);
+    CHECK(slot != INDEX_NONE);
+    put_part(chunks, slot, part);
+    list_insert(&chunks->order, LINKS(chunks->table, order), last, slot);
+    chunks->live++;
+    return slot;
+}
+
+/* --- where they are --- */
+
 uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id, bool *ret_past)
 {
     uint32_t slot = (uint32_t)(id.value & (SCHED_CHUNKS_MAX - 1));
@@ -92,28 +143,94 @@ uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id
     return INDEX_NONE;
 }
 
+static struct list *list_of(struct sched_chunks *chunks, const struct sched_chunk *chunk)
+{
+    switch (chunk->state) {
+    case SCHED_CHUNK_QUEUED:
+        return &chunks->queued;
+    case SCHED_CHUNK_SUSPECT:
+        return &chunks->suspects;
+    case SCHED_CHUNK_DELAYED:
+        return &chunks->delayed[sched_delay_of(chunk->failures)];
+    default:
+        CHECK(chunk->state == SCHED_CHUNK_SPENT);
+        return &chunks->spent;
+    }
+}
+
+/* Put a chunk at the end of the list of this state. */
+static void append(struct sched_chunks *chunks, uint32_t slot, enum sched_chunk_state state)
+{
+    struct sched_chunk *chunk = &chunks->table[slot];
+    chunk->state = (uint8_t)state;
+    chunks->queued_count += state == SCHED_CHUNK_QUEUED;
+    list_append(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
+}
+
+static enum sched_chunk_state waiting(const struct sched_chunk *chunk)
+{
+    return chunk->losses > 0 ? SCHED_CHUNK_SUSPECT : SCHED_CHUNK_QUEUED;
+}
+
 void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot)
 {
-    chunks->table[slot].state = SCHED_CHUNK_QUEUED;
-    list_append(&chunks->queued, LINKS(chunks->table, place), slot);
-    chunks->queued_count++;
+    append(chunks, slot, waiting(&chunks->table[slot]));
+}
+
+void sched_chunks_queue_first(struct sched_chunks *chunks, uint32_t slot)
+{
+    struct sched_chunk *chunk = &chunks->table[slot];
+    chunk->state = (uint8_t)waiting(chunk);
+    chunks->queued_count += chunk->state == SCHED_CHUNK_QUEUED;
+    list_prepend(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
 }
 
 void sched_chunks_spend(struct sched_chunks *chunks, uint32_t slot)
 {
-    chunks->table[slot].state = SCHED_CHUNK_SPENT;
-    list_append(&chunks->spent, LINKS(chunks->table, place), slot);
+    append(chunks, slot, SCHED_CHUNK_SPENT);
+}
+
+/* Chunks of one delay fall due in the order in which they came. */
+static void find_due(struct sched_chunks *chunks)
+{
+    chunks->due_us = UINT64_MAX;
+    for (uint32_t i = 0; i < SCHED_DELAYS; i++) {
+        uint32_t slot = chunks->delayed[i].head;
+        if (slot != INDEX_NONE && chunks->table[slot].due_us < chunks->due_us) {
+            chunks->due_us = chunks->table[slot].due_us;
+        }
+    }
+}
+
+void sched_chunks_delay(struct sched_chunks *chunks, uint32_t slot, uint64_t due_us)
+{
+    chunks->table[slot].due_us = due_us;
+    append(chunks, slot, SCHED_CHUNK_DELAYED);
+    find_due(chunks);
 }
 
 void sched_chunks_unqueue(struct sched_chunks *chunks, uint32_t slot)
 {
-    if (chunks->table[slot].state == SCHED_CHUNK_QUEUED) {
-        list_remove(&chunks->queued, LINKS(chunks->table, place), slot);
+    struct sched_chunk *chunk = &chunks->table[slot];
+    list_remove(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
+    if (chunk->state == SCHED_CHUNK_QUEUED) {
         chunks->queued_count--;
-    } else {
-        CHECK(chunks->table[slot].state == SCHED_CHUNK_SPENT);
-        list_remove(&chunks->spent, LINKS(chunks->table, place), slot);
+    } else if (chunk->state == SCHED_CHUNK_DELAYED) {
+        find_due(chunks);
     }
+}
+
+void sched_chunks_release_due(struct sched_chunks *chunks, uint64_t now_us)
+{
+    for (uint32_t i = 0; i < SCHED_DELAYS; i++) {
+        uint32_t slot = chunks->delayed[i].head;
+        while (slot != INDEX_NONE && chunks->table[slot].due_us <= now_us) {
+            list_remove(&chunks->delayed[i], LINKS(chunks->table, place), slot);
+            sched_chunks_queue(chunks, slot);
+            slot = chunks->delayed[i].head;
+        }
+    }
+    find_due(chunks);
 }
 
 void sched_chunks_free(struct sched_chunks *chunks, uint32_t slot)
@@ -125,5 +242,7 @@ void sched_chunks_free(struct sched_chunks *chunks, uint32_t slot)
     if (chunk->id >> SCHED_SLOT_BITS < USES_MAX) {
         chunk->place.next = chunks->free_head;
         chunks->free_head = slot;
+    } else {
+        chunks->retired++;
     }
 }

@@ -19,16 +19,21 @@ static const char *const event_names[] = {
     [SCHED_NO_MORE_WORKERS] = "NO_MORE_WORKERS",
     [SCHED_TICK] = "TICK",
     [SCHED_CANCEL] = "CANCEL",
+    [SCHED_HOLD] = "HOLD",
+    [SCHED_STOP] = "STOP",
 };
 
 static const char *const action_names[] = {
     [SCHED_SEND] = "SEND",
     [SCHED_FINISHED] = "FINISHED",
+    [SCHED_SPLIT] = "SPLIT",
     [SCHED_ABANDONED] = "ABANDONED",
     [SCHED_DROP_WORKER] = "DROP_WORKER",
     [SCHED_STALLED] = "STALLED",
     [SCHED_DONE] = "DONE",
 };
+
+enum { SPANS_SHOWN = 4 }; /* of a result */
 
 /* Text that grows at its end and is cut when it is full. */
 struct line {
@@ -59,12 +64,20 @@ static void add_result(struct line *line, const struct sched_event *event)
         tally->ok,
         tally->failed,
         event->as.result.run_us);
+    for (size_t i = 0; i < event->as.result.failed_count; i++) {
+        const struct sched_span *span = &event->as.result.failed[i];
+        if (i == SPANS_SHOWN) {
+            add(line, ",...");
+            break;
+        }
+        add(line, "%s%" PRIu64 "+%" PRIu64, i == 0 ? " spans=" : ",", span->first, span->count);
+    }
 }
 
 char *sched_describe_event(const struct sched_event *event, char *ret_text, size_t size)
 {
     struct line line = {ret_text, size, 0};
-    bool known = event->type >= SCHED_ITEMS && event->type <= SCHED_CANCEL;
+    bool known = event->type >= SCHED_ITEMS && event->type <= SCHED_STOP;
     add(&line, "%s", known ? event_names[event->type] : "?");
     if (event->worker.value != 0) {
         add(&line, " worker=%" PRIu64, event->worker.value);
@@ -91,6 +104,9 @@ char *sched_describe_event(const struct sched_event *event, char *ret_text, size
     case SCHED_CHUNK_RETURNED:
         add(&line, " chunk=%" PRIu64, event->as.returned.value);
         break;
+    case SCHED_HOLD:
+        add(&line, event->as.hold ? " on" : " off");
+        break;
     default:
         break;
     }
@@ -114,6 +130,9 @@ char *sched_describe_action(const struct sched_action *action, char *ret_text, s
             action->attempt,
             action->first,
             action->count);
+    }
+    if (action->type == SCHED_FINISHED) {
+        add(&line, " done=%" PRIu64 " retried=%" PRIu64, action->done, action->retried);
     }
     return ret_text;
 }

@@ -21,12 +21,19 @@ enum {
     SCHED_TAIL_US = 10000, /* near the end a chunk this long does not wait behind another */
     SCHED_GRAIN_US = 100,  /* an automatic chunk is not cut shorter: about two thread hand-overs */
     SCHED_SHARES = 2,      /* a chunk is at most one of so many shares a slot of what is left */
+
+    SCHED_ATTEMPTS_MAX = 255,
+    SCHED_RETRIES_MAX = 1000,
+    SCHED_DELAYS = 7,   /* different delays of retries: 1, 2, 4 ... 64 times the first */
+    SCHED_PIECES = 256, /* most pieces that a suspect is split into */
 };
 
 enum sched_chunk_state {
     SCHED_CHUNK_FREE = 0, /* the slot has no chunk; its id is that of the last one it had */
     SCHED_CHUNK_HELD,     /* by a worker */
     SCHED_CHUNK_QUEUED,   /* waits for its next attempt */
+    SCHED_CHUNK_SUSPECT,  /* as queued, but for a worker of its own: see `losses` */
+    SCHED_CHUNK_DELAYED,  /* its items failed; is not queued before its time */
     SCHED_CHUNK_SPENT,    /* out of attempts; waits for room to say so */
 };
 
@@ -35,13 +42,19 @@ struct sched_chunk {
     uint64_t id;
     uint64_t first;
     uint64_t count;
-    uint64_t avoid;    /* worker id that lost or returned it last; 0: none */
+    uint64_t avoid; /* id of the worker that another one is better than; 0: none */
+
+    union {
+        uint32_t worker; /* held: index of the holder */
+        uint64_t due_us; /* delayed: until then */
+    };
+
     struct link place; /* in the list of its state */
     struct link order; /* among the live ones, by first item */
     uint32_t attempt;  /* last one sent */
-    uint32_t losses;   /* attempts that ended with the loss of the worker */
-    uint32_t worker;   /* index of the holder, when held */
-    enum sched_chunk_state state;
+    uint16_t failures; /* how often its items were run and failed */
+    uint8_t losses;    /* of workers that had it; with any it is a suspect */
+    uint8_t state;     /* enum sched_chunk_state */
 };
 
 struct sched_chunks {
@@ -49,19 +62,27 @@ struct sched_chunks {
     uint32_t capacity;
     uint32_t used; /* slots that ever had a chunk */
     uint32_t live;
+    uint32_t retired;   /* slots that will have no further chunk */
     uint32_t free_head; /* linked by place.next, last freed first */
+    uint32_t queued_count;
     struct list order;
     struct list queued;
-    uint32_t queued_count;
+    struct list suspects;
+    struct list delayed[SCHED_DELAYS]; /* by delay: in each the first to come is the first due */
+    uint64_t due_us;                   /* when the first of them is; UINT64_MAX: there are none */
     struct list spent;
 };
 
 /* Which list of workers waiting for their turn a worker is in. */
 enum sched_turn {
-    SCHED_TURN_FREE = 0, /* has credit and a free slot */
-    SCHED_TURN_BUSY,     /* has credit; a chunk would wait behind others */
-    SCHED_TURN_NONE,     /* has no credit, or is draining */
+    SCHED_TURN_EMPTY = 0, /* has credit and holds nothing */
+    SCHED_TURN_FREE,      /* has credit and a free slot */
+    SCHED_TURN_BUSY,      /* has credit; a chunk would wait behind others */
+    SCHED_TURN_ASIDE,     /* gets nothing more until it is empty, and then a suspect */
+    SCHED_TURN_NONE,      /* has no credit, or is draining, or is alone with a suspect */
 };
+
+enum { SCHED_TURNS = SCHED_TURN_NONE }; /* lists of them */
 
 struct sched_worker {
     uint64_t id; /* 0: the entry is free */
@@ -76,6 +97,7 @@ struct sched_worker {
     struct link lease; /* among all, by heard_us */
     enum sched_turn waits;
     bool draining;
+    bool alone; /* holds a suspect, and nothing else */
 };
 
 struct sched_workers {
@@ -86,7 +108,7 @@ struct sched_workers {
     uint32_t last_found;
     uint32_t *buckets; /* indices by hash of the id, linear probing; twice the capacity */
     uint64_t slots;    /* of those that are not draining */
-    struct list turns[2];
+    struct list turns[SCHED_TURNS];
     struct list leases; /* all leases are equally long: the head is the first to run out */
 };
 
@@ -109,6 +131,8 @@ struct sched {
     uint64_t cut; /* items [0, cut) are or were in chunks */
     uint64_t chunk_items_max;
     bool no_more_workers;
+    bool holding;  /* no fresh chunks */
+    bool stopping; /* no chunks at all */
     bool stalled;
     bool over;
     bool hurry; /* something could not be said for lack of room */
@@ -124,17 +148,45 @@ void sched_chunks_deinit(struct sched_chunks *chunks);
  * flight, or as many as can be. */
 uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t count);
 
+/* Is there room for `count` chunks more? Grows the table if need be. */
+bool sched_chunks_reserve(struct sched_chunks *chunks, uint32_t count);
+
+/* A chunk that is in no state's list is over, and parts of its items go on as chunks of their own:
+ * the first one in its slot, with a new id; each other one in a slot that was reserved, behind the
+ * part in slot `last`. `part` has everything but ids and links. The second returns the slot. */
+void sched_chunks_renew(struct sched_chunks *chunks, uint32_t slot, const struct sched_chunk *part);
+uint32_t sched_chunks_insert(struct sched_chunks *chunks,
+                             uint32_t last,
+                             const struct sched_chunk *part);
+
 /* The slot of a live chunk; INDEX_NONE otherwise, and then `*ret_past` says whether there has
  * been one of this id. */
 uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id, bool *ret_past);
 
-/* Put a chunk that is in no list behind those that wait for their next attempt, or that are out
- * of attempts. */
+/* Put a chunk that is in no list among those that wait for their next attempt, behind or before
+ * the others. With losses it is a suspect and waits among those. */
 void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot);
+void sched_chunks_queue_first(struct sched_chunks *chunks, uint32_t slot);
+
+/* Put it among those that wait for a time. Of those with as many failures none was put there with a
+ * later one. */
+void sched_chunks_delay(struct sched_chunks *chunks, uint32_t slot, uint64_t due_us);
+
+/* Put it among those that are out of attempts. */
 void sched_chunks_spend(struct sched_chunks *chunks, uint32_t slot);
 
-/* Take a queued or spent chunk out of its list. */
+/* Queue those whose time has come. */
+void sched_chunks_release_due(struct sched_chunks *chunks, uint64_t now_us);
+
+/* Take a chunk that is not held out of the list of its state. */
 void sched_chunks_unqueue(struct sched_chunks *chunks, uint32_t slot);
+
+/* Which of the delays a chunk with `failures`, at least 1, waits: 2 to the power of this times the
+ * first. */
+static inline uint32_t sched_delay_of(uint32_t failures)
+{
+    return failures < SCHED_DELAYS ? failures - 1 : SCHED_DELAYS - 1;
+}
 
 /* A chunk in no state's list is accounted for: its slot may have another. */
 void sched_chunks_free(struct sched_chunks *chunks, uint32_t slot);
@@ -163,11 +215,87 @@ void sched_workers_hold(struct sched *sched, uint32_t index, uint32_t slot);
 /* Take a held chunk from its worker; it is in no state's list then. */
 void sched_workers_release(struct sched *sched, uint32_t slot);
 
+/* Nothing more is sent to a worker that is next among those with a free slot, or else among the
+ * others, until it is empty; if there is one. And undo this for whoever is set aside. */
+void sched_workers_set_aside(struct sched_workers *workers);
+void sched_workers_put_back(struct sched_workers *workers);
+
 /* The worker whose turn it is in a class; not the one with id `avoid` while the class has
  * another. INDEX_NONE: nobody waits. */
 uint32_t sched_workers_next(const struct sched_workers *workers,
                             enum sched_turn turn,
                             uint64_t avoid);
+
+/* --- sched_moves.c: chunks change hands, and are divided --- */
+
+/* Room for `count` more actions, and one more kept for DONE or STALLED. What finds no room is said
+ * at the next TICK. */
+static inline bool sched_has_room(struct sched *sched,
+                                  const struct sched_actions *out,
+                                  size_t count)
+{
+    if (out->capacity - out->count > count) {
+        return true;
+    }
+    sched->hurry = true;
+    return false;
+}
+
+static inline void sched_emit(struct sched_actions *out, struct sched_action action)
+{
+    out->list[out->count++] = action;
+}
+
+/* Say something about the chunk in this slot. Returns what is said, to add to it. */
+static inline struct sched_action *sched_say(struct sched_actions *out,
+                                             enum sched_action_type type,
+                                             const struct sched *sched,
+                                             uint32_t slot)
+{
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    struct sched_action *action = &out->list[out->count++];
+    *action = (struct sched_action){.type = type,
+                                    .chunk = {chunk->id},
+                                    .slot = slot,
+                                    .attempt = chunk->attempt,
+                                    .first = chunk->first,
+                                    .count = chunk->count};
+    return action;
+}
+
+/* Take a live chunk from wherever it is; it is in no state's list then. */
+void sched_detach(struct sched *sched, uint32_t slot);
+
+/* A detached chunk is over, and so are its items. */
+void sched_account(struct sched *sched, uint32_t slot, const struct tally *tally);
+
+/* A held chunk waits for another attempt: its worker gives it back. */
+void sched_return(struct sched *sched, uint32_t slot);
+
+/* Its worker is lost: it waits for another attempt, as a suspect; or it is split; or it is out of
+ * attempts. Says one thing at most. */
+void sched_lose(struct sched *sched, uint32_t slot, struct sched_actions *out);
+
+/* A detached chunk is over, of which the first `done` items were run. Those that `failed` names
+ * wait to be run again by another worker than `worker`, when `again`, for which room was reserved;
+ * those that were not run are next. */
+struct sched_remains {
+    uint64_t done;
+    const struct sched_span *failed;
+    size_t failed_count;
+    struct worker_id worker;
+    bool again;
+};
+
+void sched_divide(struct sched *sched,
+                  uint64_t now_us,
+                  uint32_t slot,
+                  const struct sched_remains *remains);
+
+/* --- sched_dispatch.c: who is sent what --- */
+
+/* Whatever can be sent, or said, after an event. */
+void sched_dispatch(struct sched *sched, struct sched_actions *out);
 
 /* --- sched_size.c: how many items a chunk gets --- */
 

@@ -45,6 +45,33 @@ static inline void list_append(struct list *list, struct links links, uint32_t i
     list->tail = index;
 }
 
+static inline void list_prepend(struct list *list, struct links links, uint32_t index)
+{
+    *list_link(links, index) = (struct link){INDEX_NONE, list->head};
+    if (list->head == INDEX_NONE) {
+        list->tail = index;
+    } else {
+        list_link(links, list->head)->previous = index;
+    }
+    list->head = index;
+}
+
+/* Behind `place`, which is in the list. */
+static inline void list_insert(struct list *list,
+                               struct links links,
+                               uint32_t place,
+                               uint32_t index)
+{
+    uint32_t next = list_link(links, place)->next;
+    *list_link(links, index) = (struct link){place, next};
+    list_link(links, place)->next = index;
+    if (next == INDEX_NONE) {
+        list->tail = index;
+    } else {
+        list_link(links, next)->previous = index;
+    }
+}
+
 static inline void list_remove(struct list *list, struct links links, uint32_t index)
 {
     struct link link = *list_link(links, index);

@@ -89,8 +89,10 @@ static int resize(struct sched_workers *workers, uint32_t capacity)
 
 int sched_workers_init(struct sched_workers *workers)
 {
-    *workers = (struct sched_workers){
-        .free_head = INDEX_NONE, .turns = {LIST_EMPTY, LIST_EMPTY}, .leases = LIST_EMPTY};
+    *workers = (struct sched_workers){.free_head = INDEX_NONE, .leases = LIST_EMPTY};
+    for (uint32_t i = 0; i < SCHED_TURNS; i++) {
+        workers->turns[i] = LIST_EMPTY;
+    }
     return resize(workers, SCHED_WORKERS_MIN);
 }
 
@@ -118,8 +120,14 @@ uint32_t sched_workers_find(struct sched_workers *workers, struct worker_id id)
 
 static enum sched_turn turn_of(const struct sched_worker *worker)
 {
-    if (worker->draining || worker->credit == 0) {
+    if (worker->draining || worker->credit == 0 || worker->alone) {
         return SCHED_TURN_NONE;
+    }
+    if (worker->held_count == 0) {
+        return SCHED_TURN_EMPTY;
+    }
+    if (worker->waits == SCHED_TURN_ASIDE) {
+        return SCHED_TURN_ASIDE;
     }
     return worker->held_count < worker->slots ? SCHED_TURN_FREE : SCHED_TURN_BUSY;
 }
@@ -240,6 +248,7 @@ void sched_workers_hold(struct sched *sched, uint32_t index, uint32_t slot)
     worker->credit--;
     worker->sent++;
     worker->held_count++;
+    worker->alone = chunk->losses > 0;
     list_append(&worker->held, LINKS(sched->chunks.table, place), slot);
     chunk->state = SCHED_CHUNK_HELD;
     chunk->worker = index;
@@ -253,6 +262,27 @@ void sched_workers_release(struct sched *sched, uint32_t slot)
     struct sched_worker *worker = &sched->workers.table[chunk->worker];
     list_remove(&worker->held, LINKS(sched->chunks.table, place), slot);
     worker->held_count--;
+    worker->alone = false;
     update_turn(&sched->workers, chunk->worker);
     chunk->worker = INDEX_NONE;
+}
+
+void sched_workers_set_aside(struct sched_workers *workers)
+{
+    uint32_t index = workers->turns[SCHED_TURN_FREE].head;
+    if (index == INDEX_NONE) {
+        index = workers->turns[SCHED_TURN_BUSY].head;
+    }
+    if (index != INDEX_NONE) {
+        leave_turn(workers, index);
+        workers->table[index].waits = SCHED_TURN_ASIDE;
+        list_append(&workers->turns[SCHED_TURN_ASIDE], LINKS(workers->table, turn), index);
+    }
+}
+
+void sched_workers_put_back(struct sched_workers *workers)
+{
+    while (workers->turns[SCHED_TURN_ASIDE].head != INDEX_NONE) {
+        enter_turn(workers, workers->turns[SCHED_TURN_ASIDE].head);
+    }
 }

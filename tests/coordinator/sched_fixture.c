@@ -37,12 +37,23 @@ void fixture_restart(struct fixture *fixture, const struct sched_options *option
     CHECK(sched_new(options, &fixture->sched) == 0);
 }
 
+/* The last place is kept for the last words. */
+static void check_room(const struct fixture *fixture)
+{
+    if (fixture->actions.count >= fixture->capacity) {
+        const struct sched_action *last = &fixture->list[fixture->capacity - 1];
+        CHECK(fixture->actions.count == fixture->capacity);
+        CHECK(last->type == SCHED_DONE || last->type == SCHED_STALLED);
+    }
+}
+
 int fixture_step(struct fixture *fixture, const struct sched_event *event)
 {
     fixture->actions = (struct sched_actions){.list = fixture->list, .capacity = fixture->capacity};
     int rc = sched_step(fixture->sched, fixture->now_us, event, &fixture->actions);
     sched_check(fixture->sched);
     CHECK(rc == 0 || fixture->actions.count == 0);
+    check_room(fixture);
     for (size_t i = 0; i < fixture->actions.count; i++) {
         if (fixture->list[i].type == SCHED_SEND) {
             CHECK(fixture->sent_count < FIXTURE_SENT);
@@ -98,6 +109,33 @@ int fixture_result(struct fixture *fixture,
     event.as.result.run_us = run_us;
     event.as.result.tally = (struct tally){.ok = send->count, .checksum = send->first};
     return fixture_step(fixture, &event);
+}
+
+int fixture_part(struct fixture *fixture,
+                 uint64_t worker,
+                 const struct sched_action *send,
+                 uint64_t done,
+                 const struct sched_span *failed,
+                 size_t failed_count)
+{
+    struct sched_event event = {.type = SCHED_RESULT, .worker = {worker}};
+    event.as.result.chunk = send->chunk;
+    event.as.result.attempt = send->attempt;
+    event.as.result.run_us = done;
+    event.as.result.failed = failed;
+    event.as.result.failed_count = failed_count;
+    event.as.result.tally.ok = done;
+    for (size_t i = 0; i < failed_count; i++) {
+        event.as.result.tally.ok -= failed[i].count;
+        event.as.result.tally.failed += failed[i].count;
+    }
+    return fixture_step(fixture, &event);
+}
+
+struct sched_action *fixture_last(struct fixture *fixture)
+{
+    CHECK(fixture->sent_count > 0);
+    return &fixture->sent[fixture->sent_count - 1];
 }
 
 struct sched_action *fixture_oldest(struct fixture *fixture, uint64_t worker)

@@ -44,11 +44,22 @@ int fixture_result(struct fixture *fixture,
                    const struct sched_action *send,
                    uint64_t run_us);
 
-/* The same for the oldest attempt that was sent to `worker` and is not answered, and credit for one more. Returns its items, 0: none. */
+/* Its first `done` items were run, of which those failed that `failed` names. */
+int fixture_part(struct fixture *fixture,
+                 uint64_t worker,
+                 const struct sched_action *send,
+                 uint64_t done,
+                 const struct sched_span *failed,
+                 size_t failed_count);
+
+/* The same as fixture_result for the oldest attempt that was sent to `worker` and is not answered, and credit for one more. Returns its items, 0: none. */
 uint64_t fixture_finish(struct fixture *fixture, uint64_t worker, uint64_t run_us);
 
 /* The oldest attempt sent to `worker` that is not answered, or NULL. Borrowed. */
 struct sched_action *fixture_oldest(struct fixture *fixture, uint64_t worker);
+
+/* The attempt that was sent last. Borrowed. */
+struct sched_action *fixture_last(struct fixture *fixture);
 
 /* Actions of this type in the last step; of `worker` only, unless that is 0. */
 size_t fixture_said(const struct fixture *fixture, enum sched_action_type type, uint64_t worker);

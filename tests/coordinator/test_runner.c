@@ -188,7 +188,7 @@ static void test_bytes_travel_with_their_chunk_and_again_with_its_retry(void **s
     assert_int_equal(rig->sent_count, 1);
     assert_string_equal(rig->sent[0].first_item, "a");
 
-    runner_worker_event(rig->runner, 1, ONE, SCHED_WORKER_LOST);
+    runner_worker_event(rig->runner, 1, ONE, SCHED_WORKER_LEFT);
     runner_join(rig->runner, 2, TWO, 3, 3);
     assert_int_equal(rig->sent_count, 4);
     assert_string_equal(rig->sent[1].first_item, "a");

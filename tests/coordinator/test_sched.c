@@ -32,15 +32,17 @@ static void test_sched_refuses_options_out_of_range(void **state)
 {
     (void)state;
     struct sched *sched = NULL;
-    struct sched_options bad[4];
-    for (size_t i = 0; i < 4; i++) {
+    struct sched_options bad[6];
+    for (size_t i = 0; i < 6; i++) {
         bad[i] = fixture_options(0);
     }
     bad[0].workers_max = 0;
     bad[1].workers_max = 65537;
     bad[2].attempts_max = 0;
     bad[3].chunk_target_us = 0;
-    for (size_t i = 0; i < 4; i++) {
+    bad[4].attempts_max = 256;
+    bad[5].retries_max = 1001;
+    for (size_t i = 0; i < 6; i++) {
         assert_int_equal(sched_new(&bad[i], &sched), ERR_INVALID);
         assert_null(sched);
     }
@@ -235,7 +237,7 @@ static void test_sched_counts_a_result_of_an_unregistered_worker_as_stray(void *
     assert_int_equal(fixture_stats(f).items_done, 0);
 }
 
-static void test_sched_refuses_a_result_that_does_not_add_up_to_the_chunk(void **state)
+static void test_sched_refuses_a_result_of_no_item_or_of_more_than_there_are(void **state)
 {
     struct fixture *f = *state;
     given_two_chunks_held(f);
@@ -278,13 +280,14 @@ static void test_sched_requeues_chunks_of_lost_worker(void **state)
     assert_int_equal(fixture_stats(f).items_queued, 2);
     assert_int_equal(fixture_stats(f).items_held, 0);
     assert_int_equal(fixture_stats(f).workers_lost, 1);
+    /* one after the other: either may be what killed the worker */
     fixture_join(f, 2, 2, 2);
-    assert_int_equal(f->actions.count, 2);
     for (size_t i = 0; i < 2; i++) {
-        assert_int_equal(f->list[i].type, SCHED_SEND);
-        assert_int_equal(f->list[i].chunk.value, f->sent[i].chunk.value);
-        assert_int_equal(f->list[i].slot, f->sent[i].slot);
-        assert_int_equal(f->list[i].attempt, 2);
+        assert_int_equal(f->sent_count, 3 + i);
+        assert_int_equal(f->sent[2 + i].chunk.value, f->sent[i].chunk.value);
+        assert_int_equal(f->sent[2 + i].slot, f->sent[i].slot);
+        assert_int_equal(f->sent[2 + i].attempt, 2);
+        fixture_finish(f, 2, 5);
     }
     assert_int_equal(fixture_stats(f).chunks_retried, 2);
 }
@@ -440,6 +443,117 @@ static void test_sched_abandoning_the_last_chunks_is_done_not_stalled(void **sta
     assert_int_equal(fixture_said(f, SCHED_DONE, 0), 1);
 }
 
+/* --- hold and stop --- */
+
+static int hold(struct fixture *f, bool on)
+{
+    struct sched_event event = {.type = SCHED_HOLD, .as.hold = on};
+    return fixture_step(f, &event);
+}
+
+static void test_sched_on_hold_cuts_no_fresh_chunk_until_it_goes_on(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(hold(f, true), 0);
+    fixture_items(f, 10, true);
+    fixture_join(f, 1, 2, 2);
+    assert_int_equal(f->sent_count, 0);
+    assert_int_equal(hold(f, true), 0);
+    assert_int_equal(sched_deadline_us(f->sched), UINT64_MAX);
+    assert_int_equal(hold(f, false), 0);
+    assert_int_equal(fixture_said(f, SCHED_SEND, 1), 2);
+}
+
+static void test_sched_on_hold_still_sends_what_comes_back(void **state)
+{
+    struct fixture *f = *state;
+    fixture_items(f, 10, true);
+    fixture_join(f, 1, 2, 2);
+    hold(f, true);
+    fixture_join(f, 2, 2, 2);
+    assert_int_equal(fixture_sent(f, 2), 0);
+    fixture_returned(f, 1, f->sent[0].chunk);
+    assert_int_equal(fixture_said(f, SCHED_SEND, 2), 1);
+    /* and a loss, to a worker that holds nothing */
+    fixture_event(f, SCHED_WORKER_LOST, 1);
+    fixture_join(f, 3, 2, 2);
+    assert_int_equal(fixture_said(f, SCHED_SEND, 3), 1);
+    assert_int_equal(f->list[0].chunk.value, f->sent[1].chunk.value);
+}
+
+static void test_sched_on_hold_wants_items_as_ever(void **state)
+{
+    struct fixture *f = *state;
+    assert_true(sched_wants_items(f->sched));
+    hold(f, true);
+    assert_true(sched_wants_items(f->sched));
+    fixture_items(f, 1000, false);
+    assert_false(sched_wants_items(f->sched));
+}
+
+static void test_sched_stop_is_done_at_once_when_nothing_is_held(void **state)
+{
+    struct fixture *f = *state;
+    fixture_items(f, 10, false);
+    assert_int_equal(fixture_event(f, SCHED_STOP, 0), 0);
+    assert_int_equal(f->actions.count, 1);
+    assert_int_equal(fixture_said(f, SCHED_DONE, 0), 1);
+    fixture_join(f, 1, 2, 2);
+    assert_int_equal(f->actions.count, 0);
+}
+
+static void test_sched_stop_waits_for_what_is_held_and_sends_nothing(void **state)
+{
+    struct fixture *f = *state;
+    fixture_items(f, 10, true);
+    fixture_join(f, 1, 3, 3);
+    fixture_event(f, SCHED_STOP, 0);
+    assert_int_equal(f->actions.count, 0);
+    fixture_finish(f, 1, 5);
+    assert_int_equal(fixture_event(f, SCHED_STOP, 0), 0);
+    fixture_join(f, 2, 2, 2);
+    fixture_returned(f, 1, f->sent[1].chunk);
+    assert_int_equal(f->sent_count, 3);
+    assert_int_equal(fixture_said(f, SCHED_DONE, 0), 0);
+    fixture_result(f, 1, &f->sent[2], 5);
+    assert_int_equal(fixture_said(f, SCHED_DONE, 0), 1);
+    /* what was given back was not done, and what was never sent was not either */
+    uint64_t first = 0;
+    uint64_t end = 0;
+    assert_int_equal(sched_done_spans(f->sched, 1, &first, &end), 2);
+    assert_int_equal(first, 2);
+    assert_int_equal(end, 3);
+    assert_int_equal(fixture_stats(f).items_done, 2);
+}
+
+static void test_sched_stop_is_done_when_the_last_holder_is_lost(void **state)
+{
+    struct fixture *f = *state;
+    given_two_chunks_held(f);
+    fixture_event(f, SCHED_NO_MORE_WORKERS, 0);
+    fixture_event(f, SCHED_STOP, 0);
+    fixture_event(f, SCHED_WORKER_LOST, 1);
+    assert_int_equal(fixture_said(f, SCHED_DONE, 0), 1);
+    assert_int_equal(fixture_said(f, SCHED_STALLED, 0), 0);
+    assert_int_equal(fixture_stats(f).items_done, 0);
+}
+
+static void test_sched_stop_says_first_what_it_gives_up(void **state)
+{
+    struct fixture *f = *state;
+    given_options(f, 1, 0);
+    fixture_items(f, 100, true);
+    fixture_join(f, 1, 100, 100);
+    f->capacity = SCHED_ACTIONS_MIN;
+    fixture_event(f, SCHED_STOP, 0);
+    fixture_event(f, SCHED_WORKER_LOST, 1);
+    size_t abandoned = fixture_said(f, SCHED_ABANDONED, 0);
+    assert_int_equal(fixture_said(f, SCHED_DONE, 0), 0);
+    fixture_event(f, SCHED_TICK, 0);
+    assert_int_equal(abandoned + fixture_said(f, SCHED_ABANDONED, 0), 100);
+    assert_int_equal(fixture_said(f, SCHED_DONE, 0), 1);
+}
+
 /* --- leases --- */
 
 static void test_sched_drops_silent_workers_in_the_order_they_fell_silent(void **state)
@@ -482,7 +596,9 @@ static void test_sched_gives_the_chunks_of_a_silent_worker_to_another(void **sta
     f->now_us = 1000;
     fixture_event(f, SCHED_TICK, 0);
     assert_int_equal(f->list[0].type, SCHED_DROP_WORKER);
-    assert_int_equal(fixture_said(f, SCHED_SEND, 2), 2);
+    assert_int_equal(fixture_said(f, SCHED_SEND, 2), 1);
+    fixture_finish(f, 2, 5);
+    assert_int_equal(fixture_sent(f, 2), 2);
 }
 
 static void test_sched_renews_a_lease_with_every_sign_of_life(void **state)
@@ -618,6 +734,20 @@ static void test_sched_describes_events_and_actions_in_a_line(void **state)
     event.as.result.tally = (struct tally){.ok = 4, .failed = 1};
     assert_string_equal(sched_describe_event(&event, text, sizeof(text)),
                         "RESULT worker=3 chunk=17 attempt=2 ok=4 failed=1 run_us=99");
+    const struct sched_span spans[] = {{0, 1}, {2, 3}, {7, 1}, {9, 1}, {11, 1}};
+    event.as.result.failed = spans;
+    event.as.result.failed_count = 2;
+    event.as.result.tally.failed = 4;
+    assert_string_equal(sched_describe_event(&event, text, sizeof(text)),
+                        "RESULT worker=3 chunk=17 attempt=2 ok=4 failed=4 run_us=99 spans=0+1,2+3");
+    event.as.result.failed_count = 5;
+    assert_non_null(strstr(sched_describe_event(&event, text, sizeof(text)), ",9+1,..."));
+    event = (struct sched_event){.type = SCHED_HOLD, .as.hold = true};
+    assert_string_equal(sched_describe_event(&event, text, sizeof(text)), "HOLD on");
+    event.as.hold = false;
+    assert_string_equal(sched_describe_event(&event, text, sizeof(text)), "HOLD off");
+    event = (struct sched_event){.type = SCHED_STOP};
+    assert_string_equal(sched_describe_event(&event, text, sizeof(text)), "STOP");
     event = (struct sched_event){.type = SCHED_ITEMS};
     event.as.items.available = 10;
     event.as.items.final = true;
@@ -632,6 +762,15 @@ static void test_sched_describes_events_and_actions_in_a_line(void **state)
     action.count = 5;
     assert_string_equal(sched_describe_action(&action, text, sizeof(text)),
                         "SEND worker=1 chunk=9 slot=0 attempt=1 first=0 count=5");
+    action.type = SCHED_FINISHED;
+    action.done = 4;
+    action.retried = 2;
+    assert_string_equal(
+        sched_describe_action(&action, text, sizeof(text)),
+        "FINISHED worker=1 chunk=9 slot=0 attempt=1 first=0 count=5 done=4 retried=2");
+    action = (struct sched_action){.type = SCHED_SPLIT, .chunk = {9}, .attempt = 2, .count = 5};
+    assert_string_equal(sched_describe_action(&action, text, sizeof(text)),
+                        "SPLIT chunk=9 slot=0 attempt=2 first=0 count=5");
     action = (struct sched_action){.type = SCHED_DONE};
     assert_string_equal(sched_describe_action(&action, text, sizeof(text)), "DONE");
     action.type = (enum sched_action_type)77;
@@ -659,7 +798,7 @@ int main(void)
         TEST(test_sched_counts_results_of_chunks_that_never_were_as_strays),
         TEST(test_sched_counts_results_of_attempts_that_never_were_as_strays),
         TEST(test_sched_counts_a_result_of_an_unregistered_worker_as_stray),
-        TEST(test_sched_refuses_a_result_that_does_not_add_up_to_the_chunk),
+        TEST(test_sched_refuses_a_result_of_no_item_or_of_more_than_there_are),
         TEST(test_sched_never_gives_an_id_twice),
         TEST(test_sched_requeues_chunks_of_lost_worker),
         TEST(test_sched_takes_the_late_result_of_a_queued_chunk_from_the_queue),
@@ -672,6 +811,13 @@ int main(void)
         TEST(test_sched_is_stalled_without_workers_and_says_it_once),
         TEST(test_sched_is_not_stalled_when_the_work_is_done),
         TEST(test_sched_abandoning_the_last_chunks_is_done_not_stalled),
+        TEST(test_sched_on_hold_cuts_no_fresh_chunk_until_it_goes_on),
+        TEST(test_sched_on_hold_still_sends_what_comes_back),
+        TEST(test_sched_on_hold_wants_items_as_ever),
+        TEST(test_sched_stop_is_done_at_once_when_nothing_is_held),
+        TEST(test_sched_stop_waits_for_what_is_held_and_sends_nothing),
+        TEST(test_sched_stop_is_done_when_the_last_holder_is_lost),
+        TEST(test_sched_stop_says_first_what_it_gives_up),
         TEST(test_sched_drops_silent_workers_in_the_order_they_fell_silent),
         TEST(test_sched_gives_the_chunks_of_a_silent_worker_to_another),
         TEST(test_sched_renews_a_lease_with_every_sign_of_life),

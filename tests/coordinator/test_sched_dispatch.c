@@ -131,7 +131,7 @@ static void test_sched_retries_before_fresh_chunks(void **state)
     struct fixture *f = *state;
     fixture_items(f, 100, true);
     fixture_join(f, 1, 2, 2);
-    fixture_event(f, SCHED_WORKER_LOST, 1);
+    fixture_event(f, SCHED_WORKER_LEFT, 1);
     fixture_join(f, 2, 4, 4);
     const uint64_t firsts[] = {0, 1, 2, 3};
     for (size_t i = 0; i < 4; i++) {

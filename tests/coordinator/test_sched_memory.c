@@ -120,6 +120,132 @@ static void test_sched_without_memory_for_more_chunks_fewer_are_in_flight(void *
     assert_int_equal(fixture_stats(f).items_held, 200);
 }
 
+/* Chunks of `items` with worker 1, and no memory for more of them than `room`. Returns one of them. */
+static struct sched_action given_full_table(struct fixture *f, uint64_t items, size_t room)
+{
+    struct sched_options options = fixture_options(items);
+    options.retries_max = 1;
+    options.retry_delay_us = 10;
+    allowed = SIZE_MAX;
+    fixture_restart(f, &options);
+    fixture_items(f, items * 1000, true);
+    allowed = 0;
+    fixture_join(f, 1, 1000, 1000);
+    size_t slots = f->sent_count;
+    assert_in_range(slots, room + 1, 999);
+    for (size_t i = 0; i < room; i++) {
+        fixture_event(f, SCHED_WORKER_DRAINING, 1); /* so that nothing takes the place */
+        fixture_result(f, 1, &f->sent[slots - 1 - i], 5);
+    }
+    return f->sent[0];
+}
+
+static void test_sched_rest_of_a_chunk_needs_no_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_action send = given_full_table(f, 10, 0);
+    size_t in_flight = f->sent_count;
+    assert_int_equal(fixture_part(f, 1, &send, 4, NULL, 0), 0);
+    assert_int_equal(f->sent_count, in_flight + 1);
+    assert_int_equal(fixture_last(f)->first, 4);
+    assert_int_equal(fixture_stats(f).items_done, 4);
+}
+
+static void test_sched_without_memory_for_all_retries_the_items_count_as_failed(void **state)
+{
+    struct fixture *f = *state;
+    const struct sched_span failed[] = {{0, 1}, {2, 1}, {4, 1}};
+    for (size_t room = 0; room <= 3; room++) {
+        struct sched_action send = given_full_table(f, 10, room);
+        fixture_event(f, SCHED_WORKER_DRAINING, 1);
+        uint64_t done = fixture_stats(f).items_done;
+        /* three retries and the rest: one has the slot of the chunk, three need slots */
+        assert_int_equal(fixture_part(f, 1, &send, 5, failed, 3), 0);
+        assert_int_equal(f->list[0].done, 5);
+        assert_int_equal(f->list[0].retried, room < 3 ? 0 : 3);
+        assert_int_equal(fixture_stats(f).tally.failed, room < 3 ? 3 : 0);
+        assert_int_equal(fixture_stats(f).items_done - done, room < 3 ? 5 : 2);
+        assert_int_equal(fixture_stats(f).items_queued, room < 3 ? 5 : 8);
+    }
+}
+
+static void test_sched_one_failed_chunk_is_retried_without_memory(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_action send = given_full_table(f, 1, 0);
+    const struct sched_span failed = {0, 1};
+    assert_int_equal(fixture_part(f, 1, &send, 1, &failed, 1), 0);
+    assert_int_equal(f->list[0].retried, 1);
+}
+
+static void test_sched_without_memory_for_pieces_a_suspect_is_tried_as_a_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_options options = fixture_options(100);
+    fixture_restart(f, &options);
+    fixture_items(f, 100, true);
+    fixture_join(f, 1, 1, 1);
+    allowed = 0;
+    /* in company, then alone and alone: it has had its attempts */
+    for (uint64_t id = 2; id <= 4; id++) {
+        assert_int_equal(fixture_stats(f).items_held, 100);
+        fixture_event(f, SCHED_WORKER_LOST, id - 1);
+        assert_int_equal(fixture_said(f, SCHED_SPLIT, 0), 0);
+        fixture_join(f, id, 1, 1);
+    }
+    assert_int_equal(fixture_stats(f).tally.failed, 100);
+    assert_int_equal(fixture_stats(f).chunks_abandoned, 1);
+}
+
+static void test_sched_rest_of_a_suspect_that_had_used_up_its_attempts_has_some_again(void **state)
+{
+    /* given 60 suspects, each alone with a worker, which all fall silent, and room to give up a few */
+    struct fixture *f = *state;
+    struct sched_options options = fixture_options(10);
+    options.attempts_max = 2;
+    options.lease_us = 1000;
+    fixture_restart(f, &options);
+    fixture_items(f, 600, true);
+    fixture_join(f, 1, 60, 60);
+    fixture_event(f, SCHED_WORKER_LOST, 1);
+    for (uint64_t id = 2; id <= 61; id++) {
+        fixture_join(f, id, 1, 1);
+    }
+    f->now_us = 1000;
+    fixture_join(f, 99, 1, 0);
+    allowed = 0;
+    f->capacity = SCHED_ACTIONS_MIN;
+    fixture_event(f, SCHED_TICK, 0);
+    assert_in_range(fixture_said(f, SCHED_ABANDONED, 0), 1, 50);
+    /* when a late result for a part of the last of them comes after all */
+    f->capacity = FIXTURE_ACTIONS;
+    fixture_part(f, 99, fixture_last(f), 4, NULL, 0);
+    assert_int_equal(fixture_said(f, SCHED_FINISHED, 99), 1);
+    /* then all others are given up, but not what it leaves */
+    assert_int_equal(fixture_stats(f).items_queued, 6);
+    fixture_credit(f, 99, 1);
+    assert_int_equal(fixture_last(f)->first, 594);
+}
+
+static void test_sched_splits_a_suspect_when_there_is_memory_again(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_options options = fixture_options(100);
+    fixture_restart(f, &options);
+    fixture_items(f, 100, true);
+    fixture_join(f, 1, 1, 1);
+    allowed = 0;
+    fixture_event(f, SCHED_WORKER_LOST, 1);
+    fixture_join(f, 2, 1, 1);
+    fixture_event(f, SCHED_WORKER_LOST, 2);
+    fixture_join(f, 3, 1, 1);
+    allowed = SIZE_MAX;
+    fixture_event(f, SCHED_WORKER_LOST, 3);
+    assert_int_equal(fixture_said(f, SCHED_SPLIT, 0), 1);
+    fixture_join(f, 4, 1, 1);
+    assert_int_equal(fixture_last(f)->count, 1);
+}
+
 static void test_sched_forgets_and_finds_workers_in_any_order(void **state)
 {
     struct fixture *f = *state;
@@ -219,6 +345,12 @@ int main(void)
         TEST(test_sched_new_fails_cleanly_at_every_allocation),
         TEST(test_sched_worker_that_finds_no_memory_is_refused_and_nothing_changes),
         TEST(test_sched_without_memory_for_more_chunks_fewer_are_in_flight),
+        TEST(test_sched_rest_of_a_chunk_needs_no_memory),
+        TEST(test_sched_without_memory_for_all_retries_the_items_count_as_failed),
+        TEST(test_sched_one_failed_chunk_is_retried_without_memory),
+        TEST(test_sched_without_memory_for_pieces_a_suspect_is_tried_as_a_whole),
+        TEST(test_sched_rest_of_a_suspect_that_had_used_up_its_attempts_has_some_again),
+        TEST(test_sched_splits_a_suspect_when_there_is_memory_again),
         TEST(test_sched_forgets_and_finds_workers_in_any_order),
         TEST(test_sched_memory_is_the_same_for_a_thousand_times_the_items),
     };

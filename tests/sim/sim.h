@@ -2,10 +2,11 @@
  * shell of the coordinator, and what goes wrong. One thread, no clock: a seed gives the same run everywhere.
  *
  *   sim_run       the run as a whole, its queue of what happens when, its trace
+ *   sim_items     what items come to: which fail, and which kill
  *   sim_network   connections: order kept within one, delays, loss with the connection, doubles
  *   sim_worker    an agent and a model of its engine
  *   sim_server    a model of the coordinator's shell around the scheduler
- *   sim_judge     what must hold, worked out independently from events and actions
+ *   sim_judge     what must hold, worked out independently from events and actions (sim_judge_state: from what they add up to)
  *   sim_plan      what a seed means: workers, jobs, faults */
 #ifndef QUARTET_TESTS_SIM_SIM_H
 #define QUARTET_TESTS_SIM_SIM_H
@@ -20,7 +21,8 @@ enum {
     SIM_WORKERS_MAX = 8,
     SIM_PEERS_MAX = 12,
     SIM_JOBS_MAX = 3,
-    SIM_FAULTS_MAX = 16,
+    SIM_FAULTS_MAX = 16, /* that come from outside of the job */
+    SIM_ALL_FAULTS_MAX = SIM_FAULTS_MAX + 4,
     SIM_SLOTS_MAX = 12,
 };
 
@@ -32,6 +34,11 @@ struct sim_job {
     uint64_t item_ns;
     uint64_t items_at_once; /* that become available together; 0: all from the start */
     uint64_t failing;       /* every n-th item fails; 0: none */
+    uint32_t heals;         /* every second of those fails in so many attempts only; 0: no */
+    uint32_t retries_max;   /* with any, the scheduler is told which items failed */
+    uint64_t retry_delay_us;
+    uint32_t partial_per_mille; /* chunks that end before their last item */
+    uint64_t poison;            /* one in so many items kills the worker that runs it; 0: none */
     uint32_t slots;
     uint32_t credit_fixed;
 };
@@ -45,6 +52,8 @@ enum sim_fault_type {
     SIM_DRAIN_MESSAGE,
     SIM_SLOW,
     SIM_CANCEL_JOB,
+    SIM_HOLD, /* nobody takes results for a while */
+    SIM_STOP_JOB,
     SIM_FAULT_TYPES,
 };
 
@@ -60,7 +69,7 @@ struct sim_plan {
     uint32_t workers;
     uint32_t job_count;
     struct sim_job jobs[SIM_JOBS_MAX];
-    struct sim_fault faults[SIM_FAULTS_MAX];
+    struct sim_fault faults[SIM_ALL_FAULTS_MAX];
     uint32_t fault_count;
     uint64_t calm_us;      /* when faults end */
     uint64_t start_us_max; /* when the last worker may come first */
@@ -71,6 +80,7 @@ struct sim_plan {
     uint32_t unnoticed_per_mille; /* lost connections that only silence tells */
     uint32_t attempts_max;
     size_t sched_actions;
+    bool only_poison; /* no session is ever lost but through a poisonous item */
 };
 
 void sim_plan_from_seed(struct sim_plan *plan, uint64_t seed);
@@ -85,6 +95,10 @@ struct sim_scenario {
 
 const struct sim_scenario *sim_scenario_find(const char *name);
 const struct sim_scenario *sim_scenario_at(size_t index);
+
+/* What is done to the plans of many seeds, to see much of one thing; their `seed` means nothing. NULL: unknown. */
+const struct sim_scenario *sim_family_find(const char *name);
+const struct sim_scenario *sim_family_at(size_t index);
 
 /* --- messages and what happens when --- */
 
@@ -113,11 +127,13 @@ enum sim_kind {
     SIM_ENGINE_READY,
     SIM_ENGINE_STOPPED,
     SIM_CHUNK_ENDED,
+    SIM_POISONED,
     SIM_ENGINE_WAKES,
     SIM_START,
     SIM_FAULT,
     SIM_FEED,
     SIM_PROBE,
+    SIM_GO_ON, /* after SIM_HOLD */
     SIM_CALM,
 };
 
@@ -158,6 +174,7 @@ struct sim_network {
 struct sim_run_slot {
     bool busy;
     struct chunk chunk;
+    uint64_t done; /* items that it will have run when it ends */
 };
 
 struct sim_engine {
@@ -214,6 +231,7 @@ struct sim_server {
     uint64_t fed;
     bool job_over;
     bool cancelled;
+    bool stopped;
     bool stalled;
     bool no_more_workers;
     uint64_t frozen_until_us;
@@ -228,16 +246,40 @@ struct sim_chunk {
     uint64_t first;
     uint64_t count;
     uint32_t attempt;
-    uint32_t losses;
+    uint32_t losses;     /* with any it is a suspect */
+    uint32_t own_losses; /* a piece of a suspect has losses, but none of its own */
+    uint32_t failures;
+    bool must_split;
     uint64_t holder; /* session; 0: queued */
+};
+
+/* What is left of a chunk that is over, and has not been sent yet. */
+struct sim_part {
+    uint64_t first;
+    uint64_t count;
+    uint32_t attempt; /* that it must be sent as */
+    uint32_t losses;
+    uint32_t failures;
+    uint64_t due_us;
 };
 
 struct sim_session {
     uint64_t id;
     uint64_t credit;
     uint32_t slots;
+    uint32_t held;     /* chunks */
+    uint32_t suspects; /* among them */
     bool live;
     bool draining;
+};
+
+/* What the chunks and parts of a judge add up to. */
+struct sim_sums {
+    uint64_t items_held;
+    uint64_t items_queued;
+    bool suspects_wait;
+    bool others_wait;    /* and may be sent now */
+    uint64_t must_split; /* id of a chunk; 0: none */
 };
 
 struct sim_judge {
@@ -245,8 +287,18 @@ struct sim_judge {
     struct tally tally;
     struct sim_chunk *chunks;
     size_t chunk_capacity;
-    size_t live;
+    size_t live; /* chunks and parts */
     size_t live_max;
+    struct sim_part *parts;
+    size_t part_count;
+    size_t part_capacity;
+    uint64_t cut;       /* where the next fresh chunk must begin */
+    uint64_t count_max; /* items of the largest chunk */
+    uint64_t abandoned; /* items */
+    bool disturbed;     /* a session ended, or a chunk was given back */
+    bool holding;
+    bool stopped;
+    struct sim_sums sums; /* after the last step */
     struct sim_session *sessions;
     size_t session_count;
     size_t session_capacity;
@@ -272,7 +324,11 @@ struct sim {
     uint32_t jobs_cancelled;
     uint64_t duplicates;
     uint64_t abandoned;
+    uint64_t retried;
+    uint64_t splits;
     uint64_t lost;
+    uint64_t poisoned;             /* workers that died of an item of the job */
+    uint16_t *tries[SIM_JOBS_MAX]; /* how often each item was run to its end, where items are few */
 };
 
 /* --- sim_run.c --- */
@@ -296,8 +352,27 @@ bool sim_chance(struct sim *sim, uint32_t per_mille);
 /* malloc and realloc that cannot fail here. */
 void *sim_realloc(void *old, size_t size);
 
+/* --- sim_items.c --- */
+
 /* What items [first, first + count) come to. */
-struct tally sim_tally(const struct sim_job *job, uint64_t first, uint64_t count);
+struct tally sim_tally(const struct sim_job *job, uint64_t first, uint64_t count, uint32_t attempt);
+
+/* Which of them fail, `first` counted from the first. Returns how many spans; the list is the caller's. */
+size_t sim_failed(const struct sim_job *job,
+                  uint64_t first,
+                  uint64_t count,
+                  uint32_t attempt,
+                  struct sched_span **ret_spans);
+
+/* How often an item is run when nothing else goes wrong. */
+uint32_t sim_tries(const struct sim_job *job, uint64_t item);
+
+/* The first of these items that is poisonous; `first + count` when none is. And how many are. */
+uint64_t sim_poison(const struct sim_job *job, uint64_t first, uint64_t count);
+uint64_t sim_poison_count(const struct sim_job *job);
+
+/* Is it few enough items to keep a record of each? */
+bool sim_counts_tries(const struct sim_job *job);
 
 /* --- sim_network.c --- */
 
@@ -342,6 +417,8 @@ void sim_server_tick(struct sim *sim);
 uint64_t sim_server_deadline_us(const struct sim *sim);
 void sim_server_drain(struct sim *sim, uint32_t worker);
 void sim_server_cancel(struct sim *sim);
+void sim_server_hold(struct sim *sim, uint64_t for_us);
+void sim_server_stop(struct sim *sim);
 void sim_server_no_more_workers(struct sim *sim);
 
 /* --- sim_judge.c --- */
@@ -353,13 +430,15 @@ void sim_judge_action(struct sim *sim,
                       const struct sched_event *event,
                       const struct sched_action *action);
 
+/* --- sim_judge_state.c --- */
+
 /* After each step of the scheduler. */
 void sim_judge_state(struct sim *sim);
 
 /* When it has nothing more to say for now. */
 void sim_judge_settled(struct sim *sim);
 
-/* The job is over: everything is accounted for exactly once, or it was cancelled. */
-void sim_judge_end_job(struct sim *sim, bool cancelled);
+/* The job is over: everything is accounted for exactly once, or it was cancelled or stopped. */
+void sim_judge_end_job(struct sim *sim);
 
 #endif

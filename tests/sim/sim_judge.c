@@ -1,7 +1,6 @@
-/* What must hold, worked out from the scheduler's events and actions alone, without a look at its state (but for how much memory its
- * table takes). Each rule has a name; a broken one is printed with it. */
+/* What must hold of each action, worked out from the scheduler's events and actions alone, without a look at its state. Each rule has a
+ * name; a broken one is printed with it. */
 #include "common/base/check.h"
-#include "coordinator/sched_internal.h"
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>
@@ -19,6 +18,14 @@ void sim_judge_begin_job(struct sim *sim)
     }
     judge->live = 0;
     judge->live_max = 0;
+    judge->part_count = 0;
+    judge->cut = 0;
+    judge->count_max = 0;
+    judge->abandoned = 0;
+    judge->disturbed = false;
+    judge->holding = false;
+    judge->stopped = false;
+    sim->poisoned = 0;
     judge->session_count = 0; /* everybody joins anew */
     judge->done = false;
     judge->stalled = false;
@@ -28,6 +35,7 @@ void sim_judge_deinit(struct sim_judge *judge)
 {
     interval_deinit(&judge->counted);
     free(judge->chunks);
+    free(judge->parts);
     free(judge->sessions);
 }
 
@@ -58,11 +66,26 @@ static void session_joins(struct sim *sim, const struct sched_event *event)
         .live = true};
 }
 
-/* A chunk that its holder gave back or lost. */
-static void chunk_waits(struct sim_chunk *chunk, bool lost)
+/* Whoever holds it does so no more. */
+static void let_go(struct sim_judge *judge, struct sim_chunk *chunk)
 {
+    struct sim_session *session = session_of(judge, chunk->holder);
+    if (session != NULL) {
+        session->held--;
+        session->suspects -= chunk->losses > 0;
+    }
     chunk->holder = 0;
-    chunk->losses += lost;
+}
+
+/* A chunk that its holder lost. What was alone with it, and has several items, has to be split. */
+static void chunk_lost(struct sim_chunk *chunk)
+{
+    if (chunk->losses > 0 && chunk->count > 1) {
+        chunk->must_split = true;
+    } else {
+        chunk->losses++;
+        chunk->own_losses++;
+    }
 }
 
 static void session_ends(struct sim *sim, uint64_t id, bool lost)
@@ -72,12 +95,18 @@ static void session_ends(struct sim *sim, uint64_t id, bool lost)
     if (session == NULL) {
         return;
     }
-    session->live = false;
     for (size_t i = 0; i < judge->chunk_capacity; i++) {
-        if (judge->chunks[i].id != 0 && judge->chunks[i].holder == id) {
-            chunk_waits(&judge->chunks[i], lost);
+        struct sim_chunk *chunk = &judge->chunks[i];
+        if (chunk->id == 0 || chunk->holder != id) {
+            continue;
+        }
+        let_go(judge, chunk);
+        if (lost) {
+            chunk_lost(chunk);
         }
     }
+    session->live = false;
+    judge->disturbed = true;
     sim->lost += lost;
 }
 
@@ -101,20 +130,27 @@ void sim_judge_event(struct sim *sim, const struct sched_event *event)
         for (size_t i = 0; i < judge->chunk_capacity; i++) {
             struct sim_chunk *chunk = &judge->chunks[i];
             if (chunk->id == event->as.returned.value && chunk->holder == event->worker.value) {
-                chunk_waits(chunk, false);
+                let_go(judge, chunk);
             }
         }
+        judge->disturbed = true;
         break;
     case SCHED_WORKER_LEFT:
     case SCHED_WORKER_LOST:
         session_ends(sim, event->worker.value, event->type == SCHED_WORKER_LOST);
+        break;
+    case SCHED_HOLD:
+        judge->holding = event->as.hold;
+        break;
+    case SCHED_STOP:
+        judge->stopped = true;
         break;
     default:
         break;
     }
 }
 
-/* --- actions --- */
+/* --- chunks --- */
 
 static struct sim_chunk *chunk_at(struct sim_judge *judge, uint32_t slot)
 {
@@ -132,35 +168,78 @@ static struct sim_chunk *chunk_at(struct sim_judge *judge, uint32_t slot)
     return &judge->chunks[slot];
 }
 
-static bool overlaps_live(const struct sim_judge *judge, uint64_t first, uint64_t count)
+static void count_live(struct sim_judge *judge)
 {
-    for (size_t i = 0; i < judge->chunk_capacity; i++) {
-        const struct sim_chunk *chunk = &judge->chunks[i];
-        if (chunk->id != 0 && first < chunk->first + chunk->count && chunk->first < first + count) {
-            return true;
-        }
-    }
-    return false;
+    judge->live++;
+    judge->live_max = judge->live > judge->live_max ? judge->live : judge->live_max;
 }
 
-static void check_fresh(struct sim *sim, struct sim_chunk *chunk, const struct sched_action *action)
+static void add_part(struct sim_judge *judge, struct sim_part part)
+{
+    if (judge->part_count == judge->part_capacity) {
+        judge->part_capacity = judge->part_capacity > 0 ? judge->part_capacity * 2 : 64;
+        judge->parts = sim_realloc(judge->parts, judge->part_capacity * sizeof(*judge->parts));
+    }
+    judge->parts[judge->part_count++] = part;
+    count_live(judge);
+}
+
+/* The chunk in `slot` is over; what is left of it was added as parts before. */
+static void end_chunk(struct sim_judge *judge, uint32_t slot)
+{
+    struct sim_chunk *chunk = chunk_at(judge, slot);
+    let_go(judge, chunk);
+    *chunk = (struct sim_chunk){.last_id = chunk->id};
+    judge->live--;
+}
+
+static void check_fresh(struct sim *sim, const struct sched_action *action)
+{
+    struct sim_judge *judge = &sim->judge;
+    if (action->attempt != 1 || action->count == 0) {
+        sim_fail(sim, "attempts_count_up: fresh chunk with attempt %u", action->attempt);
+    }
+    if (action->first != judge->cut || action->count > sim->server.fed - judge->cut) {
+        sim_fail(sim, "one_state: items from %llu are not the next ones", (ull)action->first);
+    }
+    if (judge->holding) {
+        sim_fail(sim, "hold: fresh items from %llu", (ull)action->first);
+    }
+    judge->cut += action->count;
+    if (action->count > judge->count_max) {
+        judge->count_max = action->count;
+    }
+    count_live(judge);
+}
+
+/* A chunk that is sent for the first time: what is left of another one, or fresh. */
+static void check_new(struct sim *sim, struct sim_chunk *chunk, const struct sched_action *action)
 {
     struct sim_judge *judge = &sim->judge;
     if (action->chunk.value <= chunk->last_id) {
         sim_fail(sim, "ids_are_new: chunk %llu again", (ull)action->chunk.value);
     }
-    if (action->attempt != 1 || action->count == 0) {
-        sim_fail(sim, "attempts_count_up: fresh chunk with attempt %u", action->attempt);
-    }
-    if (overlaps_live(judge, action->first, action->count)) {
-        sim_fail(sim, "one_state: item %llu is in two chunks", (ull)action->first);
-    }
     *chunk = (struct sim_chunk){.id = action->chunk.value,
                                 .last_id = action->chunk.value,
                                 .first = action->first,
                                 .count = action->count};
-    judge->live++;
-    judge->live_max = judge->live > judge->live_max ? judge->live : judge->live_max;
+    for (size_t i = 0; i < judge->part_count; i++) {
+        struct sim_part part = judge->parts[i];
+        if (part.first != action->first) {
+            continue;
+        }
+        if (part.count != action->count || part.attempt != action->attempt) {
+            sim_fail(sim, "one_state: part from %llu is another one", (ull)part.first);
+        }
+        if (part.due_us > sim->now_us) {
+            sim_fail(sim, "delay: items from %llu are not due yet", (ull)part.first);
+        }
+        chunk->losses = part.losses;
+        chunk->failures = part.failures;
+        judge->parts[i] = judge->parts[--judge->part_count];
+        return;
+    }
+    check_fresh(sim, action);
 }
 
 static void check_retry(const struct sim *sim,
@@ -177,7 +256,7 @@ static void check_retry(const struct sim *sim,
     if (action->attempt != chunk->attempt + 1) {
         sim_fail(sim, "attempts_count_up: %u after %u", action->attempt, chunk->attempt);
     }
-    if (chunk->losses >= sim->plan.attempts_max) {
+    if (chunk->count == 1 && chunk->own_losses > 0 && chunk->losses >= sim->plan.attempts_max) {
         sim_fail(
             sim, "attempts_bounded: chunk %llu was lost %u times", (ull)chunk->id, chunk->losses);
     }
@@ -192,64 +271,166 @@ static void on_send(struct sim *sim, const struct sched_action *action)
     if (session->credit == 0) {
         sim_fail(sim, "credit_conserved: session %llu has none", (ull)session->id);
     }
+    if (sim->judge.stopped) {
+        sim_fail(sim, "stop: chunk %llu is sent", (ull)action->chunk.value);
+    }
     session->credit--;
     struct sim_chunk *chunk = chunk_at(&sim->judge, action->slot);
     if (chunk->id == 0) {
-        check_fresh(sim, chunk, action);
+        check_new(sim, chunk, action);
     } else {
         check_retry(sim, chunk, action);
+    }
+    session->held++;
+    session->suspects += chunk->losses > 0;
+    if (session->suspects > 0 && session->held > 1) {
+        sim_fail(sim, "suspect_alone: not in session %llu", (ull)session->id);
     }
     chunk->attempt = action->attempt;
     chunk->holder = action->worker.value;
 }
 
-/* A chunk ends: its items are counted, which must be for the first time. */
-static void count(struct sim *sim, const struct sched_action *action, const struct tally *tally)
+static struct sim_chunk *live_chunk(struct sim *sim, const struct sched_action *action)
 {
-    struct sim_judge *judge = &sim->judge;
-    struct sim_chunk *chunk = chunk_at(judge, action->slot);
+    struct sim_chunk *chunk = chunk_at(&sim->judge, action->slot);
     if (chunk->id == 0 || chunk->id != action->chunk.value || chunk->first != action->first ||
         chunk->count != action->count) {
         sim_fail(sim, "one_state: chunk %llu ended, which is not live", (ull)action->chunk.value);
     }
-    if (interval_add(&judge->counted, action->first, action->first + action->count) != 0) {
-        sim_fail(sim, "counted_once: items from %llu again", (ull)action->first);
+    return chunk;
+}
+
+/* Items are counted, which must be for the first time. */
+static void count(struct sim *sim, uint64_t first, uint64_t end)
+{
+    if (first < end && interval_add(&sim->judge.counted, first, end) != 0) {
+        sim_fail(sim, "counted_once: items from %llu again", (ull)first);
     }
-    /* By hand: what the scheduler adds with is under test as well. */
-    judge->tally.ok += tally->ok;
-    judge->tally.failed += tally->failed;
-    judge->tally.checksum += tally->checksum;
-    judge->tally.bytes_out += tally->bytes_out;
-    *chunk = (struct sim_chunk){.last_id = chunk->id};
-    judge->live--;
+}
+
+/* By hand: what the scheduler adds with is under test as well. */
+static void add_tally(struct tally *into, const struct tally *from)
+{
+    into->ok += from->ok;
+    into->failed += from->failed;
+    into->checksum += from->checksum;
+    into->bytes_out += from->bytes_out;
+}
+
+/* Those of a result that failed will be run again; the others are counted. */
+static void retry_failed(struct sim *sim,
+                         const struct sched_event *event,
+                         const struct sim_chunk *chunk,
+                         uint64_t done)
+{
+    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
+    uint64_t delay_us = job->retry_delay_us << (chunk->failures < 6 ? chunk->failures : 6);
+    uint64_t from = chunk->first;
+    for (size_t i = 0; i < event->as.result.failed_count; i++) {
+        struct sched_span failed = event->as.result.failed[i];
+        struct sim_part part = {.first = chunk->first + failed.first,
+                                .count = failed.count,
+                                .attempt = chunk->attempt + 1,
+                                .failures = chunk->failures + 1,
+                                .due_us = sim->now_us + delay_us};
+        count(sim, from, part.first);
+        from = part.first + part.count;
+        add_part(&sim->judge, part);
+    }
+    count(sim, from, chunk->first + done);
+}
+
+/* A result of `done` items, which are counted but for those that will be run again. */
+static void check_finished(struct sim *sim,
+                           const struct sched_event *event,
+                           const struct sched_action *action)
+{
+    struct sim_judge *judge = &sim->judge;
+    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
+    const struct sim_chunk chunk = *live_chunk(sim, action);
+    struct tally tally = sim_tally(job, action->first, action->done, event->as.result.attempt);
+    uint64_t retried = chunk.failures < job->retries_max && !judge->stopped ? tally.failed : 0;
+    if (action->done == 0 || action->done > chunk.count || action->retried != retried) {
+        sim_fail(sim,
+                 "retries: %llu of %llu items done, %llu of %llu failed again",
+                 (ull)action->done,
+                 (ull)chunk.count,
+                 (ull)action->retried,
+                 (ull)retried);
+    }
+    if (retried > 0) {
+        retry_failed(sim, event, &chunk, action->done);
+        tally.failed = 0;
+        sim->retried += retried;
+    } else {
+        count(sim, chunk.first, chunk.first + action->done);
+    }
+    if (action->done < chunk.count) {
+        add_part(judge,
+                 (struct sim_part){.first = chunk.first + action->done,
+                                   .count = chunk.count - action->done,
+                                   .attempt = chunk.attempt,
+                                   .losses = chunk.losses > 0,
+                                   .failures = chunk.failures});
+    }
+    add_tally(&judge->tally, &tally);
+    end_chunk(judge, action->slot);
 }
 
 static void on_finished(struct sim *sim,
                         const struct sched_event *event,
                         const struct sched_action *action)
 {
-    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     if (event->type != SCHED_RESULT || event->as.result.chunk.value != action->chunk.value) {
         sim_fail(sim, "counted_once: chunk %llu ended without a result", (ull)action->chunk.value);
     }
     if (session_of(&sim->judge, event->worker.value) == NULL) {
         sim_fail(sim, "no_stale_session: result of session %llu counts", (ull)event->worker.value);
     }
-    struct tally tally = sim_tally(job, action->first, action->count);
-    count(sim, action, &tally);
+    check_finished(sim, event, action);
+}
+
+/* Into single items, or into pieces of about equal size. */
+static void on_split(struct sim *sim, const struct sched_action *action)
+{
+    const struct sim_chunk chunk = *live_chunk(sim, action);
+    if (!chunk.must_split) {
+        sim_fail(sim, "suspect_split: chunk %llu without need", (ull)chunk.id);
+    }
+    uint64_t pieces = chunk.count < 256 ? chunk.count : 256;
+    uint64_t first = chunk.first;
+    for (uint64_t i = 0; i < pieces; i++) {
+        uint64_t items = chunk.count / pieces + (i < chunk.count % pieces);
+        add_part(&sim->judge,
+                 (struct sim_part){.first = first,
+                                   .count = items,
+                                   .attempt = chunk.attempt + 1,
+                                   .losses = 1,
+                                   .failures = chunk.failures});
+        first += items;
+    }
+    end_chunk(&sim->judge, action->slot);
+    sim->splits++;
 }
 
 static void on_abandoned(struct sim *sim, const struct sched_action *action)
 {
-    const struct sim_chunk *chunk = chunk_at(&sim->judge, action->slot);
-    if (chunk->losses < sim->plan.attempts_max || chunk->holder != 0) {
+    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
+    const struct sim_chunk chunk = *live_chunk(sim, action);
+    if (chunk.losses < sim->plan.attempts_max || chunk.own_losses == 0 || chunk.holder != 0 ||
+        chunk.count != 1) {
         sim_fail(sim,
                  "attempts_bounded: chunk %llu abandoned after %u losses",
-                 (ull)chunk->id,
-                 chunk->losses);
+                 (ull)chunk.id,
+                 chunk.losses);
     }
-    struct tally tally = {.failed = action->count};
-    count(sim, action, &tally);
+    if (sim->plan.only_poison && sim_poison(job, chunk.first, 1) != chunk.first) {
+        sim_fail(sim, "poison: item %llu is lost, which is harmless", (ull)chunk.first);
+    }
+    count(sim, chunk.first, chunk.first + 1);
+    sim->judge.tally.failed++;
+    sim->judge.abandoned++;
+    end_chunk(&sim->judge, action->slot);
     sim->abandoned++;
 }
 
@@ -268,6 +449,9 @@ void sim_judge_action(struct sim *sim,
     case SCHED_FINISHED:
         on_finished(sim, event, action);
         break;
+    case SCHED_SPLIT:
+        on_split(sim, action);
+        break;
     case SCHED_ABANDONED:
         on_abandoned(sim, action);
         break;
@@ -284,103 +468,4 @@ void sim_judge_action(struct sim *sim,
         judge->done = true;
         break;
     }
-}
-
-/* --- the whole --- */
-
-static bool same_tally(const struct tally *a, const struct tally *b)
-{
-    return a->ok == b->ok && a->failed == b->failed && a->checksum == b->checksum &&
-           a->bytes_out == b->bytes_out;
-}
-
-static uint64_t items_of(const struct sim_judge *judge, bool held)
-{
-    uint64_t items = 0;
-    for (size_t i = 0; i < judge->chunk_capacity; i++) {
-        if (judge->chunks[i].id != 0 && (judge->chunks[i].holder != 0) == held) {
-            items += judge->chunks[i].count;
-        }
-    }
-    return items;
-}
-
-void sim_judge_state(struct sim *sim)
-{
-    const struct sim_judge *judge = &sim->judge;
-    const struct sched *sched = sim->server.sched;
-    struct sched_stats stats;
-    sched_get_stats(sched, &stats);
-    if (!same_tally(&stats.tally, &judge->tally) || stats.items_done != judge->counted.members) {
-        sim_fail(sim,
-                 "counted_once: %llu items done, %llu were counted",
-                 (ull)stats.items_done,
-                 (ull)judge->counted.members);
-    }
-    if (stats.items_held != items_of(judge, true) || stats.items_queued != items_of(judge, false)) {
-        sim_fail(sim,
-                 "one_state: %llu items held and %llu queued, expected %llu and %llu",
-                 (ull)stats.items_held,
-                 (ull)stats.items_queued,
-                 (ull)items_of(judge, true),
-                 (ull)items_of(judge, false));
-    }
-    uint64_t first = 0;
-    uint64_t end = 0;
-    if (sched_done_spans(sched, 0, &first, &end) != judge->counted.count) {
-        sim_fail(sim, "counted_once: another number of spans than %zu", judge->counted.count);
-    }
-    if (judge->counted.count > 0 &&
-        (first != judge->counted.spans[0].first || end != judge->counted.spans[0].end)) {
-        sim_fail(sim, "counted_once: the first span is %llu to %llu", (ull)first, (ull)end);
-    }
-    if (sched->chunks.capacity > SCHED_CHUNKS_MIN &&
-        sched->chunks.capacity >= 2 * judge->live_max) {
-        sim_fail(sim,
-                 "memory_bounded: room for %u chunks, of which at most %zu were live",
-                 sched->chunks.capacity,
-                 judge->live_max);
-    }
-}
-
-static uint64_t chunks_held_by(const struct sim_judge *judge, uint64_t session)
-{
-    uint64_t count = 0;
-    for (size_t i = 0; i < judge->chunk_capacity; i++) {
-        count += judge->chunks[i].id != 0 && judge->chunks[i].holder == session;
-    }
-    return count;
-}
-
-void sim_judge_settled(struct sim *sim)
-{
-    const struct sim_judge *judge = &sim->judge;
-    uint64_t known = judge->counted.members + items_of(judge, true);
-    if (judge->done || known == sim->server.fed) {
-        return;
-    }
-    for (size_t i = 0; i < judge->session_count; i++) {
-        const struct sim_session *session = &judge->sessions[i];
-        if (session->live && !session->draining && session->credit > 0 &&
-            chunks_held_by(judge, session->id) < session->slots) {
-            sim_fail(sim,
-                     "no_idle_slot: work waits, and session %llu has a free slot and credit",
-                     (ull)session->id);
-        }
-    }
-}
-
-void sim_judge_end_job(struct sim *sim, bool cancelled)
-{
-    const struct sim_judge *judge = &sim->judge;
-    uint64_t items = sim->plan.jobs[sim->server.job_index].items;
-    if (!cancelled && (judge->live > 0 || !interval_covers(&judge->counted, 0, items) ||
-                       judge->counted.members != items)) {
-        sim_fail(sim, "all_accounted: %llu of %llu items", (ull)judge->counted.members, (ull)items);
-    }
-    struct sched_stats stats;
-    sched_get_stats(sim->server.sched, &stats);
-    sim->duplicates += stats.duplicates;
-    sim->jobs_done += !cancelled;
-    sim->jobs_cancelled += cancelled;
 }

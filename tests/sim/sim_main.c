@@ -1,9 +1,9 @@
 /* The simulator's command line.
  *
- *   sim --seed N [--verbose]         one run; --verbose prints a line for each event and action
- *   sim --seeds FIRST:COUNT          many runs
- *   sim --scenario NAME [--verbose]  a run with a name
- *   sim --scenarios                  all of them, one after the other */
+ *   sim --seed N [--family NAME] [--verbose]  one run; --verbose prints a line for each event and action
+ *   sim --seeds FIRST:COUNT [--family NAME]   many runs
+ *   sim --scenario NAME [--verbose]           a run with a name
+ *   sim --scenarios                           all of them, one after the other */
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
@@ -22,89 +22,125 @@ static void say_how_to_repeat(int signal)
     (void)!write(STDERR_FILENO, repeat_with, strlen(repeat_with));
 }
 
-static void remember(const char *program, const char *flag, const char *value)
+/* What the command line asks for. */
+struct request {
+    const char *program;
+    const char *what; /* --seed, --seeds, --scenario or --scenarios */
+    const char *value;
+    const struct sim_scenario *family;
+    bool verbose;
+};
+
+static void remember(const struct request *request, const char *flag, const char *value)
 {
     (void)snprintf(repeat_with,
                    sizeof(repeat_with),
-                   "repeat with: %s %s %s --verbose\n",
-                   program,
+                   "repeat with: %s %s %s --family %s --verbose\n",
+                   request->program,
                    flag,
-                   value);
+                   value,
+                   request->family->name);
 }
 
-static void run_seed(const char *program, uint64_t seed, bool verbose)
+static void run_seed(const struct request *request, uint64_t seed)
 {
     char text[24];
     (void)snprintf(text, sizeof(text), "%" PRIu64, seed);
-    remember(program, "--seed", text);
+    remember(request, "--seed", text);
     struct sim_plan plan;
     sim_plan_from_seed(&plan, seed);
-    sim_run(&plan, verbose);
+    if (request->family->arrange != NULL) {
+        request->family->arrange(&plan);
+    }
+    sim_run(&plan, request->verbose);
 }
 
-static void run_scenario(const char *program, const struct sim_scenario *scenario, bool verbose)
+static void run_scenario(const struct request *request, const struct sim_scenario *scenario)
 {
-    remember(program, "--scenario", scenario->name);
+    remember(request, "--scenario", scenario->name);
     struct sim_plan plan;
     sim_plan_from_seed(&plan, scenario->seed);
     if (scenario->arrange != NULL) {
         scenario->arrange(&plan);
     }
-    sim_run(&plan, verbose);
+    sim_run(&plan, request->verbose);
     printf("%-22s %s\n", scenario->name, scenario->why);
 }
 
 static int usage(void)
 {
     (void)fprintf(stderr,
-                  "usage: sim --seed N [--verbose] | --seeds FIRST:COUNT | "
+                  "usage: sim --seed N [--family NAME] [--verbose] | "
+                  "--seeds FIRST:COUNT [--family NAME] | "
                   "--scenario NAME [--verbose] | --scenarios\nscenarios:");
     for (size_t i = 0; sim_scenario_at(i) != NULL; i++) {
         (void)fprintf(stderr, " %s", sim_scenario_at(i)->name);
+    }
+    (void)fprintf(stderr, "\nfamilies:");
+    for (size_t i = 0; sim_family_at(i) != NULL; i++) {
+        (void)fprintf(stderr, " %s", sim_family_at(i)->name);
     }
     (void)fputc('\n', stderr);
     return 2;
 }
 
-static int run_seeds(const char *program, const char *range)
+static int run_seeds(const struct request *request)
 {
     char *end = NULL;
-    uint64_t first = strtoull(range, &end, 10);
+    uint64_t first = strtoull(request->value, &end, 10);
     if (*end != ':') {
         return usage();
     }
     uint64_t count = strtoull(end + 1, NULL, 10);
     for (uint64_t i = 0; i < count; i++) {
-        run_seed(program, first + i, false);
+        run_seed(request, first + i);
     }
     printf("%" PRIu64 " seeds from %" PRIu64 "\n", count, first);
     return 0;
 }
 
-int main(int argc, char **argv)
+static int run(const struct request *request)
 {
-    const char *value = argc > 2 ? argv[2] : "";
-    bool verbose = argc > 3 && strcmp(argv[3], "--verbose") == 0;
-    (void)signal(SIGABRT, say_how_to_repeat);
-    if (argc == 2 && strcmp(argv[1], "--scenarios") == 0) {
+    const struct sim_scenario *scenario = sim_scenario_find(request->value);
+    if (strcmp(request->what, "--scenarios") == 0) {
         for (size_t i = 0; sim_scenario_at(i) != NULL; i++) {
-            run_scenario(argv[0], sim_scenario_at(i), false);
+            run_scenario(request, sim_scenario_at(i));
         }
-        return 0;
-    }
-    if (argc < 3) {
+    } else if (strcmp(request->what, "--seed") == 0) {
+        run_seed(request, strtoull(request->value, NULL, 10));
+    } else if (strcmp(request->what, "--seeds") == 0) {
+        return run_seeds(request);
+    } else if (strcmp(request->what, "--scenario") == 0 && scenario != NULL) {
+        run_scenario(request, scenario);
+    } else {
         return usage();
     }
-    if (strcmp(argv[1], "--seed") == 0) {
-        run_seed(argv[0], strtoull(value, NULL, 10), verbose);
-        return 0;
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct request request = {.program = argv[0], .what = "", .value = ""};
+    request.family = sim_family_find("any");
+    int next = 1;
+    if (next < argc) {
+        request.what = argv[next++];
     }
-    if (strcmp(argv[1], "--seeds") == 0) {
-        return run_seeds(argv[0], value);
+    if (next < argc && argv[next][0] != '-') {
+        request.value = argv[next++];
     }
-    if (strcmp(argv[1], "--scenario") == 0 && sim_scenario_find(value) != NULL) {
-        run_scenario(argv[0], sim_scenario_find(value), verbose);
-        return 0;
+    for (; next < argc; next++) {
+        if (strcmp(argv[next], "--verbose") == 0) {
+            request.verbose = true;
+        } else if (strcmp(argv[next], "--family") == 0 && next + 1 < argc) {
+            request.family = sim_family_find(argv[++next]);
+        } else {
+            return usage();
+        }
+        if (request.family == NULL) {
+            return usage();
+        }
     }
-    return usage();
+    (void)signal(SIGABRT, say_how_to_repeat);
+    return run(&request);
 }

@@ -63,6 +63,44 @@ static void plan_faults(struct sim_plan *plan, struct rng *rng)
     }
 }
 
+/* Items that fail and are run again: few enough that a chunk for each can be afforded. */
+static void plan_retries(struct sim_job *job, struct rng *rng)
+{
+    job->retries_max = (uint32_t)between(rng, 1, 3);
+    job->retry_delay_us = chance(rng, 800) ? between(rng, 1, 50000) : 0;
+    job->heals = (uint32_t)between(rng, 0, 3);
+    job->failing = job->items / between(rng, 1, 60) + 1;
+}
+
+/* At most three items that kill. */
+static void plan_poison(struct sim_job *job, struct rng *rng)
+{
+    job->poison = job->items / between(rng, 1, 3) + 1;
+}
+
+/* What came later than the rest has numbers of its own, so that the others mean what they did. */
+static void plan_more(struct sim_plan *plan, struct rng *rng)
+{
+    for (uint32_t i = 0; i < plan->job_count; i++) {
+        struct sim_job *job = &plan->jobs[i];
+        if (chance(rng, 300)) {
+            plan_retries(job, rng);
+        }
+        if (chance(rng, 100)) {
+            plan_poison(job, rng);
+        }
+        job->partial_per_mille = chance(rng, 300) ? (uint32_t)between(rng, 1, 500) : 0;
+    }
+    uint32_t holds = chance(rng, 200) ? (uint32_t)between(rng, 1, 3) : 0;
+    uint32_t stops = chance(rng, 50);
+    for (uint32_t i = 0; i < holds + stops; i++) {
+        plan->faults[plan->fault_count++] = (struct sim_fault){
+            .type = i < holds ? SIM_HOLD : SIM_STOP_JOB,
+            .at_us = rng_below(rng, plan->calm_us),
+            .for_us = between(rng, 100, 1000000)};
+    }
+}
+
 void sim_plan_from_seed(struct sim_plan *plan, uint64_t seed)
 {
     struct rng rng;
@@ -83,11 +121,11 @@ void sim_plan_from_seed(struct sim_plan *plan, uint64_t seed)
     plan->unnoticed_per_mille = chance(&rng, 500) ? (uint32_t)between(&rng, 0, 1000) : 0;
     plan->attempts_max = chance(&rng, 300) ? (uint32_t)between(&rng, 1, 2) : 3;
     plan->sched_actions = chance(&rng, 500) ? SCHED_ACTIONS_MIN : 512;
+    rng_init(&rng, ~seed);
+    plan_more(plan, &rng);
 }
 
 /* --- runs with a name --- */
-
-/* Those without `arrange` are seeds that failed once, and they keep their meaning only while plans are drawn as they were then. */
 
 static void without_faults(struct sim_plan *plan)
 {
@@ -96,6 +134,14 @@ static void without_faults(struct sim_plan *plan)
     plan->doomed = false;
     plan->double_per_mille = 0;
     plan->unnoticed_per_mille = 0;
+}
+
+/* No loss but what the job's own items bring about: links are quick, and silence is not taken for death. */
+static void without_losses(struct sim_plan *plan)
+{
+    without_faults(plan);
+    plan->heartbeat_us = 1000000;
+    plan->delay_us_max = 2000;
 }
 
 /* One job of 200 items of 20 ms on two workers of four slots. */
@@ -187,6 +233,76 @@ static void billion_items(struct sim_plan *plan)
     plan->jobs[0] = (struct sim_job){.items = 1000000000, .item_ns = 10, .slots = 8};
 }
 
+/* Chunks of 50 items of 2 ms, on two workers. */
+static void steady_chunks(struct sim_plan *plan)
+{
+    steady(plan);
+    without_losses(plan);
+    plan->jobs[0] = (struct sim_job){
+        .items = 2000, .chunk_items = 50, .item_ns = 2000000, .slots = 4};
+}
+
+static void partial_results(struct sim_plan *plan)
+{
+    steady_chunks(plan);
+    plan->jobs[0].partial_per_mille = 800;
+}
+
+static void retries(struct sim_plan *plan)
+{
+    steady_chunks(plan);
+    plan->jobs[0].failing = 7;
+    plan->jobs[0].heals = 2;
+    plan->jobs[0].retries_max = 3;
+    plan->jobs[0].retry_delay_us = 10000;
+    plan->jobs[0].partial_per_mille = 100;
+}
+
+static void poison(struct sim_plan *plan)
+{
+    steady_chunks(plan);
+    plan->only_poison = true;
+    plan->jobs[0].poison = 1000;
+}
+
+static void poison_in_a_large_chunk(struct sim_plan *plan)
+{
+    poison(plan);
+    plan->jobs[0] = (struct sim_job){
+        .items = 1000000, .chunk_items = 100000, .item_ns = 100, .poison = 1000000, .slots = 4};
+}
+
+static void poison_for_ever(struct sim_plan *plan)
+{
+    poison(plan);
+    plan->workers = 1;
+    plan->jobs[0].poison = 100;
+}
+
+static void hold(struct sim_plan *plan)
+{
+    with_fault(plan, SIM_HOLD, 400000);
+}
+
+static void stop(struct sim_plan *plan)
+{
+    with_fault(plan, SIM_STOP_JOB, 0);
+    plan->job_count = 2;
+    plan->jobs[1] = plan->jobs[0];
+}
+
+/* The last chunks of the first job are given up when the last worker dies, and the second job begins. */
+static void all_die_between_jobs(struct sim_plan *plan)
+{
+    all_workers_die(plan);
+    plan->workers = 1;
+    plan->attempts_max = 1;
+    plan->jobs[0] = (struct sim_job){
+        .items = 4, .chunk_items = 1, .item_ns = 20000000000, .slots = 4};
+    plan->jobs[1] = plan->jobs[0];
+    plan->job_count = 2;
+}
+
 static const struct sim_scenario scenarios[] = {
     {"steady", "nothing goes wrong", 1, steady},
     {"crash", "a worker dies with chunks in hand and another takes its place", 1, crash},
@@ -200,9 +316,72 @@ static const struct sim_scenario scenarios[] = {
     {"cancel", "a job is cancelled and the next one follows", 1, cancel},
     {"all-die", "the last worker is gone for ever", 1, all_workers_die},
     {"everything-twice", "one message in five arrives twice", 1, everything_twice},
-    {"all-die-between-jobs", "a job begins when no worker can come any more", 3853, NULL},
+    {"all-die-between-jobs", "a job begins when no worker can come", 1, all_die_between_jobs},
     {"billion-items", "a range that nobody could hold in memory", 1, billion_items},
+    {"partial-results", "most results are of a chunk's first items only", 1, partial_results},
+    {"retries", "items fail and are run again, some until they succeed", 1, retries},
+    {"poison", "two items kill the worker that runs them", 1, poison},
+    {"poison-large-chunk", "one of 100,000 items of a chunk kills", 1, poison_in_a_large_chunk},
+    {"poison-one-worker", "twenty items kill the only worker again and again", 1, poison_for_ever},
+    {"hold", "nobody takes results for a while", 1, hold},
+    {"stop", "a job is stopped and the next one follows", 1, stop},
 };
+
+/* --- families of seeds --- */
+
+/* Nothing is lost: each item is run exactly as often as it has to be. */
+static void family_retries(struct sim_plan *plan)
+{
+    struct rng rng;
+    rng_init(&rng, plan->seed);
+    without_losses(plan);
+    for (uint32_t i = 0; i < plan->job_count; i++) {
+        struct sim_job *job = &plan->jobs[i];
+        job->items = job->items > 5000 ? 5000 : job->items;
+        job->chunk_items = chance(&rng, 500) ? between(&rng, 1, 200) : 0;
+        job->poison = 0;
+        plan_retries(job, &rng);
+    }
+}
+
+/* Nothing is lost but through poison. */
+static void family_poison(struct sim_plan *plan)
+{
+    struct rng rng;
+    rng_init(&rng, plan->seed);
+    without_losses(plan);
+    plan->only_poison = true;
+    plan->attempts_max = (uint32_t)between(&rng, 2, 4);
+    for (uint32_t i = 0; i < plan->job_count; i++) {
+        struct sim_job *job = &plan->jobs[i];
+        job->items = job->items > 200000 ? 200000 : job->items; /* split twice, which is enough */
+        plan_poison(job, &rng);
+    }
+}
+
+static const struct sim_scenario families[] = {
+    {"any", "as the seed has it", 0, NULL},
+    {"retries",
+     "results of some of the items, and items that fail, without faults",
+     0,
+     family_retries},
+    {"poison", "items that kill their worker, without other faults", 0, family_poison},
+};
+
+const struct sim_scenario *sim_family_at(size_t index)
+{
+    return index < sizeof(families) / sizeof(families[0]) ? &families[index] : NULL;
+}
+
+const struct sim_scenario *sim_family_find(const char *name)
+{
+    for (size_t i = 0; sim_family_at(i) != NULL; i++) {
+        if (strcmp(families[i].name, name) == 0) {
+            return &families[i];
+        }
+    }
+    return NULL;
+}
 
 const struct sim_scenario *sim_scenario_at(size_t index)
 {

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { STEPS_MAX = 3000000 };
 
@@ -52,26 +53,6 @@ void *sim_realloc(void *old, size_t size)
     void *grown = realloc(old, size);
     CHECK(grown != NULL);
     return grown;
-}
-
-struct tally sim_tally(const struct sim_job *job, uint64_t first, uint64_t count)
-{
-    uint64_t end = first + count;
-    uint64_t failed = job->failing == 0 ? 0
-                                        : (end + job->failing - 1) / job->failing -
-                                              (first + job->failing - 1) / job->failing;
-    /* Sum of squares below n, which no wrong split of the items repeats by chance; thirds modulo 2^64 by the inverse of 3. */
-    uint64_t ends[2] = {first, end};
-    uint64_t sums[2];
-    for (int i = 0; i < 2; i++) {
-        uint64_t n = ends[i];
-        uint64_t half = n % 2 == 0 ? n / 2 * (n - 1) : n * ((n - 1) / 2);
-        sums[i] = n == 0 ? 0 : half * (2 * n - 1) * UINT64_C(0xaaaaaaaaaaaaaaab);
-    }
-    return (struct tally){.ok = count - failed,
-                          .failed = failed,
-                          .checksum = sums[1] - sums[0],
-                          .bytes_out = count * 3};
 }
 
 /* --- the queue --- */
@@ -136,6 +117,8 @@ static const char *const fault_names[SIM_FAULT_TYPES] = {
     [SIM_DRAIN_MESSAGE] = "drain by message",
     [SIM_SLOW] = "is slow from now on",
     [SIM_CANCEL_JOB] = "the job is cancelled",
+    [SIM_HOLD] = "results are not taken",
+    [SIM_STOP_JOB] = "the job is stopped",
 };
 
 static void crash(struct sim *sim, const struct sim_fault *fault)
@@ -179,6 +162,12 @@ static void happen_fault(struct sim *sim, const struct sim_fault *fault)
     case SIM_CANCEL_JOB:
         sim_server_cancel(sim);
         break;
+    case SIM_HOLD:
+        sim_server_hold(sim, fault->for_us);
+        break;
+    case SIM_STOP_JOB:
+        sim_server_stop(sim);
+        break;
     case SIM_FAULT_TYPES:
         break;
     }
@@ -211,6 +200,7 @@ static void happen(struct sim *sim, struct sim_entry *entry)
     case SIM_TO_SERVER:
     case SIM_PROBE:
     case SIM_FEED:
+    case SIM_GO_ON:
         sim_server_happens(sim, entry);
         break;
     case SIM_START:
@@ -237,6 +227,7 @@ static uint64_t frozen_until_us(const struct sim *sim, const struct sim_entry *e
     case SIM_TO_SERVER:
     case SIM_PROBE:
     case SIM_FEED:
+    case SIM_GO_ON:
         return sim->server.frozen_until_us;
     case SIM_START:
     case SIM_FAULT:
@@ -301,6 +292,12 @@ static void begin(struct sim *sim, const struct sim_plan *plan)
 {
     sim->plan = *plan;
     rng_init(&sim->rng, plan->seed + 1);
+    for (uint32_t i = 0; i < plan->job_count; i++) {
+        if (sim_counts_tries(&plan->jobs[i])) {
+            size_t size = (plan->jobs[i].items + 1) * sizeof(*sim->tries[i]);
+            sim->tries[i] = memset(sim_realloc(NULL, size), 0, size);
+        }
+    }
     sim_server_init(sim);
     for (uint32_t i = 0; i < plan->workers; i++) {
         uint64_t start_us = sim_between(sim, 0, plan->start_us_max);
@@ -328,6 +325,9 @@ static void end(struct sim *sim)
     }
     sim_server_deinit(sim);
     sim_judge_deinit(&sim->judge);
+    for (uint32_t i = 0; i < SIM_JOBS_MAX; i++) {
+        free(sim->tries[i]);
+    }
     free(sim->network.connections);
     free(sim->queue.list);
 }
@@ -341,12 +341,15 @@ void sim_run(const struct sim_plan *plan, bool verbose)
     }
     sim_trace(&sim,
               "end: %u jobs done, %u cancelled, %" PRIu64 " sessions lost, %" PRIu64
-              " duplicates, %" PRIu64 " chunks abandoned, %" PRIu64 " steps",
+              " duplicates, %" PRIu64 " chunks abandoned, %" PRIu64 " split, %" PRIu64
+              " items retried, %" PRIu64 " steps",
               sim.jobs_done,
               sim.jobs_cancelled,
               sim.lost,
               sim.duplicates,
               sim.abandoned,
+              sim.splits,
+              sim.retried,
               sim.steps);
     end(&sim);
 }

@@ -173,6 +173,7 @@ static void perform(struct sim *sim, const struct sched_action *action)
         server->job_over = true;
         break;
     case SCHED_FINISHED:
+    case SCHED_SPLIT:
     case SCHED_ABANDONED:
         break;
     }
@@ -183,7 +184,7 @@ static void step_once(struct sim *sim, const struct sched_event *event)
     struct sched_action list[512];
     struct sched_actions actions = {.list = list, .capacity = sim->plan.sched_actions};
     char text[256];
-    if (event->type != SCHED_TICK && event->type != SCHED_HEARD) {
+    if (sim->verbose && event->type != SCHED_TICK && event->type != SCHED_HEARD) {
         sim_trace(sim, "sched < %s", sched_describe_event(event, text, sizeof(text)));
     }
     sim_judge_event(sim, event);
@@ -196,7 +197,9 @@ static void step_once(struct sim *sim, const struct sched_event *event)
     }
     sched_check(sim->server.sched);
     for (size_t i = 0; i < actions.count; i++) {
-        sim_trace(sim, "sched > %s", sched_describe_action(&list[i], text, sizeof(text)));
+        if (sim->verbose) {
+            sim_trace(sim, "sched > %s", sched_describe_action(&list[i], text, sizeof(text)));
+        }
         sim_judge_action(sim, event, &list[i]);
     }
     sim_judge_state(sim);
@@ -254,13 +257,16 @@ static void begin_job(struct sim *sim)
                                     .chunk_items = job->chunk_items,
                                     .chunk_target_us = 100000,
                                     .attempts_max = sim->plan.attempts_max,
-                                    .lease_us = SILENT_BEATS * sim->plan.heartbeat_us};
+                                    .lease_us = SILENT_BEATS * sim->plan.heartbeat_us,
+                                    .retries_max = job->retries_max,
+                                    .retry_delay_us = job->retry_delay_us};
     sched_free(server->sched);
     CHECK(sched_new(&options, &server->sched) == 0);
     server->job = server->job_index + 1;
     server->fed = 0;
     server->job_over = false;
     server->cancelled = false;
+    server->stopped = false;
     sim_trace(sim, "server: job %llu begins", (unsigned long long)server->job);
     sim_judge_begin_job(sim);
     for (size_t i = 0; i < SIM_PEERS_MAX; i++) {
@@ -293,7 +299,7 @@ static void settle(struct sim *sim)
     struct sim_server *server = &sim->server;
     flush(sim);
     while (server->job_over && !sim->ending) {
-        sim_judge_end_job(sim, server->cancelled);
+        sim_judge_end_job(sim);
         for (size_t i = 0; server->cancelled && i < SIM_PEERS_MAX; i++) {
             if (server->peers[i].session != 0) {
                 (void)send_plain(sim, &server->peers[i], WIRE_CANCEL);
@@ -351,13 +357,25 @@ static void on_ready(struct sim *sim, struct sim_peer *peer, const struct sim_me
 
 static void forward_results(struct sim *sim, uint64_t session, const struct sim_message *message)
 {
+    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     for (size_t i = 0; i < message->count && !sim->server.job_over; i++) {
         struct sched_event event = {.type = SCHED_RESULT, .worker = {session}};
         event.as.result.chunk = message->results[i].id;
         event.as.result.attempt = message->results[i].attempt;
         event.as.result.run_us = message->results[i].run_us;
         event.as.result.tally = message->results[i].tally;
+        struct sched_span *failed = NULL;
+        if (job->retries_max > 0) {
+            event.as.result.failed_count = sim_failed(job,
+                                                      message->results[i].error_index,
+                                                      event.as.result.tally.ok +
+                                                          event.as.result.tally.failed,
+                                                      event.as.result.attempt,
+                                                      &failed);
+            event.as.result.failed = failed;
+        }
         step(sim, &event);
+        free(failed);
     }
 }
 
@@ -477,8 +495,13 @@ void sim_server_happens(struct sim *sim, struct sim_entry *entry)
         }
     } else if (entry->kind == SIM_PROBE) {
         probe(sim);
-    } else if (entry->value == sim->server.job && !sim->server.job_over) { /* SIM_FEED */
+    } else if (entry->value != sim->server.job || sim->server.job_over) {
+        return; /* of an earlier job */
+    } else if (entry->kind == SIM_FEED) {
         feed(sim);
+    } else { /* SIM_GO_ON */
+        const struct sched_event go_on = {.type = SCHED_HOLD, .as.hold = false};
+        step(sim, &go_on);
     }
     settle(sim);
 }
@@ -543,6 +566,28 @@ void sim_server_cancel(struct sim *sim)
     if (!sim->ending) {
         sim->server.cancelled = true;
         step(sim, &cancel);
+        settle(sim);
+    }
+}
+
+void sim_server_hold(struct sim *sim, uint64_t for_us)
+{
+    const struct sched_event hold = {.type = SCHED_HOLD, .as.hold = true};
+    if (!sim->ending) {
+        step(sim, &hold);
+        sim_at(sim,
+               sim->now_us + for_us,
+               (struct sim_entry){.kind = SIM_GO_ON, .value = sim->server.job});
+        settle(sim);
+    }
+}
+
+void sim_server_stop(struct sim *sim)
+{
+    const struct sched_event stop = {.type = SCHED_STOP};
+    if (!sim->ending) {
+        sim->server.stopped = true;
+        step(sim, &stop);
         settle(sim);
     }
 }

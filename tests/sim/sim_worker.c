@@ -39,6 +39,13 @@ static const struct sim_job *job_of(const struct sim *sim, uint64_t job)
     return &sim->plan.jobs[job - 1];
 }
 
+static uint64_t run_time_us(const struct sim_job *job,
+                            const struct sim_worker *worker,
+                            uint64_t items)
+{
+    return items * job->item_ns / 1000 * worker->slowness;
+}
+
 /* Free slots begin the chunks that wait. */
 static void engine_begin(struct sim *sim, struct sim_worker *worker)
 {
@@ -51,8 +58,19 @@ static void engine_begin(struct sim *sim, struct sim_worker *worker)
         struct chunk chunk = engine->queue[0];
         engine->queued--;
         memmove(engine->queue, engine->queue + 1, engine->queued * sizeof(chunk));
-        engine->running[slot] = (struct sim_run_slot){.busy = true, .chunk = chunk};
-        uint64_t run_us = chunk.count * job->item_ns / 1000 * worker->slowness;
+        uint64_t done = chunk.count;
+        if (done > 1 && sim_chance(sim, job->partial_per_mille)) {
+            done = sim_between(sim, 1, done - 1);
+        }
+        engine->running[slot] = (struct sim_run_slot){.busy = true, .chunk = chunk, .done = done};
+        uint64_t before_poison = sim_poison(job, chunk.first, done) - chunk.first;
+        if (before_poison < done) {
+            sim_at(sim,
+                   sim->now_us + run_time_us(job, worker, before_poison),
+                   of_engine(worker, SIM_POISONED, slot));
+            continue;
+        }
+        uint64_t run_us = run_time_us(job, worker, done);
         sim_at(sim,
                sim->now_us + run_us + sim_between(sim, 0, 20),
                of_engine(worker, SIM_CHUNK_ENDED, (uint64_t)slot << 48 | run_us));
@@ -97,11 +115,18 @@ static void engine_chunk_ended(struct sim *sim, struct sim_worker *worker, uint6
     struct sim_engine *engine = &worker->engine;
     struct sim_run_slot *slot = &engine->running[value >> 48];
     const struct chunk *chunk = &slot->chunk;
+    const struct sim_job *job = job_of(sim, engine->job);
+    uint16_t *tries = sim->tries[engine->job - 1];
     struct chunk_result result = {
         .id = chunk->id,
         .attempt = chunk->attempt,
         .run_us = value & ((UINT64_C(1) << 48) - 1),
-        .tally = sim_tally(job_of(sim, engine->job), chunk->first, chunk->count)};
+        /* for want of records, which would tell which items failed */
+        .error_index = chunk->first,
+        .tally = sim_tally(job, chunk->first, slot->done, chunk->attempt)};
+    for (uint64_t i = 0; tries != NULL && i < slot->done; i++) {
+        tries[chunk->first + i]++;
+    }
     if (result.tally.failed > 0) {
         result.error = memcpy(sim_realloc(NULL, 4), "fail", 4);
         result.error_len = 4;
@@ -410,6 +435,16 @@ void sim_worker_kill(struct sim *sim, uint32_t index)
     }
 }
 
+/* One of its items was too much for it; another worker takes its place. */
+static void die_of_poison(struct sim *sim, struct sim_worker *worker)
+{
+    sim->poisoned++;
+    sim_worker_kill(sim, worker->index);
+    sim_at(sim,
+           sim->now_us + sim_between(sim, 1000, 300000),
+           (struct sim_entry){.kind = SIM_START, .worker = worker->index});
+}
+
 /* A worker that left is replaced after a while. */
 static void bury(struct sim *sim, struct sim_worker *worker)
 {
@@ -442,6 +477,11 @@ void sim_worker_happens(struct sim *sim, struct sim_entry *entry)
     case SIM_DISCONNECTED:
         if (worker->connection == 0) {
             step(sim, worker, &event);
+        }
+        break;
+    case SIM_POISONED:
+        if (entry->connection == worker->engine.generation) {
+            die_of_poison(sim, worker);
         }
         break;
     default:

@@ -1,0 +1,149 @@
+/* After each event: what is sent to whom, what is given up, and is it over? */
+#include "coordinator/sched_internal.h"
+
+/* Chunks that are out of attempts. One of them may still be finished by a late result before
+ * there is room to say so. */
+static void abandon(struct sched *sched, struct sched_actions *out)
+{
+    while (sched->chunks.spent.head != INDEX_NONE && sched_has_room(sched, out, 1)) {
+        uint32_t slot = sched->chunks.spent.head;
+        struct tally tally = {.failed = sched->chunks.table[slot].count};
+        (void)sched_say(out, SCHED_ABANDONED, sched, slot);
+        sched->stats.chunks_abandoned++;
+        sched_detach(sched, slot);
+        sched_account(sched, slot, &tally);
+    }
+}
+
+/* The worker that a chunk of `items` goes to, or INDEX_NONE when it has to wait. */
+static uint32_t taker(const struct sched *sched, uint64_t items, uint64_t avoid)
+{
+    const struct sched_workers *workers = &sched->workers;
+    uint32_t avoided = INDEX_NONE; /* could take it, if nobody else can */
+    for (int turn = SCHED_TURN_EMPTY; turn <= SCHED_TURN_FREE; turn++) {
+        uint32_t free = sched_workers_next(workers, (enum sched_turn)turn, avoid);
+        if (free != INDEX_NONE && workers->table[free].id != avoid) {
+            return free;
+        }
+        avoided = free != INDEX_NONE ? free : avoided;
+    }
+    uint64_t fresh = sched->stats.items_available - sched->cut;
+    uint32_t busy = sched_workers_next(workers, SCHED_TURN_BUSY, avoid);
+    if (busy == INDEX_NONE || !sched_size_may_wait(sched, items, fresh)) {
+        return avoided;
+    }
+    return avoided != INDEX_NONE && workers->table[busy].id == avoid ? avoided : busy;
+}
+
+static void send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out)
+{
+    struct sched_chunk *chunk = &sched->chunks.table[slot];
+    chunk->attempt++;
+    sched_workers_hold(sched, worker, slot);
+    sched->stats.items_held += chunk->count;
+    sched->stats.chunks_sent++;
+    sched->stats.chunks_retried += chunk->attempt > 1;
+    struct sched_action *action = sched_say(out, SCHED_SEND, sched, slot);
+    action->worker = (struct worker_id){sched->workers.table[worker].id};
+}
+
+/* Suspects go to workers that hold nothing. Under a steady stream of chunks no worker ever does, so
+ * while suspects wait one at a time is set aside until it does. */
+static void send_suspects(struct sched *sched, struct sched_actions *out)
+{
+    struct list *suspects = &sched->chunks.suspects;
+    struct list *turns = sched->workers.turns;
+    while (suspects->head != INDEX_NONE && turns[SCHED_TURN_EMPTY].head != INDEX_NONE) {
+        if (!sched_has_room(sched, out, 1)) {
+            return;
+        }
+        uint32_t slot = suspects->head;
+        uint64_t avoid = sched->chunks.table[slot].avoid;
+        uint32_t worker = sched_workers_next(&sched->workers, SCHED_TURN_EMPTY, avoid);
+        sched_detach(sched, slot);
+        send(sched, slot, worker, out);
+    }
+    if (suspects->head == INDEX_NONE) {
+        sched_workers_put_back(&sched->workers);
+    } else if (turns[SCHED_TURN_ASIDE].head == INDEX_NONE) {
+        sched_workers_set_aside(&sched->workers);
+    }
+}
+
+/* What was cut before goes before fresh chunks. */
+static bool send_queued(struct sched *sched, struct sched_actions *out)
+{
+    uint32_t slot = sched->chunks.queued.head;
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    uint32_t worker = taker(sched, chunk->count, chunk->avoid);
+    if (worker == INDEX_NONE || !sched_has_room(sched, out, 1)) {
+        return false;
+    }
+    sched_detach(sched, slot);
+    send(sched, slot, worker, out);
+    return true;
+}
+
+static bool send_fresh(struct sched *sched, struct sched_actions *out)
+{
+    uint64_t fresh = sched->stats.items_available - sched->cut;
+    if (fresh == 0 || sched->holding) {
+        return false;
+    }
+    uint64_t count = sched_size_next(sched, fresh);
+    uint32_t worker = taker(sched, count, 0);
+    if (worker == INDEX_NONE || !sched_has_room(sched, out, 1)) {
+        return false;
+    }
+    uint32_t slot = sched_chunks_cut(&sched->chunks, sched->cut, count);
+    if (slot == INDEX_NONE) {
+        return false; /* fewer in flight, then: the next event tries again */
+    }
+    sched->cut += count;
+    sched->stats.chunk_items = count;
+    send(sched, slot, worker, out);
+    return true;
+}
+
+static void send_all(struct sched *sched, struct sched_actions *out)
+{
+    const struct list *turns = sched->workers.turns;
+    if (sched->chunks.suspects.head != INDEX_NONE || turns[SCHED_TURN_ASIDE].head != INDEX_NONE) {
+        send_suspects(sched, out);
+    }
+    bool sent = true;
+    while (sent && (turns[SCHED_TURN_BUSY].head != INDEX_NONE ||
+                    turns[SCHED_TURN_FREE].head != INDEX_NONE ||
+                    turns[SCHED_TURN_EMPTY].head != INDEX_NONE)) {
+        sent = sched->chunks.queued.head != INDEX_NONE ? send_queued(sched, out)
+                                                       : send_fresh(sched, out);
+    }
+}
+
+static void conclude(struct sched *sched, struct sched_actions *out)
+{
+    const struct sched_stats *stats = &sched->stats;
+    bool accounted = stats->items_done == stats->items_available;
+    bool stopped = sched->stopping && stats->items_held == 0 &&
+                   sched->chunks.spent.head == INDEX_NONE;
+    if (stopped || (accounted && stats->items_final)) {
+        sched->over = true;
+        sched_emit(out, (struct sched_action){.type = SCHED_DONE});
+    } else if (!accounted && sched->no_more_workers && sched->workers.count == 0 &&
+               !sched->stalled) {
+        sched->stalled = true;
+        sched_emit(out, (struct sched_action){.type = SCHED_STALLED});
+    }
+}
+
+void sched_dispatch(struct sched *sched, struct sched_actions *out)
+{
+    abandon(sched, out);
+    if (sched->chunks.due_us <= sched->now_us) {
+        sched_chunks_release_due(&sched->chunks, sched->now_us);
+    }
+    if (!sched->stopping) {
+        send_all(sched, out);
+    }
+    conclude(sched, out);
+}

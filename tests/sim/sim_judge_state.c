@@ -1,0 +1,204 @@
+/* What must hold after each step and at the end of each job, held against what the scheduler says of its state, and how much memory its
+ * table takes. */
+#include "common/base/check.h"
+#include "coordinator/sched_internal.h"
+#include "tests/sim/sim.h"
+
+typedef unsigned long long ull; /* for printing */
+
+static bool same_tally(const struct tally *a, const struct tally *b)
+{
+    return a->ok == b->ok && a->failed == b->failed && a->checksum == b->checksum &&
+           a->bytes_out == b->bytes_out;
+}
+
+static void add_waiting(struct sim_sums *sums, uint64_t items, uint32_t losses, bool due)
+{
+    sums->items_queued += items;
+    sums->suspects_wait = sums->suspects_wait || losses > 0;
+    sums->others_wait = sums->others_wait || (losses == 0 && due);
+}
+
+static struct sim_sums add_up(const struct sim *sim)
+{
+    const struct sim_judge *judge = &sim->judge;
+    struct sim_sums sums = {.others_wait = !judge->holding && judge->cut < sim->server.fed};
+    for (size_t i = 0; i < judge->chunk_capacity; i++) {
+        const struct sim_chunk *chunk = &judge->chunks[i];
+        if (chunk->id != 0 && chunk->holder != 0) {
+            sums.items_held += chunk->count;
+        } else if (chunk->id != 0) {
+            add_waiting(&sums, chunk->count, chunk->losses, true);
+            sums.must_split = chunk->must_split ? chunk->id : sums.must_split;
+        }
+    }
+    for (size_t i = 0; i < judge->part_count; i++) {
+        const struct sim_part *part = &judge->parts[i];
+        add_waiting(&sums, part->count, part->losses, part->due_us <= sim->now_us);
+    }
+    return sums;
+}
+
+void sim_judge_state(struct sim *sim)
+{
+    struct sim_judge *judge = &sim->judge;
+    judge->sums = add_up(sim);
+    const struct sched *sched = sim->server.sched;
+    struct sched_stats stats;
+    sched_get_stats(sched, &stats);
+    if (!same_tally(&stats.tally, &judge->tally) || stats.items_done != judge->counted.members) {
+        sim_fail(sim,
+                 "counted_once: %llu items done, %llu were counted",
+                 (ull)stats.items_done,
+                 (ull)judge->counted.members);
+    }
+    const struct sim_sums *sums = &judge->sums;
+    if (stats.items_held != sums->items_held || stats.items_queued != sums->items_queued) {
+        sim_fail(sim,
+                 "one_state: %llu items held and %llu queued, expected %llu and %llu",
+                 (ull)stats.items_held,
+                 (ull)stats.items_queued,
+                 (ull)sums->items_held,
+                 (ull)sums->items_queued);
+    }
+    if (sums->must_split != 0) {
+        sim_fail(sim, "suspect_split: chunk %llu was not", (ull)sums->must_split);
+    }
+    uint64_t first = 0;
+    uint64_t end = 0;
+    if (sched_done_spans(sched, 0, &first, &end) != judge->counted.count) {
+        sim_fail(sim, "counted_once: another number of spans than %zu", judge->counted.count);
+    }
+    if (judge->counted.count > 0 &&
+        (first != judge->counted.spans[0].first || end != judge->counted.spans[0].end)) {
+        sim_fail(sim, "counted_once: the first span is %llu to %llu", (ull)first, (ull)end);
+    }
+    if (sched->chunks.capacity > SCHED_CHUNKS_MIN &&
+        sched->chunks.capacity >= 2 * judge->live_max) {
+        sim_fail(sim,
+                 "memory_bounded: room for %u chunks, of which at most %zu were live",
+                 sched->chunks.capacity,
+                 judge->live_max);
+    }
+}
+
+/* Nobody is idle while something waits: but who is alone with a suspect, and one at a time that is made empty for the next. */
+static void check_idle(const struct sim *sim)
+{
+    const struct sim_judge *judge = &sim->judge;
+    const struct sim_sums *sums = &judge->sums;
+    size_t aside = 0;
+    for (size_t i = 0; i < judge->session_count; i++) {
+        const struct sim_session *session = &judge->sessions[i];
+        if (!session->live || session->draining || session->credit == 0 || session->suspects > 0) {
+            continue;
+        }
+        bool idle = session->held < session->slots && sums->others_wait;
+        bool empty = session->held == 0 && (sums->suspects_wait || sums->others_wait);
+        aside += idle && sums->suspects_wait;
+        if (empty || (idle && !sums->suspects_wait) || aside > 1) {
+            sim_fail(sim,
+                     "no_idle_slot: work waits, and session %llu has a free slot and credit",
+                     (ull)session->id);
+        }
+    }
+}
+
+void sim_judge_settled(struct sim *sim)
+{
+    const struct sim_judge *judge = &sim->judge;
+    if (judge->done) {
+        return;
+    }
+    if (!judge->stopped) {
+        check_idle(sim);
+    } else if (judge->sums.items_held == 0) {
+        sim_fail(sim, "stop: nothing is held, and it is not done");
+    }
+}
+
+/* --- the end of a job --- */
+
+/* In a job that nothing disturbed each item was run as often as it must, and not once more. */
+static void check_tries(const struct sim *sim, const struct sched_stats *stats)
+{
+    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
+    const uint16_t *tries = sim->tries[sim->server.job_index];
+    if (tries == NULL || sim->judge.disturbed || stats->duplicates > 0 ||
+        sim->plan.double_per_mille > 0) {
+        return;
+    }
+    for (uint64_t i = 0; i < job->items; i++) {
+        if (tries[i] != sim_tries(job, i)) {
+            sim_fail(sim,
+                     "tries: item %llu was run %u times, not %u",
+                     (ull)i,
+                     tries[i],
+                     sim_tries(job, i));
+        }
+    }
+}
+
+/* What a job comes to in the end when no harmless item was lost: known without a look at how it went. */
+static void check_totals(const struct sim *sim)
+{
+    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
+    if (sim->judge.abandoned > 0 || (job->heals > 0 && job->retries_max < job->heals)) {
+        return; /* depends on who was lost when */
+    }
+    struct tally tally = sim_tally(job, 0, job->items, job->retries_max + 1);
+    if (!same_tally(&sim->judge.tally, &tally)) {
+        sim_fail(sim,
+                 "totals: %llu items failed, expected %llu",
+                 (ull)sim->judge.tally.failed,
+                 (ull)tally.failed);
+    }
+}
+
+/* Where nothing but poison kills, all of it is found, and nothing else; and it costs few workers. */
+static void check_poison(const struct sim *sim)
+{
+    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
+    uint64_t poisons = sim_poison_count(job);
+    if (!sim->plan.only_poison) {
+        return;
+    }
+    if (sim->judge.abandoned != poisons) {
+        sim_fail(sim,
+                 "poison: %llu items lost, %llu are poisonous",
+                 (ull)sim->judge.abandoned,
+                 (ull)poisons);
+    }
+    uint64_t each = sim->plan.attempts_max + 1;
+    for (uint64_t count = sim->judge.count_max; count > 256; count = count / 256 + 1) {
+        each++;
+    }
+    if (sim->poisoned > poisons * each) {
+        sim_fail(sim, "poison: %llu workers died of %llu items", (ull)sim->poisoned, (ull)poisons);
+    }
+}
+
+void sim_judge_end_job(struct sim *sim)
+{
+    const struct sim_judge *judge = &sim->judge;
+    const struct sim_server *server = &sim->server;
+    uint64_t items = sim->plan.jobs[server->job_index].items;
+    struct sched_stats stats;
+    sched_get_stats(server->sched, &stats);
+    if (server->stopped && !server->cancelled && judge->sums.items_held > 0) {
+        sim_fail(sim, "stop: done while items are held");
+    }
+    if (!server->cancelled && !server->stopped) {
+        if (judge->live > 0 || !interval_covers(&judge->counted, 0, items) ||
+            judge->counted.members != items) {
+            sim_fail(
+                sim, "all_accounted: %llu of %llu items", (ull)judge->counted.members, (ull)items);
+        }
+        check_tries(sim, &stats);
+        check_totals(sim);
+        check_poison(sim);
+    }
+    sim->duplicates += stats.duplicates;
+    sim->jobs_done += !server->cancelled && !server->stopped;
+    sim->jobs_cancelled += server->cancelled;
+}

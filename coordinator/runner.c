@@ -139,7 +139,7 @@ static void perform_abandoned(struct runner *runner,
 {
     char text[CHUNK_ERROR_SIZE];
     int len = snprintf(
-        text, sizeof(text), "lost together with the worker that ran it, %u times", action->attempt);
+        text, sizeof(text), "lost together with the worker that ran it (attempt %u)", action->attempt);
     runner_note_failure(runner, action->first, text, (size_t)len);
     int rc = runner_put_items(runner, action, NULL, text);
     if (rc != 0) {

@@ -148,7 +148,8 @@ static struct sums check_delayed(const struct sched *sched)
     uint64_t first_us = UINT64_MAX;
     for (uint32_t i = 0; i < SCHED_DELAYS; i++) {
         struct sums sums = sum_list(sched, &chunks->delayed[i], SCHED_CHUNK_DELAYED);
-        uint64_t due_us = sched->now_us + 1; /* those that were due are queued */
+        /* Those that were due are queued, unless it was over before. */
+        uint64_t due_us = sched->over ? 0 : sched->now_us + 1;
         for (uint32_t slot = chunks->delayed[i].head; slot != INDEX_NONE;) {
             const struct sched_chunk *chunk = &chunks->table[slot];
             INVARIANT(attempts_bounded,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
     HEARTBEAT_MS = 1000,
@@ -166,7 +167,9 @@ int session_open(const struct options *options,
         session; /* also after a failure: its signal is asked for, and session_close ends what was begun */
     session->options = options;
     session->zygote = zygote;
-    bool bars = !options->no_progress && !options->quiet && progress_possible(stderr);
+    /* Beside items that print to the same terminal a bar could not be read. */
+    bool printing = options->sink.print && isatty(STDOUT_FILENO) != 0;
+    bool bars = !options->no_progress && !options->quiet && !printing && progress_possible(stderr);
     session->progress = progress_new(stderr, bars, NULL);
     if (session->progress == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory");

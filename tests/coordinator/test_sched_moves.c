@@ -442,6 +442,18 @@ static void test_sched_after_stop_failed_items_are_not_run_again(void **state)
     assert_int_equal(fixture_stats(f).items_done, 6);
 }
 
+static void test_sched_cancel_ends_the_job_also_while_chunks_are_overdue(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_action send = given_ten_items_held(f, 5);
+    fixture_part(f, 1, &send, 10, &first_item, 1);
+    f->now_us += 2 * DELAY_US;
+    assert_int_equal(fixture_event(f, SCHED_CANCEL, 0), 0);
+    assert_int_equal(fixture_said(f, SCHED_DONE, 0), 1);
+    assert_int_equal(sched_deadline_us(f->sched), UINT64_MAX);
+    assert_int_equal(fixture_stats(f).items_done, 9);
+}
+
 static void test_sched_deadline_is_that_of_the_first_lease_or_the_first_delay(void **state)
 {
     struct fixture *f = *state;
@@ -492,6 +504,7 @@ int main(void)
         TEST(test_sched_result_may_leave_failed_items_and_a_rest),
         TEST(test_sched_rest_of_a_retried_chunk_has_been_retried_as_often),
         TEST(test_sched_after_stop_failed_items_are_not_run_again),
+        TEST(test_sched_cancel_ends_the_job_also_while_chunks_are_overdue),
         TEST(test_sched_deadline_is_that_of_the_first_lease_or_the_first_delay),
     };
     return cmocka_run_group_tests_name("sched_moves", tests, NULL, NULL) != 0;

@@ -9,11 +9,14 @@ CONCURRENCY = {"threads", "processes", "in-flight"}
 PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure"}
 CHUNKS = {"chunk", "credit"}
 OUTPUT = {"json", "no-progress", "quiet"}
+COMMAND = {"colsep", "shell", "stdin", "cwd", "timeout", "kill-after", "max-output"}
+RESULTS = {"out", "format", "keep-order", "tag", "results", "joblog", "failures", "dry-run"}
 
 FLAGS = {
-    "compare": ITEMS | CONCURRENCY | PLACEMENT | CHUNKS | OUTPUT | {
-        "strategies", "rounds", "warmup", "seed", "csv", "markdown"},
-    "run": ITEMS | CONCURRENCY | PLACEMENT | CHUNKS | OUTPUT | {"strategy"},
+    "compare": ITEMS | COMMAND | CONCURRENCY | PLACEMENT | CHUNKS | OUTPUT | {
+        "yes", "strategies", "rounds", "warmup", "seed", "csv", "markdown"},
+    "run": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | OUTPUT | {
+        "strategy", "retries", "halt"},
     "workloads": set(),
     "origin": {"listen", "insecure", "parent"},
 }

@@ -215,12 +215,15 @@ class Failures(Exec):
                       command=["sh", "-c", "test {} -eq 3 || sleep 100"])
         self.assertLess(time.monotonic() - began, 50)
 
-    def test_interrupt_ends_the_commands(self):
-        program = self.start_quartet("run", "exec", "--range", "1:100", "--workers", "1", "--", "sleep", "100")
-        wait_until(lambda: len(self.named("sleep")) >= 8, 20, "the commands to run")
-        program.signal(signal.SIGINT)
-        self.assert_status(program.finish(10), 128 + signal.SIGINT)
-        self.assert_gone(5, "the commands")
+    def test_interrupt_ends_the_commands_and_what_they_started(self):
+        for strategy in STRATEGIES:
+            for placement in PLACEMENTS:
+                program = self.start_quartet("run", "exec", "--range", "1:100", "--strategy", strategy, *placement, "--",
+                                             "sh", "-c", "sleep 100; true")
+                wait_until(lambda: len(self.named("sleep")) >= 1, 20, "the commands to run")
+                program.signal(signal.SIGINT)
+                self.assert_status(program.finish(10), 128 + signal.SIGINT)
+                self.assert_gone(5, "the commands")
 
     def test_killed_worker_takes_its_commands_along(self):
         program = self.start_quartet("run", "exec", "--range", "1:100", "--workers", "1", "--", "sleep", "100")

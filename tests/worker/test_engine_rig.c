@@ -461,7 +461,7 @@ static void run_census(void *slot,
     (void)sigaction(SIGINT, NULL, &interrupt);
     atomic_store(&shared->masked, sigisemptyset(&mask) == 0);
     atomic_store(&shared->ignored,
-                 terminate.sa_handler != SIG_DFL || interrupt.sa_handler != SIG_DFL);
+                 terminate.sa_handler == SIG_IGN || interrupt.sa_handler != SIG_DFL);
     atomic_store(&shared->pids[item->number % 64], getpid());
     run_gate(slot, item, outcome);
 }

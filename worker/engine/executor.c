@@ -10,6 +10,7 @@
 #include "worker/workloads/plugin.h"
 #include "worker/workloads/registry.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -41,22 +42,47 @@ struct executor {
     struct note_set notes; /* sent already */
     struct record_buffer records;
     struct chunk_run run;
+    bool opened; /* run.slot */
     uint64_t now_ns;
     uint64_t reported_ns;
     bool unreported; /* a result was published since */
 };
 
-static bool never_cancelled(const struct workload_host *host)
+/* Set by SIGTERM, which is for one executor alone: the only state of this file. */
+static volatile sig_atomic_t asked_to_end;
+
+static void on_terminate(int number)
 {
-    /* An executor that is not wanted any more is killed. */
+    (void)number;
+    asked_to_end = 1;
+}
+
+/* Without SA_RESTART: what sleeps in a system call wakes. */
+static void take_terminate(void)
+{
+    struct sigaction action = {.sa_handler = on_terminate};
+    (void)sigaction(SIGTERM, &action, NULL);
+}
+
+static bool is_cancelled(const struct workload_host *host)
+{
     (void)host;
-    return false;
+    return asked_to_end != 0;
 }
 
 _Noreturn static void end(void)
 {
     /* Not exit: what the zygote's parent registered and buffered is not ours. */
     _exit(EXIT_SUCCESS);
+}
+
+/* The feeder is gone, or has asked for the end: what the slot has started ends with it. */
+_Noreturn static void leave(struct executor *self)
+{
+    if (self->opened) {
+        self->run.workload->slot_close(self->run.slot);
+    }
+    end();
 }
 
 static void report(struct executor *self, const struct executor_report *message, size_t size)
@@ -102,14 +128,14 @@ static void make_room(struct inbox *inbox, size_t size)
 }
 
 /* The next `size` bytes, which stay valid until inbox_skip. Ends the process at the end of the
- * connection. */
+ * connection, and when it is asked to end. */
 static const char *inbox_peek(struct inbox *inbox, size_t size)
 {
     make_room(inbox, size);
     while (inbox->end - inbox->start < size) {
         ssize_t got = recv(inbox->fd, inbox->bytes + inbox->end, inbox->capacity - inbox->end, 0);
         if (got <= 0) {
-            end();
+            leave((struct executor *)((char *)inbox - offsetof(struct executor, inbox)));
         }
         inbox->end += (size_t)got;
     }
@@ -162,6 +188,7 @@ static int open_slot(struct executor *self, struct err_text *ret_error)
     int rc = workload->open(&self->params, &self->host, ret_error, &state);
     if (rc == 0) {
         rc = workload->slot_open(state, ret_error, &self->run.slot);
+        self->opened = rc == 0;
     }
     if (rc == 0 && chunk_run_init(&self->run) != 0) {
         rc = err_set(ret_error, ERR_NOMEM, "no memory for a slot of workload %s", workload->name);
@@ -220,6 +247,9 @@ static void run_chunk(struct executor *self, uint32_t seq, const struct chunk_in
     run->error = slot_record_error(self->record, seq);
     chunk_run_begin(run, input, self->now_ns);
     chunk_run_step(run, &self->host, UINT64_MAX);
+    if (asked_to_end) {
+        leave(self);
+    }
     self->now_ns = clock_now_ns();
     *slot_record_result(self->record, seq) = (struct slot_result){
         .tally = run->tally,
@@ -269,13 +299,14 @@ _Noreturn void executor_main(int fd, struct slot_record *record, void *records)
 {
     struct executor self = {.fd = fd, .record = record, .inbox = {.fd = fd}};
     workload_host_init(&self.host);
-    self.host.cancelled = never_cancelled;
+    self.host.cancelled = is_cancelled;
     self.host.note = send_note;
     note_set_init(&self.notes);
     if (records != NULL && records != MAP_FAILED) {
         record_buffer_init_fixed(&self.records, records, RECORDS_MAX);
         self.run.records = &self.records;
     }
+    take_terminate();
     open_workload(&self, records);
     for (;;) {
         struct executor_batch batch;

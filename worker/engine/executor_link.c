@@ -170,6 +170,11 @@ void executor_link_end(struct executor_link *link)
     }
 }
 
+void executor_link_terminate(struct executor_link *link)
+{
+    zygote_terminate(link->core->zygote, link->place);
+}
+
 void executor_link_kill(struct executor_link *link)
 {
     zygote_kill(link->core->zygote, link->place);

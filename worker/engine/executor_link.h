@@ -70,7 +70,8 @@ void executor_link_deinit(struct executor_link *link);
  * text in link->error. */
 int executor_link_start(struct executor_link *link);
 
-/* SIGKILL; its end will be reported. */
+/* Ask it to end, which it does unless an item is stuck; or SIGKILL. Its end will be reported. */
+void executor_link_terminate(struct executor_link *link);
 void executor_link_kill(struct executor_link *link);
 
 /* Kill it and wait for its end, which the zygote tells within milliseconds. For the case that

@@ -11,17 +11,19 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-enum { EVENTS_AT_ONCE = 64, FALSE_STARTS_MAX = 3 };
+enum { EVENTS_AT_ONCE = 64, FALSE_STARTS_MAX = 3, END_GRACE_MS = 300 };
 
 struct processes {
     struct engine_core *core;
     int epoll;
-    int kick;        /* eventfd: chunks came, or the end */
-    bool look;       /* there may be chunks for slots that are not due */
-    bool ready;      /* engine_core_ready was called */
-    bool failed;     /* engine_core_failed was called */
-    bool ending;     /* all were killed; waiting for their ends */
-    uint32_t opened; /* links that have a place */
+    int kick;         /* eventfd: chunks came, or the end */
+    bool look;        /* there may be chunks for slots that are not due */
+    bool ready;       /* engine_core_ready was called */
+    bool failed;      /* engine_core_failed was called */
+    bool ending;      /* all were asked to end; waiting for that */
+    bool killed;      /* they had their time */
+    uint64_t kill_ns; /* when it is over */
+    uint32_t opened;  /* links that have a place */
     struct executor_link links[];
 };
 
@@ -175,12 +177,24 @@ static bool anything_to_rescue(const struct processes *self)
     return false;
 }
 
-static void end_all(struct processes *self)
+/* Ask all to end, and later make them. Returns how long there is to wait for, in ms; -1: for ever. */
+static int end_all(struct processes *self)
 {
-    for (uint32_t i = 0; i < self->opened && !self->ending; i++) {
-        executor_link_kill(&self->links[i]);
+    uint64_t now_ns = clock_now_ns();
+    if (!self->ending) {
+        self->ending = true;
+        self->kill_ns = now_ns + (uint64_t)END_GRACE_MS * NS_PER_MS;
+        for (uint32_t i = 0; i < self->opened; i++) {
+            executor_link_terminate(&self->links[i]);
+        }
     }
-    self->ending = true;
+    if (!self->killed && now_ns >= self->kill_ns) {
+        self->killed = true;
+        for (uint32_t i = 0; i < self->opened; i++) {
+            executor_link_kill(&self->links[i]);
+        }
+    }
+    return self->killed ? -1 : (int)((self->kill_ns - now_ns) / NS_PER_MS) + 1;
 }
 
 static void await_events(struct processes *self, int timeout_ms)
@@ -196,7 +210,7 @@ static void await_events(struct processes *self, int timeout_ms)
             on_event(self, events[i].data.u32, events[i].events);
         }
     }
-    if (count == 0) {
+    if (count == 0 && !self->ending) {
         exchange_rescue(&self->core->exchange);
         self->look = true;
     }
@@ -209,7 +223,7 @@ static void run(void *state)
     for (;;) {
         int timeout_ms = -1;
         if (self->failed || atomic_load(&self->core->cancelled)) {
-            end_all(self);
+            timeout_ms = end_all(self);
         }
         if (self->ending && count_absent(self) == self->opened) {
             break;

@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/record.h"
+#include "worker/engine/clock.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/executor.h"
 #include "worker/engine/executor_wire.h"
@@ -38,7 +39,9 @@ struct zygote {
     bool taken[ENGINE_PROCESSES_MAX];
 };
 
-enum zygote_request_kind { ZYGOTE_SPAWN = 1, ZYGOTE_KILL };
+enum zygote_request_kind { ZYGOTE_SPAWN = 1, ZYGOTE_TERM, ZYGOTE_KILL };
+
+enum { END_GRACE_MS = 300 }; /* for executors to end what they have started */
 
 /* With ZYGOTE_SPAWN come descriptors: of the executor's end of its connection and, with `records`,
  * of the memory for them. */
@@ -185,13 +188,33 @@ static void reap(struct nursery *self)
     }
 }
 
-_Noreturn static void end_zygote(struct nursery *self)
+/* Returns how many there are. */
+static size_t signal_all(const struct nursery *self, int number)
 {
+    size_t count = 0;
     for (size_t i = 0; i < ENGINE_PROCESSES_MAX; i++) {
         if (self->children[i].pid != 0) {
-            (void)kill(self->children[i].pid, SIGKILL);
+            (void)kill(self->children[i].pid, number);
+            count++;
         }
     }
+    return count;
+}
+
+/* Executors end what they have started before they go; those that do not are ended. */
+_Noreturn static void end_zygote(struct nursery *self)
+{
+    uint64_t until_ns = clock_now_ns() + (uint64_t)END_GRACE_MS * NS_PER_MS;
+    struct pollfd ends = {.fd = self->signals, .events = POLLIN};
+    for (size_t left = signal_all(self, SIGTERM); left > 0; left = signal_all(self, 0)) {
+        uint64_t now_ns = clock_now_ns();
+        if (now_ns >= until_ns) {
+            break;
+        }
+        (void)poll(&ends, 1, (int)((until_ns - now_ns) / NS_PER_MS) + 1);
+        reap(self);
+    }
+    (void)signal_all(self, SIGKILL);
     while (wait(NULL) > 0 || errno == EINTR) {
     }
     _exit(EXIT_SUCCESS);
@@ -249,9 +272,9 @@ static void on_request(struct nursery *self)
             spawn(self, request.place, fds);
         }
         close_if_open(fds[1]);
-    } else if (request.kind == ZYGOTE_KILL && child->pid != 0) {
+    } else if (request.kind != ZYGOTE_SPAWN && child->pid != 0) {
         /* Not reaped yet, so that the number cannot have become another process's. */
-        (void)kill(child->pid, SIGKILL);
+        (void)kill(child->pid, request.kind == ZYGOTE_TERM ? SIGTERM : SIGKILL);
     }
 }
 
@@ -458,9 +481,19 @@ int zygote_spawn(struct zygote *zygote,
     return 0;
 }
 
-void zygote_kill(struct zygote *zygote, uint32_t place)
+static void request_signal(struct zygote *zygote, enum zygote_request_kind kind, uint32_t place)
 {
     /* A zygote that is gone has taken its executors with it. */
-    struct zygote_request body = {.kind = ZYGOTE_KILL, .place = place};
+    struct zygote_request body = {.kind = kind, .place = place};
     (void)request(zygote, &body, NULL, 0);
+}
+
+void zygote_terminate(struct zygote *zygote, uint32_t place)
+{
+    request_signal(zygote, ZYGOTE_TERM, place);
+}
+
+void zygote_kill(struct zygote *zygote, uint32_t place)
+{
+    request_signal(zygote, ZYGOTE_KILL, place);
 }

@@ -29,7 +29,9 @@ int zygote_spawn(struct zygote *zygote,
                  struct err_text *ret_error,
                  int *ret_fd);
 
-/* SIGKILL the executor at `place`, if it still runs. */
+/* Ask the executor at `place` to end (SIGTERM), if it still runs: what it runs is cancelled first.
+ * zygote_kill: at once (SIGKILL). */
+void zygote_terminate(struct zygote *zygote, uint32_t place);
 void zygote_kill(struct zygote *zygote, uint32_t place);
 
 #endif

@@ -39,7 +39,7 @@ static void answers(uint64_t now_us, size_t count, size_t bytes, size_t left)
     pipe_patience_answers(&patience, now_us, &piece);
 }
 
-/* A program that got its end of input at `end_us` and answers `count` items from `first_us` to
+/* A program that was silent until it got its end of input at `end_us`, and answers `count` items from `first_us` to
  * `last_us`. */
 static bool learn(uint64_t end_us, size_t count, uint64_t first_us, uint64_t last_us)
 {
@@ -195,6 +195,24 @@ static void test_patience_single_answer_is_only_a_vote(void **state)
     assert_true(learn(STALL, 1, STALL + MS, STALL + MS));
 }
 
+/* However long a program takes to leave, and it may be long on a busy machine, the wait before it
+ * is told to does not grow for ever. */
+static void test_patience_learns_of_a_program_that_is_slow_to_leave(void **state)
+{
+    (void)state;
+    uint64_t wait_us = STALL;
+    int programs = 1;
+    while (!learn(wait_us, 1, wait_us + 300 * MS, wait_us + 300 * MS)) {
+        assert_in_range(++programs, 0, 5);
+        wait_us = 0;
+        pipe_patience_init(&patience, &habit, 0);
+        while (ask(wait_us) == PIPE_WAIT) {
+            wait_us += MS;
+        }
+        assert_in_range(wait_us, 0, 4 * (STALL + 300 * MS));
+    }
+}
+
 static void test_patience_unlearns_when_the_program_answers_early(void **state)
 {
     (void)state;
@@ -248,6 +266,7 @@ int main(void)
         cmocka_unit_test_setup(test_patience_learns_from_work_that_is_done_at_the_end, set_up),
         cmocka_unit_test_setup(test_patience_does_not_learn_from_answers_one_by_one, set_up),
         cmocka_unit_test_setup(test_patience_single_answer_is_only_a_vote, set_up),
+        cmocka_unit_test_setup(test_patience_learns_of_a_program_that_is_slow_to_leave, set_up),
         cmocka_unit_test_setup(test_patience_unlearns_when_the_program_answers_early, set_up),
         cmocka_unit_test_setup(test_patience_does_not_take_its_own_wait_for_slowness, set_up),
         cmocka_unit_test_setup(test_patience_answer_cut_by_the_read_is_no_sign, set_up),

@@ -410,6 +410,22 @@ static void test_spawn_pidfd_is_readable_when_it_has_ended(void **state)
     assert_int_equal(end.exit_status, 0);
 }
 
+/* As libuv does to what it polls. */
+static void test_spawn_reap_waits_on_a_pidfd_that_does_not_block(void **state)
+{
+    struct spawn_child child;
+    struct spawn_end end;
+    char program[] = "/bin/sleep";
+    char seconds[] = "0.05";
+    char *argv[] = {program, seconds, NULL};
+    struct spawn_options options = options_of(*state, argv);
+    start(&options, &child);
+    assert_int_equal(fcntl(child.pidfd, F_SETFL, O_NONBLOCK), 0);
+    spawn_reap(&child, &end);
+    assert_int_equal(end.exit_status, 0);
+    assert_int_equal(end.signal, 0);
+}
+
 static void test_spawn_signal_group_reaches_grandchildren(void **state)
 {
     char shell[] = "/bin/sh";
@@ -631,6 +647,7 @@ int main(void)
         cmocka_unit_test(test_spawn_tells_that_descriptors_are_used_up),
         cmocka_unit_test(test_spawn_reap_tells_status_or_signal),
         cmocka_unit_test(test_spawn_pidfd_is_readable_when_it_has_ended),
+        cmocka_unit_test(test_spawn_reap_waits_on_a_pidfd_that_does_not_block),
         cmocka_unit_test(test_spawn_signal_group_reaches_grandchildren),
         cmocka_unit_test(test_spawn_ends_with_the_thread_if_asked_to),
         cmocka_unit_test(test_spawn_from_many_threads_at_once),

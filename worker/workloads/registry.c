@@ -15,6 +15,7 @@ const struct workload_ops *const workload_registry[] = {
     &workload_noop_ops,
     &workload_sleep_ops,
     &workload_spin_ops,
+    &workload_exec_ops,
     &workload_pipe_ops,
 };
 

@@ -22,6 +22,7 @@ int workload_lookup(const char *name,
 void workload_host_init(struct workload_host *host);
 
 extern const struct workload_ops workload_download_ops;
+extern const struct workload_ops workload_exec_ops;
 extern const struct workload_ops workload_noop_ops;
 extern const struct workload_ops workload_pipe_ops;
 extern const struct workload_ops workload_sleep_ops;

@@ -161,6 +161,37 @@ static int slow(const char *argument, const char *more)
     return 0;
 }
 
+/* Reads nothing for so long, and then answers: as a program that loads something first. */
+static int late(const char *argument, const char *more)
+{
+    (void)more;
+    pause_ms(atoi(argument));
+    size_t len;
+    for (const char *line; (line = next_line(&len)) != NULL;) {
+        answer(line);
+    }
+    return 0;
+}
+
+/* Reads all at once, computes for so long, and then answers one by one. */
+static int work(const char *argument, const char *more)
+{
+    (void)more;
+    static char bytes[65536];
+    ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
+    clock_t end = clock() + (clock_t)(atol(argument) * (CLOCKS_PER_SEC / 1000));
+    while (clock() < end) {
+    }
+    for (ssize_t i = 0; i < got; i++) {
+        (void)putchar(bytes[i]);
+        if (bytes[i] == '\n') {
+            (void)fflush(stdout);
+        }
+    }
+    size_t len;
+    return next_line(&len) == NULL ? 0 : 1;
+}
+
 /* Says so much on standard error before each answer. */
 static int noisy(const char *argument, const char *more)
 {
@@ -290,6 +321,8 @@ int main(int argc, char **argv)
         {"deaf", deaf, 0},
         {"hang-on", hang_on, 1},
         {"slow", slow, 1},
+        {"late", late, 1},
+        {"work", work, 1},
         {"noisy", noisy, 1},
         {"huge", huge, 1},
         {"unfinished", unfinished, 0},

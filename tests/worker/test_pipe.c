@@ -148,6 +148,25 @@ static void test_pipe_slow_program_is_not_taken_for_one_that_holds_back(void **s
     pipe_rig_close(&rig);
 }
 
+/* What looks like holding back and is not: the end of input is not even tried. */
+static void test_pipe_program_that_starts_or_computes_is_waited_for(void **state)
+{
+    (void)state;
+    static const char *const roles[] = {"late", "work"};
+    const char *const params[] = {"stall=0.02", NULL};
+    for (size_t k = 0; k < 2; k++) {
+        const char *const command[] = {pipe_actor, roles[k], "200", NULL};
+        struct pipe_rig rig;
+        pipe_rig_open(&rig, command, params);
+        pipe_rig_run_numbers(&rig, 0, 10);
+        assert_numbers(&rig, 0, 10);
+        assert_true(rig.slot->program.runs);
+        assert_true(pipe_program_listens(&rig.slot->program));
+        assert_true(atomic_load(&rig.slot->state->habit.flushes));
+        pipe_rig_close(&rig);
+    }
+}
+
 static void test_pipe_single_items(void **state)
 {
     (void)state;
@@ -443,6 +462,7 @@ int main(void)
         cmocka_unit_test(test_pipe_program_that_holds_back_is_told_of_once),
         cmocka_unit_test(test_pipe_program_that_answers_is_never_started_again),
         cmocka_unit_test(test_pipe_slow_program_is_not_taken_for_one_that_holds_back),
+        cmocka_unit_test(test_pipe_program_that_starts_or_computes_is_waited_for),
         cmocka_unit_test(test_pipe_single_items),
         cmocka_unit_test(test_pipe_result_is_answer_and_mark_of_both),
         cmocka_unit_test(test_pipe_number_is_written_in_decimal),

@@ -187,6 +187,15 @@ struct stream {
     size_t total;
 };
 
+static void write_all(int fd, const char *bytes, size_t len)
+{
+    for (size_t put = 0; put < len;) {
+        ssize_t now = write(fd, bytes + put, len - put);
+        CHECK(now > 0);
+        put += (size_t)now;
+    }
+}
+
 static void *write_stream(void *arg)
 {
     const struct stream *stream = arg;
@@ -194,15 +203,12 @@ static void *write_stream(void *arg)
     size_t len = 0;
     for (size_t i = 0; i < stream->total; i++) {
         len += (size_t)sprintf(bytes + len, "%zu\n", i);
-        if (len >= BUFFER || i + 1 == stream->total) {
-            for (size_t put = 0; put < len;) {
-                ssize_t now = write(stream->fd, bytes + put, len - put);
-                CHECK(now > 0);
-                put += (size_t)now;
-            }
+        if (len >= BUFFER) {
+            write_all(stream->fd, bytes, len);
             len = 0;
         }
     }
+    write_all(stream->fd, bytes, len);
     (void)close(stream->fd);
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "tests/worker/pipe_rig.h"
 #include "worker/workloads/mark.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ static void assert_numbers(const struct pipe_rig *rig, uint64_t first, size_t co
     assert_int_equal(rig->count, count);
     for (size_t i = 0; i < count; i++) {
         char number[32];
-        (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)(first + i));
+        (void)snprintf(number, sizeof(number), "%" PRIu64, first + i);
         if (!rig->results[i].ok) {
             fail_msg("item %zu: %s", i, rig->results[i].error);
         }
@@ -237,7 +238,7 @@ static void test_pipe_length_framing_carries_any_bytes(void **state)
 
     struct rng rng;
     rng_init(&rng, 1);
-    char *bytes = malloc(COUNT * (LEN_MAX + 1));
+    char *bytes = malloc((size_t)COUNT * (LEN_MAX + 1));
     struct workload_item items[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         char *at = bytes + i * (LEN_MAX + 1);

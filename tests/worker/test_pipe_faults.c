@@ -282,10 +282,15 @@ static void prepare_stayer(struct stayer *stayer)
 /* It has answered something, so the numbers are there. */
 static void read_stayer(const struct stayer *stayer, int *ret_program, int *ret_child)
 {
+    char text[64] = "";
+    char *end = text;
     FILE *file = fopen(stayer->path, "r");
     assert_non_null(file);
-    assert_int_equal(fscanf(file, "%d %d", ret_program, ret_child), 2);
+    assert_non_null(fgets(text, sizeof(text), file));
     (void)fclose(file);
+    *ret_program = (int)strtol(text, &end, 10);
+    *ret_child = (int)strtol(end, NULL, 10);
+    assert_true(*ret_program > 0 && *ret_child > 0);
     (void)unlink(stayer->path);
 }
 
@@ -314,6 +319,26 @@ static void test_pipe_cancel_kills_the_program_and_what_it_started(void **state)
     assert_true(pipe_rig_await_gone(program));
     assert_true(pipe_rig_await_gone(child));
     pipe_rig_close(&rig);
+}
+
+/* The first is left at the end, which is nothing to speak of; the other after each batch. */
+static void test_pipe_program_that_does_not_end_with_its_input_is_killed(void **state)
+{
+    (void)state;
+    const char *const command[] = {
+        "sh", "-c", "while read -r x; do echo \"$x\"; done | cat; sleep 1000", NULL};
+    const char *const hold[] = {"sh", "-c", "sed s/x/x/; sleep 1000", NULL};
+    const char *const *const commands[] = {command, hold};
+    for (size_t k = 0; k < 2; k++) {
+        struct pipe_rig rig;
+        pipe_rig_open(&rig, commands[k], NULL);
+        pipe_rig_run_numbers(&rig, 0, 20);
+        assert_all_but(&rig, 20, SIZE_MAX);
+        int pid = rig.slot->program.child.pid;
+        pipe_rig_close(&rig);
+        assert_true(pid == 0 || pipe_rig_await_gone(pid));
+        assert_int_equal(pipe_rig_noted(&rig, "did not end when its input did"), k);
+    }
 }
 
 static void test_pipe_cancel_ends_a_wait(void **state)
@@ -427,6 +452,7 @@ int main(void)
         cmocka_unit_test(test_pipe_lines_where_lengths_should_be_are_explained),
         cmocka_unit_test(test_pipe_fewer_answers_than_items_fails_those_without),
         cmocka_unit_test(test_pipe_cancel_kills_the_program_and_what_it_started),
+        cmocka_unit_test(test_pipe_program_that_does_not_end_with_its_input_is_killed),
         cmocka_unit_test(test_pipe_cancel_ends_a_wait),
         cmocka_unit_test(test_pipe_close_leaves_no_process),
         cmocka_unit_test(test_pipe_program_does_not_outlive_a_process_that_is_killed),

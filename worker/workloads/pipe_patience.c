@@ -193,7 +193,7 @@ static bool held_back(const struct pipe_patience *patience, bool *ret_sure)
 bool pipe_patience_learn(const struct pipe_patience *patience)
 {
     struct pipe_habit *habit = patience->habit;
-    if (patience->late_answers == 0 || atomic_load(&habit->holds_back)) {
+    if (patience->deaf || patience->late_answers == 0 || atomic_load(&habit->holds_back)) {
         return false;
     }
     bool sure = false;

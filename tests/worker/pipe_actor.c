@@ -28,6 +28,11 @@ static char *next_line(size_t *ret_len)
     return line;
 }
 
+static long to_number(const char *text)
+{
+    return strtol(text, NULL, 10);
+}
+
 static void answer(const char *text)
 {
     (void)puts(text);
@@ -77,7 +82,7 @@ static int crash_on(const char *argument, const char *more)
         if (strcmp(line, argument) == 0) {
             (void)fprintf(stderr, "first\n%s is more than I can bear\n", line);
             if (more != NULL) {
-                exit(atoi(more));
+                exit((int)to_number(more));
             }
             crash();
         }
@@ -89,20 +94,20 @@ static int crash_on(const char *argument, const char *more)
 static int exit_after(const char *argument, const char *more)
 {
     size_t len;
-    for (int left = atoi(argument); left > 0; left--) {
+    for (long left = to_number(argument); left > 0; left--) {
         const char *line = next_line(&len);
         if (line == NULL) {
             return 0;
         }
         answer(line);
     }
-    return more == NULL ? 0 : atoi(more);
+    return more == NULL ? 0 : (int)to_number(more);
 }
 
 static int exit_at_once(const char *argument, const char *more)
 {
     (void)fprintf(stderr, "%s\n", more);
-    return atoi(argument);
+    return (int)to_number(argument);
 }
 
 /* Answers its word twice, in one piece: so that both are there when one is. */
@@ -155,10 +160,41 @@ static int slow(const char *argument, const char *more)
     (void)more;
     size_t len;
     for (const char *line; (line = next_line(&len)) != NULL;) {
-        pause_ms(atoi(argument));
+        pause_ms(to_number(argument));
         answer(line);
     }
     return 0;
+}
+
+/* Reads nothing for so long, and then answers: as a program that loads something first. */
+static int late(const char *argument, const char *more)
+{
+    (void)more;
+    pause_ms(to_number(argument));
+    size_t len;
+    for (const char *line; (line = next_line(&len)) != NULL;) {
+        answer(line);
+    }
+    return 0;
+}
+
+/* Reads all at once, computes for so long, and then answers one by one. */
+static int work(const char *argument, const char *more)
+{
+    (void)more;
+    static char bytes[65536];
+    ssize_t got = read(STDIN_FILENO, bytes, sizeof(bytes));
+    clock_t end = clock() + (clock_t)(to_number(argument) * (CLOCKS_PER_SEC / 1000));
+    while (clock() < end) {
+    }
+    for (ssize_t i = 0; i < got; i++) {
+        (void)putchar(bytes[i]);
+        if (bytes[i] == '\n') {
+            (void)fflush(stdout);
+        }
+    }
+    size_t len;
+    return next_line(&len) == NULL ? 0 : 1;
 }
 
 /* Says so much on standard error before each answer. */
@@ -167,7 +203,7 @@ static int noisy(const char *argument, const char *more)
     (void)more;
     size_t len;
     for (const char *line; (line = next_line(&len)) != NULL;) {
-        for (long left = atol(argument); left > 0; left -= 32) {
+        for (long left = to_number(argument); left > 0; left -= 32) {
             (void)fprintf(stderr, "noise %24ld\n", left);
         }
         answer(line);
@@ -180,7 +216,7 @@ static int huge(const char *argument, const char *more)
 {
     (void)more;
     size_t len;
-    size_t size = (size_t)atol(argument);
+    size_t size = (size_t)to_number(argument);
     char *text = calloc(1, size + 1);
     if (text == NULL) {
         return 1;
@@ -290,6 +326,8 @@ int main(int argc, char **argv)
         {"deaf", deaf, 0},
         {"hang-on", hang_on, 1},
         {"slow", slow, 1},
+        {"late", late, 1},
+        {"work", work, 1},
         {"noisy", noisy, 1},
         {"huge", huge, 1},
         {"unfinished", unfinished, 0},

@@ -4,6 +4,7 @@
 #include "tests/worker/pipe_rig.h"
 #include "worker/workloads/mark.h"
 
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@ static void assert_numbers(const struct pipe_rig *rig, uint64_t first, size_t co
     assert_int_equal(rig->count, count);
     for (size_t i = 0; i < count; i++) {
         char number[32];
-        (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)(first + i));
+        (void)snprintf(number, sizeof(number), "%" PRIu64, first + i);
         if (!rig->results[i].ok) {
             fail_msg("item %zu: %s", i, rig->results[i].error);
         }
@@ -148,6 +149,25 @@ static void test_pipe_slow_program_is_not_taken_for_one_that_holds_back(void **s
     pipe_rig_close(&rig);
 }
 
+/* What looks like holding back and is not: the end of input is not even tried. */
+static void test_pipe_program_that_starts_or_computes_is_waited_for(void **state)
+{
+    (void)state;
+    static const char *const roles[] = {"late", "work"};
+    const char *const params[] = {"stall=0.02", NULL};
+    for (size_t k = 0; k < 2; k++) {
+        const char *const command[] = {pipe_actor, roles[k], "200", NULL};
+        struct pipe_rig rig;
+        pipe_rig_open(&rig, command, params);
+        pipe_rig_run_numbers(&rig, 0, 10);
+        assert_numbers(&rig, 0, 10);
+        assert_true(rig.slot->program.runs);
+        assert_true(pipe_program_listens(&rig.slot->program));
+        assert_true(atomic_load(&rig.slot->state->habit.flushes));
+        pipe_rig_close(&rig);
+    }
+}
+
 static void test_pipe_single_items(void **state)
 {
     (void)state;
@@ -218,7 +238,7 @@ static void test_pipe_length_framing_carries_any_bytes(void **state)
 
     struct rng rng;
     rng_init(&rng, 1);
-    char *bytes = malloc(COUNT * (LEN_MAX + 1));
+    char *bytes = malloc((size_t)COUNT * (LEN_MAX + 1));
     struct workload_item items[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         char *at = bytes + i * (LEN_MAX + 1);
@@ -443,6 +463,7 @@ int main(void)
         cmocka_unit_test(test_pipe_program_that_holds_back_is_told_of_once),
         cmocka_unit_test(test_pipe_program_that_answers_is_never_started_again),
         cmocka_unit_test(test_pipe_slow_program_is_not_taken_for_one_that_holds_back),
+        cmocka_unit_test(test_pipe_program_that_starts_or_computes_is_waited_for),
         cmocka_unit_test(test_pipe_single_items),
         cmocka_unit_test(test_pipe_result_is_answer_and_mark_of_both),
         cmocka_unit_test(test_pipe_number_is_written_in_decimal),

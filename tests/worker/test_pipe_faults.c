@@ -2,13 +2,16 @@
  * that the others' results are right. */
 #include "tests/worker/pipe_rig.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -258,6 +261,39 @@ static void test_pipe_fewer_answers_than_items_fails_those_without(void **state)
     pipe_rig_close(&rig);
 }
 
+/* A program of role "stay", which writes down its number and that of a process it has started. */
+struct stayer {
+    char path[32];
+    const char *command[4];
+};
+
+static void prepare_stayer(struct stayer *stayer)
+{
+    (void)snprintf(stayer->path, sizeof(stayer->path), "/tmp/pipe-pids-XXXXXX");
+    int fd = mkstemp(stayer->path);
+    assert_true(fd >= 0);
+    (void)close(fd);
+    stayer->command[0] = pipe_actor;
+    stayer->command[1] = "stay";
+    stayer->command[2] = stayer->path;
+    stayer->command[3] = NULL;
+}
+
+/* It has answered something, so the numbers are there. */
+static void read_stayer(const struct stayer *stayer, int *ret_program, int *ret_child)
+{
+    char text[64] = "";
+    char *end = text;
+    FILE *file = fopen(stayer->path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(text, sizeof(text), file));
+    (void)fclose(file);
+    *ret_program = (int)strtol(text, &end, 10);
+    *ret_child = (int)strtol(end, NULL, 10);
+    assert_true(*ret_program > 0 && *ret_child > 0);
+    (void)unlink(stayer->path);
+}
+
 static void *cancel_later(void *arg)
 {
     struct pipe_rig *rig = arg;
@@ -269,28 +305,40 @@ static void *cancel_later(void *arg)
 static void test_pipe_cancel_kills_the_program_and_what_it_started(void **state)
 {
     (void)state;
-    char path[] = "/tmp/pipe-pids-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    (void)close(fd);
-    const char *const command[] = {pipe_actor, "stay", path, NULL};
+    struct stayer stayer;
     struct pipe_rig rig;
-    pipe_rig_open(&rig, command, NULL);
+    int program = 0;
+    int child = 0;
+    prepare_stayer(&stayer);
+    pipe_rig_open(&rig, stayer.command, NULL);
     rig.cancel_after = 10;
     pipe_rig_run_numbers(&rig, 0, 60000);
     assert_in_range(rig.count, 11, 60000);
     assert_false(rig.slot->program.runs);
-
-    FILE *file = fopen(path, "r");
-    int program = 0;
-    int child = 0;
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%d %d", &program, &child), 2);
-    (void)fclose(file);
-    (void)unlink(path);
+    read_stayer(&stayer, &program, &child);
     assert_true(pipe_rig_await_gone(program));
     assert_true(pipe_rig_await_gone(child));
     pipe_rig_close(&rig);
+}
+
+/* The first is left at the end, which is nothing to speak of; the other after each batch. */
+static void test_pipe_program_that_does_not_end_with_its_input_is_killed(void **state)
+{
+    (void)state;
+    const char *const command[] = {
+        "sh", "-c", "while read -r x; do echo \"$x\"; done | cat; sleep 1000", NULL};
+    const char *const hold[] = {"sh", "-c", "sed s/x/x/; sleep 1000", NULL};
+    const char *const *const commands[] = {command, hold};
+    for (size_t k = 0; k < 2; k++) {
+        struct pipe_rig rig;
+        pipe_rig_open(&rig, commands[k], NULL);
+        pipe_rig_run_numbers(&rig, 0, 20);
+        assert_all_but(&rig, 20, SIZE_MAX);
+        int pid = rig.slot->program.child.pid;
+        pipe_rig_close(&rig);
+        assert_true(pid == 0 || pipe_rig_await_gone(pid));
+        assert_int_equal(pipe_rig_noted(&rig, "did not end when its input did"), k);
+    }
 }
 
 static void test_pipe_cancel_ends_a_wait(void **state)
@@ -315,25 +363,55 @@ static void test_pipe_cancel_ends_a_wait(void **state)
 static void test_pipe_close_leaves_no_process(void **state)
 {
     (void)state;
-    char path[] = "/tmp/pipe-pids-XXXXXX";
-    int fd = mkstemp(path);
-    assert_true(fd >= 0);
-    (void)close(fd);
-    const char *const command[] = {pipe_actor, "stay", path, NULL};
+    struct stayer stayer;
     struct pipe_rig rig;
-    pipe_rig_open(&rig, command, NULL);
-    pipe_rig_run_numbers(&rig, 0, 10);
-    assert_all_but(&rig, 10, SIZE_MAX);
-    FILE *file = fopen(path, "r");
     int program = 0;
     int child = 0;
-    assert_non_null(file);
-    assert_int_equal(fscanf(file, "%d %d", &program, &child), 2);
-    (void)fclose(file);
-    (void)unlink(path);
+    prepare_stayer(&stayer);
+    pipe_rig_open(&rig, stayer.command, NULL);
+    pipe_rig_run_numbers(&rig, 0, 10);
+    assert_all_but(&rig, 10, SIZE_MAX);
     pipe_rig_close(&rig);
+    read_stayer(&stayer, &program, &child);
     assert_true(pipe_rig_await_gone(program));
     assert_true(pipe_rig_await_gone(child));
+}
+
+_Noreturn static void run_and_wait_to_be_killed(const struct stayer *stayer, int tell)
+{
+    struct pipe_rig rig;
+    pipe_rig_open(&rig, stayer->command, NULL);
+    pipe_rig_run_numbers(&rig, 0, 10);
+    (void)!write(tell, "", 1);
+    for (;;) {
+        (void)pause();
+    }
+}
+
+/* As an executor is that nobody wants any more: there is no time to close anything. */
+static void test_pipe_program_does_not_outlive_a_process_that_is_killed(void **state)
+{
+    (void)state;
+    struct stayer stayer;
+    int told[2];
+    int program = 0;
+    int child = 0;
+    char byte;
+    prepare_stayer(&stayer);
+    assert_int_equal(pipe2(told, O_CLOEXEC), 0);
+    pid_t executor = fork();
+    assert_true(executor >= 0);
+    if (executor == 0) {
+        run_and_wait_to_be_killed(&stayer, told[1]);
+    }
+    (void)close(told[1]);
+    assert_int_equal(read(told[0], &byte, 1), 1);
+    (void)close(told[0]);
+    read_stayer(&stayer, &program, &child);
+    assert_int_equal(kill(executor, SIGKILL), 0);
+    assert_int_equal(waitpid(executor, NULL, 0), executor);
+    assert_true(pipe_rig_await_gone(program));
+    (void)kill(child, SIGKILL); /* what it started is its own business then */
 }
 
 /* The file is there when the job begins, and not when the program is to be started. */
@@ -374,8 +452,10 @@ int main(void)
         cmocka_unit_test(test_pipe_lines_where_lengths_should_be_are_explained),
         cmocka_unit_test(test_pipe_fewer_answers_than_items_fails_those_without),
         cmocka_unit_test(test_pipe_cancel_kills_the_program_and_what_it_started),
+        cmocka_unit_test(test_pipe_program_that_does_not_end_with_its_input_is_killed),
         cmocka_unit_test(test_pipe_cancel_ends_a_wait),
         cmocka_unit_test(test_pipe_close_leaves_no_process),
+        cmocka_unit_test(test_pipe_program_does_not_outlive_a_process_that_is_killed),
         cmocka_unit_test(test_pipe_program_that_disappears_fails_the_items),
     };
     return !!cmocka_run_group_tests_name("pipe_faults", tests, NULL, NULL);

@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
-enum { MS = 1000, S = 1000 * MS, STALL = 50 * MS };
+#define MS    UINT64_C(1000)
+#define S     (1000 * MS)
+#define STALL (50 * MS)
 
 static const struct pipe_sight idle = {.unread = 0};
 static const struct pipe_sight busy = {.busy = true};
@@ -39,7 +41,7 @@ static void answers(uint64_t now_us, size_t count, size_t bytes, size_t left)
     pipe_patience_answers(&patience, now_us, &piece);
 }
 
-/* A program that got its end of input at `end_us` and answers `count` items from `first_us` to
+/* A program that was silent until it got its end of input at `end_us`, and answers `count` items from `first_us` to
  * `last_us`. */
 static bool learn(uint64_t end_us, size_t count, uint64_t first_us, uint64_t last_us)
 {
@@ -75,7 +77,7 @@ static void test_patience_ends_the_input_of_an_idle_program(void **state)
 static void test_patience_waits_for_a_busy_program(void **state)
 {
     (void)state;
-    for (uint64_t now_us = STALL; now_us < 100U * S; now_us += STALL) {
+    for (uint64_t now_us = STALL; now_us < 100 * S; now_us += STALL) {
         assert_int_equal(ask(now_us), PIPE_LOOK);
         assert_int_equal(pipe_patience_look(&patience, now_us, &busy), PIPE_WAIT);
         assert_int_equal(ask(now_us + MS), PIPE_WAIT);
@@ -88,20 +90,20 @@ static void test_patience_gives_a_program_time_to_start_reading(void **state)
     assert_int_equal(pipe_patience_look(&patience, STALL, &not_reading), PIPE_WAIT);
     assert_int_equal(ask(STALL + MS), PIPE_WAIT); /* not at once again */
     assert_int_equal(ask(2 * STALL), PIPE_LOOK);
-    assert_int_equal(pipe_patience_look(&patience, 10U * S, &not_reading), PIPE_END_INPUT);
-    assert_int_equal(pipe_patience_look(&patience, 10U * S, &not_taking), PIPE_SILENT);
+    assert_int_equal(pipe_patience_look(&patience, 10 * S, &not_reading), PIPE_END_INPUT);
+    assert_int_equal(pipe_patience_look(&patience, 10 * S, &not_taking), PIPE_SILENT);
 }
 
 static void test_patience_gives_up_after_the_end_of_input(void **state)
 {
     (void)state;
     pipe_patience_ended(&patience, STALL, false);
-    assert_int_equal(ask(9U * S), PIPE_WAIT);
-    assert_int_equal(ask(10U * S), PIPE_LOOK);
-    assert_int_equal(pipe_patience_look(&patience, 10U * S, &busy), PIPE_WAIT);
-    assert_int_equal(ask(19U * S), PIPE_WAIT);
-    assert_int_equal(ask(20U * S), PIPE_LOOK);
-    assert_int_equal(pipe_patience_look(&patience, 20U * S, &idle), PIPE_SILENT);
+    assert_int_equal(ask(9 * S), PIPE_WAIT);
+    assert_int_equal(ask(10 * S), PIPE_LOOK);
+    assert_int_equal(pipe_patience_look(&patience, 10 * S, &busy), PIPE_WAIT);
+    assert_int_equal(ask(19 * S), PIPE_WAIT);
+    assert_int_equal(ask(20 * S), PIPE_LOOK);
+    assert_int_equal(pipe_patience_look(&patience, 20 * S, &idle), PIPE_SILENT);
 }
 
 static void test_patience_does_not_limit_a_program_that_is_known_to_answer(void **state)
@@ -110,30 +112,30 @@ static void test_patience_does_not_limit_a_program_that_is_known_to_answer(void 
     answers(MS, 1, 10, 5);
     assert_true(atomic_load(&habit.flushes));
     pipe_patience_ended(&patience, 2 * MS, false);
-    assert_int_equal(ask(3600U * S), PIPE_WAIT);
+    assert_int_equal(ask(3600 * S), PIPE_WAIT);
 
     pipe_patience_ended(&patience, 2 * MS, true); /* but one that has closed its input */
-    assert_int_equal(ask(11U * S), PIPE_LOOK);
-    assert_int_equal(pipe_patience_look(&patience, 11U * S, &idle), PIPE_SILENT);
+    assert_int_equal(ask(11 * S), PIPE_LOOK);
+    assert_int_equal(pipe_patience_look(&patience, 11 * S, &idle), PIPE_SILENT);
 }
 
 static void test_patience_keeps_the_limit_of_the_user(void **state)
 {
     (void)state;
-    habit.timeout_us = 2U * S;
+    habit.timeout_us = 2 * S;
     uint64_t due_us = 0;
     pipe_patience_ended(&patience, MS, false);
     assert_int_equal(pipe_patience_ask(&patience, S, &due_us), PIPE_WAIT);
-    assert_int_equal(due_us, 2U * S);
-    assert_int_equal(ask(2U * S), PIPE_TIMED_OUT);
-    pipe_patience_moved(&patience, 2U * S); /* to take in items is not to answer */
-    assert_int_equal(ask(2U * S), PIPE_TIMED_OUT);
-    answers(2U * S, 1, 10, 1);
-    assert_int_equal(ask(3U * S), PIPE_WAIT);
-    assert_int_equal(ask(4U * S), PIPE_TIMED_OUT);
-    habit.timeout_us = 60U * S; /* longer than ours: it serves alone */
-    assert_int_equal(ask(61U * S), PIPE_WAIT);
-    assert_int_equal(ask(62U * S), PIPE_TIMED_OUT);
+    assert_int_equal(due_us, 2 * S);
+    assert_int_equal(ask(2 * S), PIPE_TIMED_OUT);
+    pipe_patience_moved(&patience, 2 * S); /* to take in items is not to answer */
+    assert_int_equal(ask(2 * S), PIPE_TIMED_OUT);
+    answers(2 * S, 1, 10, 1);
+    assert_int_equal(ask(3 * S), PIPE_WAIT);
+    assert_int_equal(ask(4 * S), PIPE_TIMED_OUT);
+    habit.timeout_us = 60 * S; /* longer than ours: it serves alone */
+    assert_int_equal(ask(61 * S), PIPE_WAIT);
+    assert_int_equal(ask(62 * S), PIPE_TIMED_OUT);
 }
 
 static void test_patience_early_answer_shows_a_program_that_flushes(void **state)
@@ -161,7 +163,7 @@ static void test_patience_is_longer_for_a_program_that_was_slow(void **state)
     (void)state;
     answers(200 * MS, 700, 4096, 10);
     assert_int_equal(ask(200 * MS + STALL), PIPE_WAIT);
-    assert_int_equal(ask(200 * MS + 4 * 200 * MS), PIPE_LOOK);
+    assert_int_equal(ask(200 * MS + 800 * MS), PIPE_LOOK);
 }
 
 static void test_patience_learns_from_answers_that_come_all_at_once(void **state)
@@ -175,7 +177,7 @@ static void test_patience_learns_from_answers_that_come_all_at_once(void **state
 static void test_patience_learns_from_work_that_is_done_at_the_end(void **state)
 {
     (void)state;
-    assert_true(learn(STALL, 10, 5U * S, 5U * S + 100 * MS));
+    assert_true(learn(STALL, 10, 5 * S, 5 * S + 100 * MS));
 }
 
 static void test_patience_does_not_learn_from_answers_one_by_one(void **state)
@@ -186,6 +188,15 @@ static void test_patience_does_not_learn_from_answers_one_by_one(void **state)
     assert_int_equal(atomic_load(&habit.slowest_us), STALL + 40 * MS);
 }
 
+static void test_patience_does_not_learn_from_a_program_that_closed_its_input(void **state)
+{
+    (void)state;
+    pipe_patience_ended(&patience, MS, true);
+    answers(2 * MS, 10, 10000, 0);
+    assert_false(pipe_patience_learn(&patience));
+    assert_false(atomic_load(&habit.holds_back));
+}
+
 static void test_patience_single_answer_is_only_a_vote(void **state)
 {
     (void)state;
@@ -193,6 +204,24 @@ static void test_patience_single_answer_is_only_a_vote(void **state)
     assert_false(learn(STALL, 1, STALL + 40 * MS, STALL + 40 * MS)); /* not even that */
     assert_false(learn(STALL, 1, STALL + MS, STALL + MS));
     assert_true(learn(STALL, 1, STALL + MS, STALL + MS));
+}
+
+/* However long a program takes to leave, and it may be long on a busy machine, the wait before it
+ * is told to does not grow for ever. */
+static void test_patience_learns_of_a_program_that_is_slow_to_leave(void **state)
+{
+    (void)state;
+    uint64_t wait_us = STALL;
+    int programs = 1;
+    while (!learn(wait_us, 1, wait_us + 300 * MS, wait_us + 300 * MS)) {
+        assert_in_range(++programs, 0, 5);
+        wait_us = 0;
+        pipe_patience_init(&patience, &habit, 0);
+        while (ask(wait_us) == PIPE_WAIT) {
+            wait_us += MS;
+        }
+        assert_in_range(wait_us, 0, 4 * (STALL + 300 * MS));
+    }
 }
 
 static void test_patience_unlearns_when_the_program_answers_early(void **state)
@@ -247,7 +276,10 @@ int main(void)
         cmocka_unit_test_setup(test_patience_learns_from_answers_that_come_all_at_once, set_up),
         cmocka_unit_test_setup(test_patience_learns_from_work_that_is_done_at_the_end, set_up),
         cmocka_unit_test_setup(test_patience_does_not_learn_from_answers_one_by_one, set_up),
+        cmocka_unit_test_setup(test_patience_does_not_learn_from_a_program_that_closed_its_input,
+                               set_up),
         cmocka_unit_test_setup(test_patience_single_answer_is_only_a_vote, set_up),
+        cmocka_unit_test_setup(test_patience_learns_of_a_program_that_is_slow_to_leave, set_up),
         cmocka_unit_test_setup(test_patience_unlearns_when_the_program_answers_early, set_up),
         cmocka_unit_test_setup(test_patience_does_not_take_its_own_wait_for_slowness, set_up),
         cmocka_unit_test_setup(test_patience_answer_cut_by_the_read_is_no_sign, set_up),

@@ -107,26 +107,31 @@ static int read_command(struct exec_state *state,
     return rc;
 }
 
-static int read_cwd(struct exec_state *state, const char *cwd, struct err_text *ret_error)
+/* Returns 0 or errno. */
+static int check_directory(const char *path)
 {
     struct stat status;
+    if (stat(path, &status) != 0) {
+        return errno;
+    }
+    if (!S_ISDIR(status.st_mode)) {
+        return ENOTDIR;
+    }
+    return faccessat(AT_FDCWD, path, X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+static int read_cwd(struct exec_state *state, const char *cwd, struct err_text *ret_error)
+{
     if (cwd == NULL) {
         return 0;
     }
     state->cwd = realpath(cwd, NULL);
-    int error = state->cwd == NULL ? errno : 0;
-    if (error == 0 && stat(state->cwd, &status) == 0) {
-        error = !S_ISDIR(status.st_mode)                                 ? ENOTDIR
-                : faccessat(AT_FDCWD, state->cwd, X_OK, AT_EACCESS) != 0 ? errno
-                                                                         : 0;
+    int error = state->cwd == NULL ? errno : check_directory(state->cwd);
+    if (error == 0) {
+        return 0;
     }
-    return error == 0 ? 0
-                      : err_set(ret_error,
-                                ERR_INVALID,
-                                "cwd '%.*s': %s",
-                                QUOTED_MAX,
-                                cwd,
-                                strerrordesc_np(error));
+    return err_set(
+        ret_error, ERR_INVALID, "cwd '%.*s': %s", QUOTED_MAX, cwd, strerrordesc_np(error));
 }
 
 /* Once, and not with every item: that it is missing is then said once. */

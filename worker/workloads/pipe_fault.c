@@ -39,18 +39,14 @@ void pipe_fail_refused(struct pipe_run *run)
     report_failed(run, &outcome);
 }
 
-static void append(char text[WORKLOAD_ERROR_SIZE], const char *more)
-{
-    size_t len = strlen(text);
-    (void)snprintf(text + len, WORKLOAD_ERROR_SIZE - len, "%s", more);
-}
-
 static void append_last_words(char text[WORKLOAD_ERROR_SIZE], const struct pipe_program *program)
 {
+    static const char between[] = ": ";
     size_t len = strlen(text);
-    if (program->words_len > 0 && len + 8 < WORKLOAD_ERROR_SIZE) {
-        append(text, ": ");
-        pipe_program_last_words(program, text + len + 2, WORKLOAD_ERROR_SIZE - len - 2);
+    if (pipe_words_any(&program->words) && len + sizeof(between) < WORKLOAD_ERROR_SIZE) {
+        memcpy(text + len, between, sizeof(between));
+        len += sizeof(between) - 1;
+        pipe_words_last(&program->words, text + len, WORKLOAD_ERROR_SIZE - len);
     }
 }
 

@@ -3,10 +3,13 @@
  *   pipe.c           parameters, life, the forms of the contract
  *   pipe_run.c       one batch: keep the program fed, take its answers, decide what silence means
  *   pipe_fault.c     a program that ended badly: who is to blame, what is tried again, the words
- *   pipe_program.h   the child and its pipes        pipe_busy.h  is it at work?
- *   pipe_frames.h    items and answers as bytes     \
- *   pipe_window.h    which items are in the program  > pure
- *   pipe_patience.h  how long to wait for it        / */
+ *   pipe_program.h   the child and its pipes
+ *   pipe_busy.h      is it at work?
+ * and, pure:
+ *   pipe_frames.h    items and answers as bytes
+ *   pipe_window.h    which items are in the program
+ *   pipe_patience.h  how long to wait for it
+ *   pipe_words.h     what it says on its standard error */
 #ifndef QUARTET_WORKER_WORKLOADS_PIPE_INTERNAL_H
 #define QUARTET_WORKER_WORKLOADS_PIPE_INTERNAL_H
 

@@ -4,7 +4,7 @@
 enum {
     FLUSHING_FACTOR = 20, /* a program that is known to answer gets so much more time */
     SLOW_FACTOR = 4,      /* than the slowest answer took */
-    PROMPT_DIVISOR = 4,   /* of the stall: an answer so soon after the end was waiting for it */
+    PROMPT_DIVISOR = 4,   /* of our wait: an answer so soon after the end was waiting for it */
     BURST_DIVISOR = 4,
     VOTES_NEEDED = 3,
     LOOK_AGAIN_US = 1000,
@@ -93,6 +93,7 @@ void pipe_patience_ended(struct pipe_patience *patience, uint64_t now_us, bool d
     patience->ended = true;
     patience->deaf = deaf;
     patience->ended_us = now_us;
+    patience->waited_us = now_us > patience->moved_us ? now_us - patience->moved_us : 0;
 }
 
 static uint64_t larger(uint64_t a, uint64_t b)
@@ -177,24 +178,22 @@ enum pipe_deed pipe_patience_look(struct pipe_patience *patience,
     return sight->pending > 0 ? PIPE_SILENT : PIPE_END_INPUT;
 }
 
-/* Did its answers wait for the end of its input? `*ret_sure`: one answer alone may have been
- * ready just then. */
+/* Did its answers wait for the end of its input? Prompt is what comes soon compared to how long
+ * we waited in vain: whatever time the program needs to leave, waits that grow because we err
+ * make it prompt in the end. `*ret_sure`: one answer alone may have been ready just then. */
 static bool held_back(const struct pipe_patience *patience, bool *ret_sure)
 {
-    uint64_t wait_us = patience->first_us - patience->ended_us;
+    uint64_t prompt_us = larger(patience->habit->stall_us, patience->waited_us) / PROMPT_DIVISOR;
+    uint64_t burst_us = (patience->first_us - patience->ended_us) / BURST_DIVISOR;
     *ret_sure = patience->late_answers > 1;
-    if (*ret_sure) {
-        uint64_t spread_us = patience->last_us - patience->first_us;
-        return spread_us <= wait_us / BURST_DIVISOR ||
-               spread_us <= patience->habit->stall_us / PROMPT_DIVISOR;
-    }
-    return wait_us <= patience->habit->stall_us / PROMPT_DIVISOR;
+    return patience->last_us - patience->ended_us <= prompt_us ||
+           (*ret_sure && patience->last_us - patience->first_us <= burst_us);
 }
 
 bool pipe_patience_learn(const struct pipe_patience *patience)
 {
     struct pipe_habit *habit = patience->habit;
-    if (patience->late_answers == 0 || atomic_load(&habit->holds_back)) {
+    if (patience->deaf || patience->late_answers == 0 || atomic_load(&habit->holds_back)) {
         return false;
     }
     bool sure = false;

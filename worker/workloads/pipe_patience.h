@@ -45,7 +45,8 @@ struct pipe_patience {
     bool ended;         /* the end of input was passed on */
     bool deaf;
     uint64_t ended_us;
-    uint64_t first_us; /* of the answers after that: the first, the last, how many */
+    uint64_t waited_us; /* for a sign, before that */
+    uint64_t first_us;  /* of the answers after that: the first, the last, how many */
     uint64_t last_us;
     uint64_t late_answers;
     uint64_t silence_us;   /* between the last sign and the first of those */

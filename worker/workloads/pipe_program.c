@@ -80,6 +80,7 @@ static void become(struct pipe_program *program, const struct ends *ends)
 {
     program->runs = true;
     program->exited = false;
+    program->killed = false;
     program->end_input = false;
     program->written = 0;
     program->read_nothing = false;
@@ -88,9 +89,7 @@ static void become(struct pipe_program *program, const struct ends *ends)
     program->errors = ends->ours[STDERR_FILENO];
     program->outbox.start = 0;
     program->outbox.end = 0;
-    program->words_len = 0;
-    program->first_len = 0;
-    program->first_done = false;
+    pipe_words_reset(&program->words);
     pipe_splitter_reset(&program->answers);
 }
 
@@ -238,42 +237,13 @@ static unsigned read_output(struct pipe_program *program)
 
 /* --- errors --- */
 
-static void keep_first(struct pipe_program *program, const char *bytes, size_t len)
-{
-    for (size_t i = 0; i < len && !program->first_done; i++) {
-        bool end = bytes[i] == '\n' || program->first_len == sizeof(program->first_words) - 1;
-        if (end && program->first_len > 0) {
-            program->first_done = true;
-        } else if (bytes[i] != '\n') {
-            program->first_words[program->first_len++] = bytes[i];
-        }
-    }
-}
-
-static void keep_last(struct pipe_program *program, const char *bytes, size_t len)
-{
-    if (len >= PIPE_WORDS_SIZE) {
-        memcpy(program->words, bytes + len - PIPE_WORDS_SIZE, PIPE_WORDS_SIZE);
-        program->words_len = PIPE_WORDS_SIZE;
-        return;
-    }
-    size_t room = PIPE_WORDS_SIZE - program->words_len;
-    if (len > room) {
-        memmove(program->words, program->words + (len - room), PIPE_WORDS_SIZE - len);
-        program->words_len = PIPE_WORDS_SIZE - len;
-    }
-    memcpy(program->words + program->words_len, bytes, len);
-    program->words_len += len;
-}
-
 static void drain_errors(struct pipe_program *program)
 {
     char bytes[8192];
     for (int i = 0; i < ERRORS_READS && program->errors >= 0; i++) {
         ssize_t got = read(program->errors, bytes, sizeof(bytes));
         if (got > 0) {
-            keep_first(program, bytes, (size_t)got);
-            keep_last(program, bytes, (size_t)got);
+            pipe_words_add(&program->words, bytes, (size_t)got);
         } else if (got < 0 && errno == EAGAIN) {
             return;
         } else if (got == 0 || errno != EINTR) {
@@ -363,6 +333,7 @@ void pipe_program_kill(struct pipe_program *program)
         return;
     }
     if (!program->exited) {
+        program->killed = true;
         reap(program);
     }
     if (program->errors >= 0) {
@@ -422,43 +393,4 @@ void pipe_program_describe_end(const struct pipe_program *program, char *ret_tex
 bool pipe_program_ended_well(const struct pipe_program *program)
 {
     return program->exited && program->end.signal == 0 && program->end.exit_status == 0;
-}
-
-/* Where the last `size` bytes begin, moved on to the start of a line if one starts there. */
-static size_t skip_to_line(const struct pipe_program *program, size_t len, size_t size)
-{
-    if (len <= size) {
-        return 0;
-    }
-    size_t from = len - size;
-    const char *newline = memchr(program->words + from - 1, '\n', len - from);
-    return newline == NULL ? from : (size_t)(newline - program->words) + 1;
-}
-
-void pipe_program_last_words(const struct pipe_program *program, char *ret_text, size_t size)
-{
-    static const char between[] = " / ";
-    size_t len = program->words_len;
-    while (len > 0 && program->words[len - 1] == '\n') {
-        len--;
-    }
-    size_t at = 0;
-    /* A newline becomes three characters: leave room for four lines. */
-    size_t from = skip_to_line(program, len, size > 16 ? size - 16 : 0);
-    for (size_t i = from; i < len && at + sizeof(between) < size; i++) {
-        if (program->words[i] != '\n') {
-            ret_text[at++] = program->words[i] == '\0' ? '?' : program->words[i];
-        } else if (i > from && program->words[i - 1] != '\n') {
-            memcpy(ret_text + at, between, sizeof(between) - 1);
-            at += sizeof(between) - 1;
-        }
-    }
-    ret_text[at] = '\0';
-    err_one_line(ret_text);
-}
-
-const char *pipe_program_first_words(const struct pipe_program *program)
-{
-    bool complete = program->first_done || (program->errors < 0 && program->first_len > 0);
-    return complete ? program->first_words : NULL;
 }

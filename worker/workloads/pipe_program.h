@@ -10,6 +10,7 @@
 #include "common/base/err.h"
 #include "common/io/spawn.h"
 #include "worker/workloads/pipe_frames.h"
+#include "worker/workloads/pipe_words.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,7 +18,6 @@
 
 enum {
     PIPE_PENDING_ENOUGH = 64 * 1024, /* what one write takes at best: the size of a pipe */
-    PIPE_WORDS_SIZE = 2048,
 };
 
 /* What to start. Borrowed for the life of the program. */
@@ -30,6 +30,7 @@ struct pipe_command {
 struct pipe_program {
     bool runs;   /* it was started, and not forgotten: it may have exited */
     bool exited; /* and was reaped: `end` is how */
+    bool killed; /* because we did it */
     struct spawn_child child;
     struct spawn_end end;
     uint64_t cpu_ended_us; /* of all programs that were here and have ended */
@@ -50,11 +51,7 @@ struct pipe_program {
         size_t end;
     } outbox;
 
-    char words[PIPE_WORDS_SIZE]; /* the last of its standard error, from the oldest on */
-    size_t words_len;
-    char first_words[200]; /* its first line */
-    size_t first_len;
-    bool first_done;
+    struct pipe_words words; /* of its standard error */
 };
 
 enum pipe_event {
@@ -118,12 +115,5 @@ void pipe_program_describe_end(const struct pipe_program *program, char *ret_tex
 
 /* Did it end by itself, with status 0? */
 bool pipe_program_ended_well(const struct pipe_program *program);
-
-/* The last lines that it wrote on standard error, joined by " / ", as many as fit. Empty when
- * there are none. */
-void pipe_program_last_words(const struct pipe_program *program, char *ret_text, size_t size);
-
-/* The first line, when it is whole or will not get longer; otherwise NULL. */
-const char *pipe_program_first_words(const struct pipe_program *program);
 
 #endif

@@ -148,11 +148,12 @@ static void take_answers(struct pipe_run *run)
 static void tell_first_words(const struct pipe_run *run)
 {
     struct pipe_state *state = run->state;
-    if (run->slot->program.first_len == 0 ||
+    const struct pipe_program *program = &run->slot->program;
+    if (!pipe_words_any(&program->words) ||
         atomic_load_explicit(&state->words_told, memory_order_relaxed)) {
         return;
     }
-    const char *words = pipe_program_first_words(&run->slot->program);
+    const char *words = pipe_words_first(&program->words, program->errors < 0);
     if (words != NULL && !atomic_exchange(&state->words_told, true)) {
         char text[WORKLOAD_ERROR_SIZE];
         (void)snprintf(text, sizeof(text), "the program says: %s", words);
@@ -191,6 +192,21 @@ static void choose_bound(struct pipe_run *run)
     }
 }
 
+static void note_bad_end(const struct pipe_run *run)
+{
+    const struct pipe_program *program = &run->slot->program;
+    char end[80] = "did not end when its input did, and was killed";
+    char text[WORKLOAD_ERROR_SIZE];
+    if (!program->killed) {
+        pipe_program_describe_end(program, end, sizeof(end));
+    }
+    (void)snprintf(text,
+                   sizeof(text),
+                   "the program has answered everything, but then it %s; its answers are used",
+                   end);
+    pipe_note(run->state, text);
+}
+
 /* It was told that no more comes, and has answered everything: let it leave. */
 static void see_off(struct pipe_run *run)
 {
@@ -203,19 +219,12 @@ static void see_off(struct pipe_run *run)
     if (said > 0) {
         pipe_fault_out_of_turn(run);
     } else if (!pipe_program_ended_well(&slot->program)) {
-        char end[80];
-        char text[WORKLOAD_ERROR_SIZE];
-        pipe_program_describe_end(&slot->program, end, sizeof(end));
-        (void)snprintf(text,
-                       sizeof(text),
-                       "the program has answered everything, but then it %s; its answers are used",
-                       end);
-        pipe_note(run->state, text);
+        note_bad_end(run);
     } else if (pipe_patience_learn(&slot->patience)) {
         pipe_note(run->state,
                   "the program holds its answers back until its input ends; it is started anew for "
-                  "each chunk. Let it flush after each answer to avoid that (python3 -u, stdbuf "
-                  "-oL, fflush)");
+                  "each batch of items. Let it flush after each answer to avoid that (python3 -u, "
+                  "stdbuf -oL, fflush)");
         choose_bound(run);
     }
 }

@@ -69,6 +69,9 @@ static void test_pipe_answers_of_programs_that_hold_back(void **state)
     check_echo(awk, NULL);
     const char *const hold[] = {pipe_actor, "hold", NULL};
     check_echo(hold, NULL);
+    /* mawk collects its input, even if it is told to flush its output. */
+    const char *const mawk[] = {"awk", "{ print $1; fflush() }", NULL};
+    check_echo(mawk, NULL);
     const char *const sort[] = {"sort", "-n", NULL}; /* says nothing before it has read all */
     check_echo(sort, NULL);
     const char *const python[] = {"env",

@@ -147,6 +147,15 @@ static void test_patience_early_answer_shows_a_program_that_flushes(void **state
     assert_int_equal(ask(MS + 20 * STALL), PIPE_LOOK);
 }
 
+/* It has got a block of input, and could have waited for that. */
+static void test_patience_early_answer_to_much_input_shows_nothing(void **state)
+{
+    (void)state;
+    const struct pipe_piece piece = {.count = 1, .bytes = 10, .left = 500, .given = 4096};
+    pipe_patience_answers(&patience, MS, &piece);
+    assert_false(atomic_load(&habit.flushes));
+}
+
 static void test_patience_full_buffer_shows_nothing(void **state)
 {
     (void)state;
@@ -229,10 +238,40 @@ static void test_patience_unlearns_when_the_program_answers_early(void **state)
     (void)state;
     assert_true(learn(STALL, 10, STALL + 5 * MS, STALL + 5 * MS));
     pipe_patience_init(&patience, &habit, 0);
-    pipe_patience_ended(&patience, 0, false);
     answers(30 * MS, 1, 10, 3);
     assert_false(atomic_load(&habit.holds_back));
     assert_true(atomic_load(&habit.flushes));
+}
+
+/* It was told the end at once, and takes its time: then it may be tried without; but not for
+ * ever. */
+static void test_patience_doubts_once(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 3; round++) {
+        bool news = learn(STALL, 10, STALL + 5 * MS, STALL + 5 * MS);
+        assert_int_equal(news, round < 2);
+        pipe_patience_init(&patience, &habit, 0);
+        pipe_patience_ended(&patience, 0, false);
+        answers(100 * MS, 1, 10, 3);
+        answers(400 * MS, 3, 30, 0);
+        assert_false(pipe_patience_learn(&patience));
+        assert_int_equal(atomic_load(&habit.holds_back), round > 0);
+    }
+}
+
+/* A program that works through its input and hands on full buffers takes its time, too. */
+static void test_patience_does_not_doubt_because_of_full_buffers(void **state)
+{
+    (void)state;
+    assert_true(learn(STALL, 10, STALL + 5 * MS, STALL + 5 * MS));
+    pipe_patience_init(&patience, &habit, 0);
+    pipe_patience_ended(&patience, 0, false);
+    answers(100 * MS, 1000, 4096, 1100);
+    answers(200 * MS, 1000, 4096, 100);
+    answers(210 * MS, 100, 400, 0);
+    assert_false(pipe_patience_learn(&patience));
+    assert_true(atomic_load(&habit.holds_back));
 }
 
 /* It was seen to flush, yet everything waits for its end: that is not slowness, or each wait would
@@ -253,7 +292,6 @@ static void test_patience_does_not_take_its_own_wait_for_slowness(void **state)
 static void test_patience_answer_cut_by_the_read_is_no_sign(void **state)
 {
     (void)state;
-    pipe_patience_ended(&patience, STALL, false);
     const struct pipe_piece piece = {.count = 9, .bytes = 90, .left = 1, .cut = true};
     pipe_patience_answers(&patience, STALL + MS, &piece);
     assert_false(atomic_load(&habit.flushes));
@@ -271,6 +309,7 @@ int main(void)
                                set_up),
         cmocka_unit_test_setup(test_patience_keeps_the_limit_of_the_user, set_up),
         cmocka_unit_test_setup(test_patience_early_answer_shows_a_program_that_flushes, set_up),
+        cmocka_unit_test_setup(test_patience_early_answer_to_much_input_shows_nothing, set_up),
         cmocka_unit_test_setup(test_patience_full_buffer_shows_nothing, set_up),
         cmocka_unit_test_setup(test_patience_is_longer_for_a_program_that_was_slow, set_up),
         cmocka_unit_test_setup(test_patience_learns_from_answers_that_come_all_at_once, set_up),
@@ -281,6 +320,8 @@ int main(void)
         cmocka_unit_test_setup(test_patience_single_answer_is_only_a_vote, set_up),
         cmocka_unit_test_setup(test_patience_learns_of_a_program_that_is_slow_to_leave, set_up),
         cmocka_unit_test_setup(test_patience_unlearns_when_the_program_answers_early, set_up),
+        cmocka_unit_test_setup(test_patience_doubts_once, set_up),
+        cmocka_unit_test_setup(test_patience_does_not_doubt_because_of_full_buffers, set_up),
         cmocka_unit_test_setup(test_patience_does_not_take_its_own_wait_for_slowness, set_up),
         cmocka_unit_test_setup(test_patience_answer_cut_by_the_read_is_no_sign, set_up),
     };

@@ -18,6 +18,7 @@ void pipe_habit_init(struct pipe_habit *habit, uint64_t stall_us, uint64_t timeo
     atomic_init(&habit->slowest_us, 0);
     atomic_init(&habit->flushes, false);
     atomic_init(&habit->holds_back, false);
+    atomic_init(&habit->doubted, false);
     atomic_init(&habit->votes, 0);
 }
 
@@ -57,13 +58,17 @@ static void note_silence(struct pipe_habit *habit, uint64_t silence_us)
     }
 }
 
-static void note_late(struct pipe_patience *patience, uint64_t now_us, size_t count)
+static void note_late(struct pipe_patience *patience,
+                      uint64_t now_us,
+                      const struct pipe_piece *piece,
+                      bool early)
 {
     if (patience->late_answers == 0) {
         patience->first_us = now_us;
         patience->silence_us = now_us - patience->moved_us;
+        patience->late_early = early && piece->left > 0;
     }
-    patience->late_answers += count;
+    patience->late_answers += piece->count;
     patience->last_us = now_us;
 }
 
@@ -73,16 +78,15 @@ void pipe_patience_answers(struct pipe_patience *patience,
 {
     patience->answer_bytes += piece->bytes;
     /* Who flushes does so behind an answer. */
-    bool early = !piece->cut && patience->answer_bytes < PIPE_BUFFER_MIN;
+    bool early = !piece->cut && patience->answer_bytes < PIPE_BUFFER_MIN &&
+                 piece->given < PIPE_BLOCK_MIN;
     if (patience->ended) {
-        note_late(patience, now_us, piece->count);
-        early = early && piece->left > 0; /* all of them at the end is what a full stop does */
+        note_late(patience, now_us, piece, early);
     } else {
         note_silence(patience->habit, now_us - patience->moved_us);
-        early = early || piece->left == 0;
-    }
-    if (early) {
-        note_flush(patience);
+        if (early || piece->left == 0) {
+            note_flush(patience);
+        }
     }
     patience->answer_us = now_us;
     patience->moved_us = now_us;
@@ -190,14 +194,32 @@ static bool held_back(const struct pipe_patience *patience, bool *ret_sure)
            (*ret_sure && patience->last_us - patience->first_us <= burst_us);
 }
 
+/* It is taken for one that holds back, was told the end at once, and answers one by one at its
+ * leisure. Most likely it would have done so anyway; but it may be one that collects its input
+ * rather than its answers. So it is tried without the end once more, and only once. */
+static void doubt(struct pipe_habit *habit)
+{
+    if (!atomic_exchange(&habit->doubted, true)) {
+        atomic_store(&habit->holds_back, false);
+        atomic_store(&habit->votes, 0);
+    }
+}
+
 bool pipe_patience_learn(const struct pipe_patience *patience)
 {
     struct pipe_habit *habit = patience->habit;
-    if (patience->deaf || patience->late_answers == 0 || atomic_load(&habit->holds_back)) {
+    if (patience->deaf || patience->late_answers == 0) {
         return false;
     }
     bool sure = false;
-    if (!held_back(patience, &sure)) {
+    bool held = held_back(patience, &sure);
+    if (atomic_load(&habit->holds_back)) {
+        if (!held && sure && patience->late_early) {
+            doubt(habit);
+        }
+        return false;
+    }
+    if (!held) {
         note_silence(habit, patience->silence_us);
         return false;
     }

@@ -4,9 +4,9 @@
  * full buffers: such a program has worked on everything and answers nothing. It answers when it
  * is told that no more input comes. To tell that to a program that is merely slow costs a new
  * start of it, never a result; so the art is to be seldom wrong, and never twice. A program that
- * has not read all its input, or uses the CPU, is slow. One whose first answer comes alone, before
- * any buffer could have been full, does not hold its answers back. One whose answers all come at
- * once when its input ends does.
+ * has not read all its input, or uses the CPU, is slow. One that answers while its input is open,
+ * before any buffer could have been full, does not hold its answers back. One whose answers all
+ * come at once when its input ends does.
  *
  * Pure: time is an argument, monotonic, in microseconds. What is learned is shared by all slots
  * of a process (struct pipe_habit, lock-free); a patience is of one program. */
@@ -21,6 +21,7 @@
 enum {
     PIPE_SILENCE_US = 10 * 1000 * 1000, /* of a program that nothing is known of; then it ends */
     PIPE_BUFFER_MIN = 512, /* fewer bytes than any library's buffer for output: C has 4096 */
+    PIPE_BLOCK_MIN = 4096, /* as many as some want of their input before they look at it: mawk */
 };
 
 /* What is known of the job's program. */
@@ -31,7 +32,8 @@ struct pipe_habit {
     _Atomic uint64_t slowest_us; /* the longest silence that was work */
     atomic_bool flushes;         /* it was seen to answer what it could have held back */
     atomic_bool holds_back;
-    atomic_uint votes; /* for holds_back, by single answers, which say little */
+    atomic_bool doubted; /* and that was given up once */
+    atomic_uint votes;   /* for holds_back, by single answers, which say little */
 };
 
 void pipe_habit_init(struct pipe_habit *habit, uint64_t stall_us, uint64_t timeout_us);
@@ -49,6 +51,7 @@ struct pipe_patience {
     uint64_t first_us;  /* of the answers after that: the first, the last, how many */
     uint64_t last_us;
     uint64_t late_answers;
+    bool late_early;       /* the first came alone, before any buffer was full */
     uint64_t silence_us;   /* between the last sign and the first of those */
     uint64_t answer_bytes; /* since the program began */
 };
@@ -74,8 +77,9 @@ void pipe_patience_moved(struct pipe_patience *patience, uint64_t now_us);
 struct pipe_piece {
     size_t count;
     size_t bytes;
-    size_t left; /* items that wait on */
-    bool cut;    /* it ended in the middle of an answer */
+    size_t left;    /* items that wait on */
+    uint64_t given; /* bytes of input since the program began */
+    bool cut;       /* it ended in the middle of an answer */
 };
 
 /* Answers came. */

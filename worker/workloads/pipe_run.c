@@ -123,7 +123,7 @@ static void take_answers(struct pipe_run *run)
     struct pipe_slot *slot = run->slot;
     struct pipe_splitter *answers = &slot->program.answers;
     struct pipe_answer answer;
-    struct pipe_piece piece = {.count = 0};
+    struct pipe_piece piece = {.given = slot->program.written};
     enum pipe_found found = PIPE_FOUND_NONE;
     while (pipe_window_in_flight(&slot->window) > 0 &&
            (found = pipe_splitter_next(answers, &answer)) == PIPE_FOUND_ANSWER) {
@@ -238,7 +238,11 @@ static void on_over(struct pipe_run *run)
         pipe_splitter_last(&slot->program.answers, &answer)) {
         report_answer(run, &answer);
         struct pipe_piece piece = {
-            .count = 1, .bytes = answer.len, .left = pipe_window_in_flight(&slot->window)};
+            .count = 1,
+            .bytes = answer.len,
+            .left = pipe_window_in_flight(&slot->window),
+            .given = slot->program.written,
+        };
         on_progress(run, &piece);
     }
     if (pipe_window_in_flight(&slot->window) > 0) {

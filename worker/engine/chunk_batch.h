@@ -5,7 +5,7 @@
 
 #include "worker/engine/chunk_run.h"
 
-enum { CHUNK_BATCH_MAX = 4096 }; /* items of one run_batch, whatever the workload can take */
+enum { CHUNK_BATCH_MAX = 16384 }; /* items of one run_batch, whatever the workload can take */
 
 /* Run the next `max` items, or as many as there are, through run_batch. Afterwards each of them
  * is counted, or the run is done (its records are enough), or `host` says cancelled. */

@@ -85,12 +85,16 @@ static int close_sink(struct run *run)
     return EXIT_CANNOT_GO_ON;
 }
 
+static bool is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
 static void say_summary(const struct run *run)
 {
     const struct options *options = &run->options;
-    bool results_on_stdout = options->sink.print ||
-                             (options->sink.out != NULL && strcmp(options->sink.out, "-") == 0) ||
-                             (options->json != NULL && strcmp(options->json, "-") == 0);
+    bool results_on_stdout = options->sink.print || is_stdout(options->sink.out) ||
+                             is_stdout(options->json);
     const struct run_summary summary = {
         .workload = run->work.workload->name,
         .strategy = options->strategies[0],
@@ -235,6 +239,26 @@ static int play(struct run *run, struct zygote *zygote, struct err_text *ret_err
     return 0;
 }
 
+/* What a command prints is seen, unless it is written somewhere else. */
+static int settle_printing(struct run *run, struct err_text *ret_error)
+{
+    struct sink_options *sink = &run->options.sink;
+    sink->print = (run->work.workload->traits & WORKLOAD_PRINTS) != 0 && sink->out == NULL &&
+                  sink->results == NULL;
+    if (sink->tag && !sink->print) {
+        return err_set(
+            ret_error, ERR_INVALID, "--tag marks what items print, but nothing is printed here");
+    }
+    if (is_stdout(run->options.json) && (sink->print || is_stdout(sink->out))) {
+        return err_set(
+            ret_error,
+            ERR_INVALID,
+            "--json '-' and the results of items both go to standard output: give one of "
+            "them a file (--out FILE)");
+    }
+    return 0;
+}
+
 static int settle(struct run *run, int argc, char **argv, const char **words)
 {
     struct options *options = &run->options;
@@ -286,12 +310,8 @@ static int settle(struct run *run, int argc, char **argv, const char **words)
         return EXIT_WRONG_USAGE;
     }
     run->placement = options_distributed(options) ? PLACEMENT_DISTRIBUTED : PLACEMENT_LOCAL;
-    /* What a command prints is seen, unless it is written somewhere else. */
-    options->sink.print = (run->work.workload->traits & WORKLOAD_PRINTS) != 0 &&
-                          options->sink.out == NULL && options->sink.results == NULL;
-    if (options->sink.tag && !options->sink.print) {
-        (void)fputs("quartet run: --tag marks what items print, but nothing is printed here\n",
-                    stderr);
+    if (settle_printing(run, &error) != 0) {
+        (void)fprintf(stderr, "quartet run: %s\n", error.s);
         return EXIT_WRONG_USAGE;
     }
     return options->dry_run ? play_dry(run) : -1;

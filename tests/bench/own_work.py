@@ -5,6 +5,7 @@ Both sides are whole programs, from start to end: starting is part of what a per
 import hashlib
 import sys
 import textwrap
+import time
 
 from rig import Failed
 from table import Row, interleave
@@ -26,18 +27,26 @@ SQUARE_PY = textwrap.dedent(
     """
 )
 
-# 100 us of arithmetic an item, by the clock, so that both sides have the same work however busy the machine is.
+# About 100 us of arithmetic an item: so many steps, not so long by the clock, which also goes on while another process has the core.
 BUSY = textwrap.dedent(
     """
-    import time
     def work(number):
-        end = time.perf_counter_ns() + 100_000
-        while time.perf_counter_ns() < end:
-            pass
+        total = 0
+        for i in range({steps}):
+            total += i
         return number * number
     """
 )
-BUSY_PY = BUSY + "import sys\nfor line in sys.stdin:\n    print(work(int(line)))\n"
+BUSY_PY = "import sys\nfor line in sys.stdin:\n    print(work(int(line)){flush})\n"
+
+
+def steps_of(us):
+    """How many steps of BUSY take so long here."""
+    begin = time.perf_counter_ns()
+    total = 0
+    for i in range(200_000):
+        total += i
+    return round(200_000 * us * 1000 / (time.perf_counter_ns() - begin))
 
 POOL_PY = textwrap.dedent(
     """
@@ -117,17 +126,27 @@ def pipe(rig, rounds):
 
 
 def busy(rig, rounds):
-    script = rig.scratch / "busy.py"
-    script.write_text(BUSY_PY)
-    pool = pool_script(rig, "busy_pool.py", BUSY, f"pool.map(work, range({BUSY_ITEMS}))")
+    """With a program that flushes each answer, and with one that holds them back and is started anew for each chunk."""
+    work = BUSY.format(steps=steps_of(100))
+    pool = pool_script(rig, "busy_pool.py", work, f"pool.map(work, range({BUSY_ITEMS}))")
+    scripts = {}
+    for name, flush in (("flushing", ", flush=True"), ("buffering", "")):
+        scripts[name] = rig.scratch / f"{name}.py"
+        scripts[name].write_text(work + BUSY_PY.format(flush=flush))
+
+    def ours(script):
+        return quartet_run(rig, "pipe", "--range", f"1:{BUSY_ITEMS}", "--threads", AT_ONCE, "--out", "/dev/null",
+                           "--format", "raw", "--quiet", "--", sys.executable, script)
+
     results = interleave(
         rounds,
         pool=lambda: rig.run([sys.executable, pool]),
-        ours=lambda: quartet_run(rig, "pipe", "--range", f"1:{BUSY_ITEMS}", "--threads", AT_ONCE, "--out", "/dev/null",
-                                 "--format", "raw", "--quiet", "--", sys.executable, script),
+        flushing=lambda: ours(scripts["flushing"]),
+        buffering=lambda: ours(scripts["buffering"]),
     )
-    yield Row("pipe, 100 us of Python an item, against Pool.map", "items/s", rates(results["pool"], BUSY_ITEMS),
-              rates(results["ours"], BUSY_ITEMS), 1.0)
+    for name, aim in (("flushing", 1.0), ("buffering", None)):
+        yield Row(f"pipe, 100 us of Python an item, {name}, against Pool.map", "items/s",
+                  rates(results["pool"], BUSY_ITEMS), rates(results[name], BUSY_ITEMS), aim)
 
 
 def c_program(rig, rounds):

@@ -199,6 +199,30 @@ static void test_window_bound_that_grows_opens_at_once(void **state)
     assert_int_equal(fill(window), 100);
 }
 
+static void test_window_naps_while_the_program_has_items_and_its_pipe_has_room(void **state)
+{
+    (void)state;
+    struct pipe_window *window = open_window(1000, 1 << 20, 10000);
+    assert_int_equal(pipe_window_nap_ns(window, 1000), 0); /* nothing is in flight */
+    (void)fill(window);
+    answer(window, 32);
+    assert_int_equal(pipe_window_nap_ns(window, 0), 0); /* the pace is not known */
+    assert_int_equal(pipe_window_nap_ns(window, 1000), 8 * 1000);
+    assert_int_equal(pipe_window_nap_ns(window, 1000 * 1000), 5 * 1000 * 1000); /* not longer */
+    assert_int_equal(pipe_window_nap_ns(window, 2 * 1000 * 1000),
+                     0); /* two answers: not worth it */
+    pipe_window_learn(window, 1, 6000);
+    while (window->answer_len < 5000) {
+        pipe_window_learn(window, 1, 6000);
+    }
+    assert_in_range(pipe_window_nap_ns(window, 1000), 4 * 1000, 6 * 1000);
+    answer(window, 20); /* twelve are left */
+    assert_int_equal(pipe_window_nap_ns(window, 1000), 0);
+    (void)pipe_window_crash(window);
+    (void)fill(window);
+    assert_int_equal(pipe_window_nap_ns(window, 1000), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +236,7 @@ int main(void)
         cmocka_unit_test(test_window_finds_the_item_that_crashes_a_silent_program),
         cmocka_unit_test(test_window_reports_refused_items_in_their_turn),
         cmocka_unit_test(test_window_bound_that_grows_opens_at_once),
+        cmocka_unit_test(test_window_naps_while_the_program_has_items_and_its_pipe_has_room),
     };
     return !!cmocka_run_group_tests_name("pipe_window", tests, NULL, NULL);
 }

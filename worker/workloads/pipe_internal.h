@@ -58,6 +58,8 @@ struct pipe_slot {
     struct pipe_patience patience; /* with the program that runs */
     struct pipe_busy busy;
     struct pipe_window window;
+    uint64_t progress_us;   /* when answers last came, or this batch */
+    uint64_t pace_ns;       /* between answers, a moving average; 0: not known */
     uint64_t backoff_us;    /* the next one */
     uint64_t not_before_us; /* when a program may be started again */
     uint32_t barren;        /* programs in a row that answered nothing */

@@ -111,6 +111,9 @@ static void on_progress(struct pipe_run *run, const struct pipe_piece *piece)
     struct pipe_slot *slot = run->slot;
     pipe_patience_answers(&slot->patience, run->now_us, piece);
     pipe_window_learn(&slot->window, piece->count, piece->bytes);
+    uint64_t since_ns = (run->now_us - slot->progress_us) * 1000 / piece->count;
+    slot->pace_ns = slot->pace_ns == 0 ? since_ns : (3 * slot->pace_ns + since_ns) / 4;
+    slot->progress_us = run->now_us;
     slot->barren = 0;
     slot->backoff_us = PIPE_BACKOFF_FIRST_US;
     atomic_store_explicit(&run->state->answered, true, memory_order_relaxed);
@@ -352,6 +355,21 @@ static bool is_done(const struct pipe_run *run)
     return pipe_window_done(window) || (run->stop && pipe_window_in_flight(window) == 0);
 }
 
+/* To be woken for each answer would cost more than a small item. Only of a program that is known to
+ * answer: the silence of another one has to be seen. */
+static void nap(const struct pipe_run *run)
+{
+    struct pipe_slot *slot = run->slot;
+    if (!slot->patience.flushed || !pipe_program_listens(&slot->program) ||
+        pipe_program_pending(&slot->program) > 0) {
+        return;
+    }
+    struct timespec pause = {.tv_nsec = (long)pipe_window_nap_ns(&slot->window, slot->pace_ns)};
+    if (pause.tv_nsec > 0) {
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+}
+
 static void turn(struct pipe_run *run)
 {
     struct pipe_slot *slot = run->slot;
@@ -370,6 +388,7 @@ static void turn(struct pipe_run *run)
     uint64_t wait_us = consider(run);
     if (wait_us > 0) {
         uint64_t begin_us = run->now_us;
+        nap(run);
         unsigned events = pipe_program_turn(&slot->program, to_ms(wait_us), run->more);
         run->now_us = pipe_now_us();
         on_events(run, events, begin_us);
@@ -390,6 +409,7 @@ void pipe_run_batch(struct pipe_slot *slot, struct workload_batch *batch)
     struct pipe_state *state = slot->state;
     struct pipe_run run = {.slot = slot, .state = state, .batch = batch, .now_us = pipe_now_us()};
     pipe_window_batch(&slot->window, batch->count);
+    slot->progress_us = run.now_us;
     choose_bound(&run);
     greet(&run);
     while (!is_done(&run)) {

@@ -135,3 +135,19 @@ bool pipe_window_done(const struct pipe_window *window)
 {
     return window->reported == window->count;
 }
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+uint64_t pipe_window_nap_ns(const struct pipe_window *window, uint64_t pace_ns)
+{
+    uint64_t answers = pipe_window_in_flight(window) / 4;
+    answers = least(answers, PIPE_NAP_BYTES_MAX / (window->answer_len + 1));
+    if (pace_ns == 0 || window->careful || answers < PIPE_NAP_ANSWERS_MIN) {
+        return 0;
+    }
+    uint64_t nap_ns = pace_ns < PIPE_NAP_NS_MAX ? least(answers * pace_ns, PIPE_NAP_NS_MAX) : 0;
+    return nap_ns / pace_ns >= PIPE_NAP_ANSWERS_MIN ? nap_ns : 0;
+}

@@ -14,7 +14,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PIPE_BATCH_MAX = 65536, PIPE_WINDOW_FIRST = 64 };
+enum {
+    PIPE_BATCH_MAX = 65536,
+    PIPE_WINDOW_FIRST = 64,
+    PIPE_NAP_NS_MAX = 5 * 1000 * 1000,
+    PIPE_NAP_ANSWERS_MIN = 4,       /* fewer would come meanwhile than it is worth */
+    PIPE_NAP_BYTES_MAX = 32 * 1024, /* half of what a pipe holds */
+};
 
 struct pipe_window {
     size_t items_max; /* how far it may open */
@@ -74,6 +80,12 @@ bool pipe_window_widen(struct pipe_window *window);
 uint32_t pipe_window_crash(struct pipe_window *window);
 
 size_t pipe_window_in_flight(const struct pipe_window *window);
+
+/* A program that has items for long, and answers often, need not be looked at after each answer:
+ * nobody waits for single ones. Returns for how many nanoseconds it may be left alone when an
+ * answer comes every `pace_ns`: it must neither run out of items nor fill its pipe meanwhile; 0
+ * when that would not be worth the while. */
+uint64_t pipe_window_nap_ns(const struct pipe_window *window, uint64_t pace_ns);
 
 /* Is every item reported? */
 bool pipe_window_done(const struct pipe_window *window);

@@ -126,20 +126,28 @@ static void perform_finished(struct runner *runner,
                              const struct chunk_result *result)
 {
     CHECK(result != NULL);
-    runner_note_result(runner, action, result);
+    if (result->tally.failed > 0) {
+        runner_note_result(runner, action, result);
+    }
+    if (runner->sink == NULL && runner->payloads.live == 0) {
+        return; /* numbers, of which nobody wants single results */
+    }
     int rc = runner_put_items(runner, action, result, "no memory was left for its result");
     if (rc != 0) {
         fail(runner, now_us, rc, "results could not be kept");
     }
 }
 
-static void perform_abandoned(struct runner *runner,
-                              uint64_t now_us,
-                              const struct sched_action *action)
+/* Not to be inlined: its text would make room on the stack of what runs for each result. */
+__attribute__((noinline)) static void perform_abandoned(struct runner *runner,
+                                                        uint64_t now_us,
+                                                        const struct sched_action *action)
 {
     char text[CHUNK_ERROR_SIZE];
-    int len = snprintf(
-        text, sizeof(text), "lost together with the worker that ran it (attempt %u)", action->attempt);
+    int len = snprintf(text,
+                       sizeof(text),
+                       "lost together with the worker that ran it (attempt %u)",
+                       action->attempt);
     runner_note_failure(runner, action->first, text, (size_t)len);
     int rc = runner_put_items(runner, action, NULL, text);
     if (rc != 0) {
@@ -339,8 +347,9 @@ int runner_results(struct runner *runner,
 {
     int refused = 0;
     runner->worker_name = worker_name;
+    /* One for all results: to clear it for each would cost as much as the rest of this loop. */
+    struct sched_event event = {.type = SCHED_RESULT, .worker = worker};
     for (size_t i = 0; i < count; i++) {
-        struct sched_event event = {.type = SCHED_RESULT, .worker = worker};
         event.as.result.chunk = results[i].id;
         event.as.result.attempt = results[i].attempt;
         event.as.result.run_us = results[i].run_us;
@@ -348,7 +357,7 @@ int runner_results(struct runner *runner,
         if (runner->ended_said) {
             break;
         }
-        int rc = runner_find_failed(runner, &results[i]);
+        int rc = runner->retries ? runner_find_failed(runner, &results[i]) : 0;
         if (rc != 0) {
             fail(runner, now_us, rc, "results could not be kept");
             break;
@@ -359,9 +368,9 @@ int runner_results(struct runner *runner,
         refused = rc == 0 ? refused : rc;
     }
     runner->worker_name = NULL;
-    struct sched_event event = {.type = SCHED_CREDIT, .worker = worker};
-    event.as.credit = credit;
-    (void)advance(runner, now_us, &event, NULL);
+    struct sched_event more = {.type = SCHED_CREDIT, .worker = worker};
+    more.as.credit = credit;
+    (void)advance(runner, now_us, &more, NULL);
     return refused;
 }
 

@@ -75,6 +75,7 @@ static int begin_comparison(struct compare *compare, const struct work *work)
         .params = &work->params,
         .specs = work->workload->params,
         .spec_count = work->workload->param_count,
+        .elsewhere = (work->workload->traits & WORKLOAD_COMMAND) != 0,
         .items = work->count,
         .rounds = (uint32_t)compare->options.rounds,
         .warmup = (uint32_t)compare->options.warmup,

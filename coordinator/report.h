@@ -74,6 +74,7 @@ struct comparison {
     const struct params *params;    /* resolved */
     const struct param_spec *specs; /* of the workload: what its defaults are */
     size_t spec_count;
+    bool elsewhere; /* the work is done by processes of its own (exec, pipe), in every strategy */
     uint64_t items;
     uint32_t rounds;
     uint32_t warmup;

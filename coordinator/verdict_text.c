@@ -292,7 +292,8 @@ static void say_no_interpreter_lock(const struct judge *judge)
 {
     const struct cell *threads = judge_find(judge, PLACEMENT_LOCAL, STRATEGY_THREADS);
     const struct cell *processes = judge_find(judge, PLACEMENT_LOCAL, STRATEGY_PROCESSES);
-    if (threads == NULL || processes == NULL || strcmp(judge->verdict->bound, "cpu") != 0 ||
+    if (judge->comparison->elsewhere || threads == NULL || processes == NULL ||
+        strcmp(judge->verdict->bound, "cpu") != 0 ||
         !alike(judge_summary(judge, threads), judge_summary(judge, processes))) {
         return;
     }

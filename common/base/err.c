@@ -10,7 +10,7 @@ void err_one_line(char *text)
     for (; *text != '\0'; text++) {
         unsigned char c = (unsigned char)*text;
         if (c < ' ' || c == 0x7f) {
-            *text = '?';
+            *text = c == '\t' ? ' ' : '?';
         }
     }
 }

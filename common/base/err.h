@@ -36,7 +36,7 @@ int err_set(struct err_text *ret_text, int code, const char *format, ...)
 int err_vset(struct err_text *ret_text, int code, const char *format, va_list arguments)
     __attribute__((format(printf, 3, 0)));
 
-/* Replace control characters in `text` by '?'. Texts quote what users, items and peers wrote: on
+/* Replace control characters in `text` by '?', tabs by spaces. Texts quote what users, items and peers wrote: on
  * a terminal a control character could do more than be read. */
 void err_one_line(char *text);
 

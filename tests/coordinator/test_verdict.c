@@ -326,6 +326,14 @@ static void test_verdict_explains_threads_and_processes_on_cpu_work(void **state
     assert_lacks(verdict.text, "interpreter lock");
 }
 
+static void test_verdict_says_nothing_of_interpreters_about_commands(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->comparison.elsewhere = true;
+    judge(fixture);
+    assert_lacks(verdict.text, "interpreter");
+}
+
 static void test_verdict_says_nothing_of_interpreters_on_io_work(void **state)
 {
     judge(*state);
@@ -445,6 +453,7 @@ int main(void)
         CPU(test_verdict_says_what_distribution_cost),
         CPU(test_verdict_does_not_call_long_work_too_small),
         CPU(test_verdict_explains_threads_and_processes_on_cpu_work),
+        CPU(test_verdict_says_nothing_of_interpreters_about_commands),
         IO(test_verdict_says_nothing_of_interpreters_on_io_work),
         IO(test_verdict_warns_that_loopback_is_no_network),
         CPU(test_verdict_is_honest_when_rounds_scatter),

@@ -80,7 +80,7 @@ static void test_words_are_shown_without_control_characters(void **state)
 {
     (void)state;
     pipe_words_add(&words, "a\0b\033[1m\tc\n", 10);
-    assert_last(100, "a?b?[1m?c");
+    assert_last(100, "a?b?[1m c");
 }
 
 static void test_words_keep_the_last_of_much(void **state)

@@ -134,15 +134,15 @@ def busy(rig, rounds):
         scripts[name] = rig.scratch / f"{name}.py"
         scripts[name].write_text(work + BUSY_PY.format(flush=flush))
 
-    def ours(script):
+    def ours(script, *before):
         return quartet_run(rig, "pipe", "--range", f"1:{BUSY_ITEMS}", "--threads", AT_ONCE, "--out", "/dev/null",
-                           "--format", "raw", "--quiet", "--", sys.executable, script)
+                           "--format", "raw", "--quiet", "--", *before, sys.executable, script)
 
     results = interleave(
         rounds,
         pool=lambda: rig.run([sys.executable, pool]),
         flushing=lambda: ours(scripts["flushing"]),
-        buffering=lambda: ours(scripts["buffering"]),
+        buffering=lambda: ours(scripts["buffering"], "env", "PYTHONUNBUFFERED="),
     )
     for name, aim in (("flushing", 1.0), ("buffering", None)):
         yield Row(f"pipe, 100 us of Python an item, {name}, against Pool.map", "items/s",

@@ -19,6 +19,10 @@ SMALL_FILES, SMALL_BYTES = 20_000, 1 << 10
 LARGE_FILES, LARGE_BYTES = 500, 1 << 20
 
 
+# Set here and there, and it would change what the programs of both sides do.
+os.environ.pop("PYTHONUNBUFFERED", None)
+
+
 class Failed(Exception):
     """A program ended with an error, or gave a wrong answer: there is no figure."""
 

@@ -45,7 +45,7 @@ SANITIZER_REPORT = re.compile(
 
 # Set in the environment they would change what the programs do.
 FOREIGN_SETTINGS = ("NO_COLOR", "TERM", "COLUMNS", "LC_ALL", "LANG", "LC_CTYPE", "http_proxy",
-                    "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+                    "PYTHONUNBUFFERED", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def within(seconds):

@@ -38,8 +38,16 @@ class Pipe(EndToEndTest):
     def test_program_that_buffers_its_answers_neither_stops_nor_loses_any(self):
         script = self.write_file("square.py", SQUARE % "")
         result = self.run_pipe("--range", "1:3000", "--keep-order", "--strategy", "threads", "--threads", "2",
+                               command=["python3", script], env={"PYTHONUNBUFFERED": ""})
+        self.assertEqual(result.out, "".join("%d\n" % (i * i) for i in range(1, 3001)))
+        self.assertIn("holds its answers back", result.err)
+
+    def test_python_is_told_to_hold_nothing_back(self):
+        script = self.write_file("square.py", SQUARE % "")
+        result = self.run_pipe("--range", "1:3000", "--keep-order", "--strategy", "threads", "--threads", "2",
                                command=["python3", script])
         self.assertEqual(result.out, "".join("%d\n" % (i * i) for i in range(1, 3001)))
+        self.assertNotIn("holds its answers back", result.err)
 
     def test_lines_come_back_byte_for_byte_in_order(self):
         rng = random.Random(2)

@@ -36,17 +36,19 @@ enum { BATCH = 8, OUT = 100000 };
 
 /* How the workload behaves; its slot. */
 struct script {
-    size_t report;    /* of each batch; SIZE_MAX: all */
-    size_t more;      /* reports beyond the last item */
-    bool stubborn;    /* goes on after `done` has said false */
-    size_t out_len;   /* of each item */
-    uint64_t fails;   /* the item with this number does; UINT64_MAX: none */
-    size_t batches;   /* calls of run_batch */
-    size_t stops;     /* times that `done` said false */
-    size_t largest;   /* batch that came */
-    uint64_t began;   /* items that were begun */
-    uint32_t attempt; /* of the last item */
-    bool cancel_now;  /* what `cancelled` says */
+    size_t report;        /* of each batch; SIZE_MAX: all */
+    size_t more;          /* reports beyond the last item */
+    bool stubborn;        /* goes on after `done` has said false */
+    size_t out_len;       /* of each item */
+    uint64_t fails;       /* the item with this number does; UINT64_MAX: none */
+    size_t batches;       /* calls of run_batch */
+    size_t stops;         /* times that `done` said false */
+    size_t largest;       /* batch that came */
+    uint64_t began;       /* items that were begun */
+    uint32_t attempt;     /* of the last item */
+    bool cancel_now;      /* what `cancelled` says */
+    uint64_t overhead_us; /* of each batch */
+    uint64_t called_ns;   /* when run_batch was, last */
     struct workload_host host;
 };
 
@@ -79,6 +81,8 @@ static void run(void *slot, const struct workload_item *item, struct workload_ou
 static void run_batch(void *slot, struct workload_batch *batch)
 {
     struct script *script = slot;
+    batch->overhead_us = script->overhead_us;
+    script->called_ns = clock_now_ns();
     script->batches++;
     script->largest = batch->count > script->largest ? batch->count : script->largest;
     size_t count = batch->count < script->report ? batch->count : script->report;
@@ -234,6 +238,18 @@ static void test_batch_gives_items_that_are_bytes(void **state)
     assert_string_equal(items[1].bytes, "");
     assert_string_equal(items[2].bytes, "z");
     assert_int_equal(items[2].index, 2);
+}
+
+static void test_batch_s_overhead_is_not_time_of_its_chunk(void **state)
+{
+    struct bench *bench = *state;
+    run_numbers(bench, &in_batches, false, 0, 10);
+    assert_true(bench->run.start_ns < bench->script.called_ns);
+    bench->script.overhead_us = UINT32_MAX; /* more than it can have been */
+    run_numbers(bench, &in_batches, false, 0, 10);
+    assert_tally(bench, 10, 0);
+    assert_true(bench->run.start_ns >= bench->script.called_ns);
+    assert_true(bench->run.start_ns <= clock_now_ns());
 }
 
 static void test_batch_is_never_larger_than_there_is_memory_for(void **state)
@@ -527,6 +543,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RUN_TEST(test_batch_runs_every_item_once_and_no_more_at_once_than_it_may),
         RUN_TEST(test_batch_gives_items_that_are_bytes),
+        RUN_TEST(test_batch_s_overhead_is_not_time_of_its_chunk),
         RUN_TEST(test_batch_is_never_larger_than_there_is_memory_for),
         RUN_TEST(test_batch_runs_careful_items_one_by_one),
         RUN_TEST(test_batch_that_stops_reporting_fails_the_rest),

@@ -1,6 +1,8 @@
 /* The batch form within a chunk; see chunk_batch.h. */
 #include "worker/engine/chunk_batch.h"
 
+#include "worker/engine/clock.h"
+
 #include <stdio.h>
 
 struct batch_run {
@@ -64,6 +66,10 @@ void chunk_batch_step(struct chunk_run *run, const struct workload_host *host, s
     };
     chunk_run_note(run, self.batch.count);
     run->workload->run_batch(run->slot, &self.batch);
+    /* As if the chunk had begun so much later. */
+    uint64_t gone_ns = clock_now_ns() - run->start_ns;
+    uint64_t overhead_ns = self.batch.overhead_us * NS_PER_US;
+    run->start_ns += overhead_ns < gone_ns ? overhead_ns : gone_ns;
     if (self.reported < self.batch.count && !self.stopped && !host->cancelled(host)) {
         fail_rest(&self);
     }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { CLOSE_MS = 1000 };
 
@@ -60,6 +61,7 @@ static void pipe_close(void *opaque)
     command_words_deinit(&state->words);
     free(state->path);
     free(state->cwd);
+    free(state->environment);
     free(state);
 }
 
@@ -85,6 +87,26 @@ static int set_cwd(struct pipe_state *state, const char *cwd, struct err_text *r
     return 0;
 }
 
+/* Ours; and Python, which most programs for pipe are written in, is told to hold no answers back,
+ * unless the user has told it something. */
+static int set_environment(struct pipe_state *state)
+{
+    static char unbuffered[] = "PYTHONUNBUFFERED=1";
+    size_t count = 0;
+    while (environ[count] != NULL) {
+        count++;
+    }
+    state->environment = calloc(count + 2, sizeof(char *));
+    if (state->environment == NULL) {
+        return ERR_NOMEM;
+    }
+    memcpy(state->environment, environ, count * sizeof(char *));
+    if (getenv("PYTHONUNBUFFERED") == NULL) {
+        state->environment[count] = unbuffered;
+    }
+    return 0;
+}
+
 static int set_command(struct pipe_state *state, const char *text, struct err_text *ret_error)
 {
     if (text == NULL) {
@@ -102,8 +124,15 @@ static int set_command(struct pipe_state *state, const char *text, struct err_te
     if (rc != 0) {
         return rc;
     }
+    if (set_environment(state) != 0) {
+        return err_set(ret_error, ERR_NOMEM, "no memory for the environment of '%s'", text);
+    }
     state->command = (struct pipe_command){
-        .path = state->path, .words = state->words.list, .cwd = state->cwd};
+        .path = state->path,
+        .words = state->words.list,
+        .environment = state->environment,
+        .cwd = state->cwd,
+    };
     return 0;
 }
 

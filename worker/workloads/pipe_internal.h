@@ -41,12 +41,17 @@ struct pipe_state {
     char *path;
     char *cwd; /* absolute, or NULL */
     struct pipe_command command;
+    char **environment; /* of the programs; its texts are borrowed */
     enum pipe_framing framing;
     size_t items_max; /* 0: ours to choose */
     size_t bytes_max;
     size_t answer_max;
     uint32_t crash_limit;
     struct pipe_habit habit;
+    /* What a batch takes that needs a program of its own: an average over the smallest batches that
+     * did, of `own_count` items; 0: none did. Rough, and written by any slot. */
+    _Atomic uint64_t own_us;
+    _Atomic size_t own_count;
     atomic_bool answered; /* some program of this job has answered something */
     atomic_bool hopeless; /* the last programs of this job answered nothing */
     atomic_bool words_told;

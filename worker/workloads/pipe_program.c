@@ -110,7 +110,7 @@ int pipe_program_start(struct pipe_program *program,
         struct spawn_options options = {
             .path = command->path,
             .argv = command->words,
-            .envp = environ,
+            .envp = command->environment,
             .cwd = command->cwd,
             .in = ends.theirs[STDIN_FILENO],
             .out = ends.theirs[STDOUT_FILENO],

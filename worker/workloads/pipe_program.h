@@ -24,7 +24,8 @@ enum {
 struct pipe_command {
     const char *path;
     char *const *words; /* NULL behind the last */
-    const char *cwd;    /* absolute; NULL: where we are */
+    char *const *environment;
+    const char *cwd; /* absolute; NULL: where we are */
 };
 
 struct pipe_program {

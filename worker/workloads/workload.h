@@ -143,6 +143,11 @@ struct workload_batch {
     /* What the next item came to, in the order of `items`. False: begin no further item; those
      * that were begun are still to be reported, and those not reported are run another time. */
     bool (*done)(struct workload_batch *batch, const struct workload_outcome *outcome);
+
+    /* Written by the workload: how much of its time this batch would have taken with any number of
+     * items (a program had to be started for it). Chunks are then made so large that the rest is
+     * worth it. 0 when it is called. */
+    uint64_t overhead_us;
 };
 
 /* --- the contract --- */

@@ -245,6 +245,7 @@ static void test_batch_s_overhead_is_not_time_of_its_chunk(void **state)
     struct bench *bench = *state;
     run_numbers(bench, &in_batches, false, 0, 10);
     assert_true(bench->run.start_ns < bench->script.called_ns);
+    chunk_run_deinit(&bench->run);
     bench->script.overhead_us = UINT32_MAX; /* more than it can have been */
     run_numbers(bench, &in_batches, false, 0, 10);
     assert_tally(bench, 10, 0);

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Every test, from a bare Debian 12 machine: installs what is missing, builds, runs. Six to ten minutes on two cores.
+# Every test, from a bare Debian 12 machine: installs what is missing, builds, runs. Ten to twelve minutes on two cores.
 #
 #   debug    unit, sim, lint and e2e tests
 #   asan     the same under the address and undefined-behaviour sanitizers (sim with fewer seeds)

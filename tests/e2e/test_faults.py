@@ -92,7 +92,7 @@ class Workers(Faults):
             worker.signal(signal.SIGKILL)
         result = program.finish(15)
         self.assert_status(result, EXIT_CANNOT_GO_ON)
-        self.assertRegex(result.err, r"quartet run: .*not run: items .*999")
+        self.assertRegex(result.err, r"quartet run: .*not run: items .*(999|\.\.\.)")
 
     def test_compare_goes_on_with_fresh_workers_after_a_killed_one(self):
         terminal = Terminal(self, 120)

@@ -51,7 +51,7 @@ class Run(Interrupt):
             result = self.interrupt(program)
             self.assert_status(result, EXIT_SIGINT)
             self.assertRegex(result.out, r"items +[1-9]\d* succeeded, 0 failed, [1-9][\d,]* not run")
-            self.assertRegex(result.out, r"not run +items .*1999")
+            self.assertRegex(result.out, r"not run +items .*(1999|\.\.\.)")
 
     def test_run_that_waits_for_its_items_stops(self):
         for placement in ((), ("--workers", "1")):

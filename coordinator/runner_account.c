@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Keep the failures with the smallest indices. */
 void runner_note_failure(struct runner *runner, uint64_t index, const char *text, size_t len)
 {
     size_t at = runner->failure_count;
@@ -34,9 +33,7 @@ static void note_records(struct runner *runner, uint64_t first, const struct chu
     struct record_cursor cursor;
     struct record record;
     uint64_t left = RUNNER_FAILURES_MAX;
-    record_cursor_init(&cursor,
-                       (const char *)blob_bytes(result->records) + result->records_offset,
-                       result->tally.ok + result->tally.failed);
+    runner_walk_records(result, &cursor);
     for (uint64_t i = first; left > 0 && record_cursor_next(&cursor, &record); i++) {
         if (record.status != RECORD_OK) {
             runner_note_failure(runner, i, record.reason, record.reason_len);
@@ -49,7 +46,7 @@ void runner_note_result(struct runner *runner,
                         const struct sched_action *action,
                         const struct chunk_result *result)
 {
-    if (result->tally.failed == 0 || action->retried > 0) {
+    if (action->retried > 0) {
         return;
     }
     if (result->records != NULL) {

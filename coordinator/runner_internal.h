@@ -3,6 +3,7 @@
 #ifndef QUARTET_COORDINATOR_RUNNER_INTERNAL_H
 #define QUARTET_COORDINATOR_RUNNER_INTERNAL_H
 
+#include "common/base/record.h"
 #include "coordinator/payloads.h"
 #include "coordinator/runner.h"
 
@@ -48,7 +49,10 @@ struct runner {
 
 /* --- runner_records.c --- */
 
-/* Which items of `result` failed, into runner->failed, when they may be run again. Returns 0 or
+/* Walk the records of a result that has some. */
+void runner_walk_records(const struct chunk_result *result, struct record_cursor *ret_cursor);
+
+/* Which items of `result` failed, into runner->failed; for runs with retries. Returns 0 or
  * ERR_NOMEM. */
 int runner_find_failed(struct runner *runner, const struct chunk_result *result);
 
@@ -64,7 +68,8 @@ int runner_put_items(struct runner *runner,
 /* Keep this failure if it is among those with the smallest indices. */
 void runner_note_failure(struct runner *runner, uint64_t index, const char *text, size_t len);
 
-/* Likewise those of a result that counts, of which `action` says how much. */
+/* Likewise those of a result that counts and has some; not when `action` says that they are run
+ * again. */
 void runner_note_result(struct runner *runner,
                         const struct sched_action *action,
                         const struct chunk_result *result);

@@ -27,17 +27,22 @@ static int add_failed(struct runner *runner, uint64_t offset)
     return 0;
 }
 
+void runner_walk_records(const struct chunk_result *result, struct record_cursor *ret_cursor)
+{
+    record_cursor_init(ret_cursor,
+                       (const char *)blob_bytes(result->records) + result->records_offset,
+                       result->tally.ok + result->tally.failed);
+}
+
 int runner_find_failed(struct runner *runner, const struct chunk_result *result)
 {
     runner->failed_count = 0;
-    if (!runner->retries || result->records == NULL || result->tally.failed == 0) {
+    if (result->records == NULL || result->tally.failed == 0) {
         return 0;
     }
     struct record_cursor cursor;
     struct record record;
-    record_cursor_init(&cursor,
-                       (const char *)blob_bytes(result->records) + result->records_offset,
-                       result->tally.ok + result->tally.failed);
+    runner_walk_records(result, &cursor);
     for (uint64_t offset = 0; record_cursor_next(&cursor, &record); offset++) {
         if (record.status != RECORD_OK && add_failed(runner, offset) != 0) {
             return ERR_NOMEM;

@@ -175,9 +175,10 @@ static int open_sink(struct run *run, struct err_text *ret_error)
     if (!options_want_results(options)) {
         return 0;
     }
-    bool lines = strcmp(run->work.workload->name, "pipe") == 0;
-    options->sink.raw_lines = lines;
-    options->sink.exits = !lines && (run->work.workload->traits & WORKLOAD_COMMAND) != 0;
+    unsigned traits = run->work.workload->traits;
+    options->sink.raw_lines = (traits & WORKLOAD_LINES) != 0;
+    /* What answers in lines does not end with each item. */
+    options->sink.exits = (traits & (WORKLOAD_COMMAND | WORKLOAD_LINES)) == WORKLOAD_COMMAND;
     options->sink.separator = items->separator;
     options->sink.is_range = items->is_range;
     options->sink.range_first = items->is_range ? items->range_first : 0;

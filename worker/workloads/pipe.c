@@ -339,7 +339,8 @@ const struct workload_ops workload_pipe_ops = {
     .name = "pipe",
     .summary = "hands items, one a line, to a long-lived program per slot, which answers each with "
                "a line",
-    .traits = WORKLOAD_BYTES | WORKLOAD_NUMBERS | WORKLOAD_COMMAND | WORKLOAD_PRINTS,
+    .traits = WORKLOAD_BYTES | WORKLOAD_NUMBERS | WORKLOAD_COMMAND | WORKLOAD_PRINTS |
+              WORKLOAD_LINES,
     .params = pipe_params,
     .param_count = sizeof(pipe_params) / sizeof(pipe_params[0]),
     .open = pipe_open,

@@ -12,6 +12,7 @@ const struct plugin_word plugin_trait_words[] = {
     {WORKLOAD_NO_FORK, "no-fork"},
     {WORKLOAD_COMMAND, "command"},
     {WORKLOAD_PRINTS, "prints"},
+    {WORKLOAD_LINES, "lines"},
     {0, NULL},
 };
 

@@ -160,6 +160,8 @@ enum workload_trait {
     WORKLOAD_NO_FORK = 16,   /* not fork-safe: never with the processes strategy */
     WORKLOAD_COMMAND = 32,   /* takes a command (`-- COMMAND...`) and runs it: needs --allow-exec */
     WORKLOAD_PRINTS = 64,    /* `out` is meant to be seen: `run` prints it unless told otherwise */
+    WORKLOAD_LINES =
+        128, /* `out` is one line without its end, which is put back where it is shown */
 };
 
 struct workload_ops {

@@ -26,9 +26,12 @@ struct job {
     uint32_t credit;      /* chunks that a worker may hold; 0: it adapts */
     struct sink *sink;    /* NULL: none */
     uint32_t retries;     /* how often an item that failed is run again */
-    struct halt halt;     /* when to stop before the end */
-    const char *label;    /* of the progress bar; NULL: no bar */
-    bool keep_bar;        /* leave the finished bar on the terminal */
+    uint32_t
+        crash_limit;   /* workers that an item may take down before it fails; 0: the default, 3 */
+    bool speculate;    /* run again what is late, beside the attempt that is under way */
+    struct halt halt;  /* when to stop before the end */
+    const char *label; /* of the progress bar; NULL: no bar */
+    bool keep_bar;     /* leave the finished bar on the terminal */
 };
 
 struct job_result {

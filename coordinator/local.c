@@ -221,7 +221,7 @@ static void play(struct stage *stage,
     credit = job->credit > 0 ? job->credit : credit;
     uint64_t cpu_us = engine_cpu_us(local->engine);
     uint64_t now_us = stage_now_us();
-    runner_join(local->runner, now_us, self, slots, credit);
+    runner_join(local->runner, now_us, self, slots, credit, NULL, 0);
     runner_begin(local->runner, now_us);
     look_for_failure(local);
     stage_play(stage, local->runner, job->label, job->keep_bar);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ATTEMPTS_MAX = 3, CHUNK_TARGET_US = 100000, RETRY_DELAY_US = 100000 };
+enum { CRASH_LIMIT = 3, CHUNK_TARGET_US = 100000, RETRY_DELAY_US = 100000 };
 
 int runner_new(const struct runner_options *options,
                struct err_text *ret_error,
@@ -26,7 +26,8 @@ int runner_new(const struct runner_options *options,
         .workers_max = options->workers_max,
         .chunk_items = options->chunk_items,
         .chunk_target_us = CHUNK_TARGET_US,
-        .attempts_max = ATTEMPTS_MAX,
+        .crash_limit = options->crash_limit > 0 ? options->crash_limit : CRASH_LIMIT,
+        .speculate = options->speculate,
         .lease_us = options->lease_us,
         .retries_max = options->retries_max,
         .retry_delay_us = RETRY_DELAY_US,
@@ -329,11 +330,15 @@ void runner_join(struct runner *runner,
                  uint64_t now_us,
                  struct worker_id worker,
                  uint32_t slots,
-                 uint32_t credit)
+                 uint32_t credit,
+                 const struct sched_holding *holding,
+                 size_t holding_count)
 {
     struct sched_event event = {.type = SCHED_WORKER_JOINED, .worker = worker};
     event.as.joined.slots = slots;
     event.as.joined.credit = credit;
+    event.as.joined.holding = holding;
+    event.as.joined.holding_count = holding_count;
     advance_and_flush(runner, now_us, &event);
 }
 

@@ -44,6 +44,8 @@ struct runner_options {
     uint64_t lease_us;    /* 0: workers are never silent (local) */
     uint32_t workers_max;
     uint32_t retries_max; /* how often an item that failed is run again; needs records */
+    uint32_t crash_limit; /* see sched_options; 0: 3 */
+    bool speculate;       /* the same */
     struct halt halt;     /* when to stop before the end; all zeros: never */
     struct sink *sink;    /* where records of single items go; NULL: nowhere. Outlives the runner */
     const struct runner_link *link; /* outlives the runner */
@@ -76,11 +78,14 @@ void runner_free(struct runner *runner);
  * after. */
 void runner_begin(struct runner *runner, uint64_t now_us);
 
+/* `holding`: what it has in hand from an earlier session, see sched.h. */
 void runner_join(struct runner *runner,
                  uint64_t now_us,
                  struct worker_id worker,
                  uint32_t slots,
-                 uint32_t credit);
+                 uint32_t credit,
+                 const struct sched_holding *holding,
+                 size_t holding_count);
 /* Results of one message, then its credit. The runner reads the results and leaves what they own
  * to the caller. Their records, if the job asks for them, are valid ones. `worker_name` is for people. Returns 0, or ERR_INVALID when one of them cannot be true (it does not add up
  * to its chunk's items): the others count, but that chunk stays with the worker and will not

@@ -289,7 +289,7 @@ static int on_event(struct sched *sched,
 int sched_new(const struct sched_options *options, struct sched **ret_sched)
 {
     if (options->workers_max == 0 || options->workers_max > SCHED_WORKERS_MAX ||
-        options->attempts_max == 0 || options->attempts_max > SCHED_ATTEMPTS_MAX ||
+        options->crash_limit == 0 || options->crash_limit > SCHED_ATTEMPTS_MAX ||
         options->retries_max > SCHED_RETRIES_MAX || options->chunk_target_us == 0) {
         return ERR_INVALID;
     }

@@ -20,7 +20,7 @@
  * suspect: it goes to a worker that holds nothing and is sent nothing else meanwhile, so that only
  * a true culprit takes a further worker down. If that one is lost as well the chunk is split, into
  * single items or into 256 pieces, which are suspects too. An item that kills whoever runs it
- * costs about attempts_max + 1 workers (one more for each time that its chunk has 256 times the
+ * costs about crash_limit + 1 workers (one more for each time that its chunk has 256 times the
  * items), and its neighbours nothing. Suspects go before all else: while one waits, a worker that
  * becomes empty takes it, and one worker at a time is sent nothing until it is empty.
  *
@@ -50,10 +50,12 @@ struct sched_options {
     uint32_t workers_max;     /* 1 to 65536 */
     uint64_t chunk_items;     /* items of every chunk; 0: automatic */
     uint64_t chunk_target_us; /* what an automatic chunk should take; 100,000 */
-    uint32_t attempts_max;    /* losses of its worker after which an item fails; 1 to 255; 3 */
+    uint32_t crash_limit;     /* workers that an item may take down before it fails; 1 to 255; 3 */
     uint64_t lease_us;        /* a worker silent for this long is lost; 0: never */
     uint32_t retries_max;     /* how often an item that failed is tried again; 0 to 1000 */
     uint64_t retry_delay_us;  /* before the first of these; doubles with each, up to 64 times it */
+    bool speculate;           /* run again what is late, beside the attempt that is under way */
+    uint8_t epoch;            /* of chunk ids: how often the job was resumed, modulo 256 */
 };
 
 enum sched_event_type {
@@ -78,6 +80,15 @@ struct sched_span {
     uint64_t count;
 };
 
+/* A chunk that a worker has still in hand from an earlier session, perhaps with a coordinator that
+ * is gone: running, waiting, or finished with a result that was not acknowledged. */
+struct sched_holding {
+    struct chunk_id chunk;
+    uint64_t first;
+    uint64_t count;
+    uint32_t attempt;
+};
+
 struct sched_event {
     enum sched_event_type type;
     struct worker_id worker; /* of the events that have one */
@@ -91,7 +102,13 @@ struct sched_event {
 
         struct {
             uint32_t slots;  /* items that it runs at once, at least 1 */
-            uint32_t credit; /* chunks it may be sent at once */
+            uint32_t credit; /* chunks it may be sent at once, beside what it holds */
+            /* What it holds already; borrowed for the call. Of these it goes on with each whose
+             * items are all neither done nor with another worker: nothing of that is sent again.
+             * The results of the others will count as duplicates, if they are of items that are
+             * done by then, as any result. */
+            const struct sched_holding *holding;
+            size_t holding_count;
         } joined;
 
         uint32_t credit;
@@ -160,8 +177,14 @@ struct sched_stats {
     uint64_t chunks_retried;  /* sent again because a worker was lost or gave them back */
     uint64_t items_retried;   /* failed items that were tried again, each time counted */
     uint64_t chunks_abandoned;
-    uint64_t duplicates; /* results that came after the first */
-    uint64_t strays;     /* results for chunks that never were, or of unregistered workers */
+    uint64_t duplicates;        /* results that came after the first */
+    uint64_t chunks_speculated; /* duplicates that were sent because an attempt was late */
+    uint64_t speculations_won;  /* of these, whose result counted */
+    uint64_t
+        speculation_saved_us; /* how much later the late attempts' results came, as far as known:
+                                      when one never came, at least until the job's end */
+    uint64_t chunks_adopted;  /* that workers went on with, see joined.holding */
+    uint64_t strays;          /* results for chunks that never were, or of unregistered workers */
     uint64_t workers_joined;
     uint64_t workers_lost;
     uint64_t workers_left;
@@ -173,9 +196,19 @@ struct sched_stats {
 };
 
 /* Returns 0 or ERR_NOMEM, ERR_INVALID (options out of range; workers_max, chunk_target_us and
- * attempts_max may not be 0). */
+ * crash_limit may not be 0). */
 int sched_new(const struct sched_options *options, struct sched **ret_sched);
 void sched_free(struct sched *sched);
+
+/* Before any event: a job that was begun by another scheduler goes on. The items of `done`
+ * (ascending, apart; copied) are accounted for, with `tally` in sum; [0, known) are all that the
+ * other one had read: no chunk has items on both sides of `known`. Returns 0, ERR_INVALID or
+ * ERR_NOMEM. */
+int sched_restore(struct sched *sched,
+                  const struct sched_span *done,
+                  size_t done_count,
+                  uint64_t known,
+                  const struct tally *tally);
 
 /* Advance by one event. `now_us` is monotonic and never decreases. Appends what the caller must
  * do, in order, to `out`, which has room for at least SCHED_ROOM_MIN more; when `out` is full,

@@ -19,10 +19,10 @@ struct sums {
  * and no other single item has: but for pieces, each of which is tried once. */
 static void check_losses(const struct sched *sched, const struct sched_chunk *chunk)
 {
-    uint32_t attempts_max = sched->options.attempts_max;
+    uint32_t crash_limit = sched->options.crash_limit;
     switch (chunk->state) {
     case SCHED_CHUNK_SPENT:
-        INVARIANT(attempts_bounded, chunk->losses >= attempts_max);
+        INVARIANT(attempts_bounded, chunk->losses >= crash_limit);
         break;
     case SCHED_CHUNK_QUEUED:
     case SCHED_CHUNK_DELAYED:
@@ -36,7 +36,7 @@ static void check_losses(const struct sched *sched, const struct sched_chunk *ch
     }
     INVARIANT(attempts_bounded,
               chunk->state == SCHED_CHUNK_SPENT || chunk->losses <= 1 ||
-                  chunk->losses < attempts_max);
+                  chunk->losses < crash_limit);
 }
 
 static void check_chunk(const struct sched *sched, uint32_t slot, enum sched_chunk_state state)

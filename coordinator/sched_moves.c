@@ -83,7 +83,7 @@ void sched_lose(struct sched *sched, uint32_t slot, struct sched_actions *out)
     }
     struct sched_chunk *chunk = &sched->chunks.table[slot];
     chunk->losses++;
-    if (chunk->losses >= sched->options.attempts_max && (alone || chunk->count == 1)) {
+    if (chunk->losses >= sched->options.crash_limit && (alone || chunk->count == 1)) {
         sched_chunks_spend(&sched->chunks, slot);
     } else {
         sched_chunks_queue(&sched->chunks, slot);

@@ -329,6 +329,8 @@ void server_run(struct server *server, const struct job *job, struct job_result 
         .items = job->items,
         .chunk_items = job->chunk_items,
         .retries_max = job->retries,
+        .crash_limit = job->crash_limit,
+        .speculate = job->speculate,
         .halt = job->halt,
         .sink = job->sink,
         .lease_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * SILENT_BEATS,

@@ -120,7 +120,9 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
                 stage_now_us(),
                 (struct worker_id){peer->session},
                 ready->slots,
-                ready->credit);
+                ready->credit,
+                NULL,
+                0);
 }
 
 bool server_is_of_run(const struct server *server, const struct wire_message *message)

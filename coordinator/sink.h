@@ -24,6 +24,27 @@ enum sink_format { SINK_NDJSON, SINK_TSV, SINK_CSV, SINK_RAW };
 
 enum { SINK_FULL_BYTES = 32 * 1024 * 1024, SINK_WORKER_SIZE = 64 };
 
+/* How long an output was at a mark. */
+struct sink_place {
+    const char *path; /* absolute */
+    uint64_t length;  /* bytes from the file's beginning */
+};
+
+struct sink_batch;
+
+/* What holds at a mark: everything that was put before it is on disk, up to `places`, but for
+ * `waiting`: batches that wait for earlier items (keep_order), of which nothing is written yet, or
+ * only items before `next`. Borrowed for the call; whoever keeps blobs takes references. */
+struct sink_mark {
+    uint64_t number;
+    const struct sink_place
+        *places; /* of outputs that are regular files; others cannot be cut back */
+    size_t place_count;
+    const struct sink_batch *waiting; /* only those that were put since the last mark */
+    size_t waiting_count;
+    uint64_t next; /* with keep_order: all items before this one are written */
+};
+
 /* "ndjson", "tsv", "csv", "raw". Returns 0, or ERR_NOT_FOUND with the value and what there is. */
 int sink_format_from_name(const char *name, enum sink_format *ret_format, struct err_text *error);
 
@@ -51,6 +72,21 @@ struct sink_options {
      * be called from it. NULL: nobody is told. */
     void (*wake)(void *arg);
     void *wake_arg;
+
+    /* A mark (sink_put_mark) was reached. From the sink's thread; must not call the sink. Not called
+     * any more once writing has failed. */
+    void (*marked)(void *arg, const struct sink_mark *mark);
+    void *marked_arg;
+
+    /* Go on where an earlier sink with the same options was at a mark: each output that `cuts` names
+     * is cut back to its length, and what is new goes behind; `next` is the mark's. Outputs that are
+     * not named begin anew, but in the directory `results` files that are not named are removed. An
+     * output that is missing, shorter than its length, or no regular file any more is refused
+     * (ERR_INVALID, with its name). */
+    bool resume;
+    const struct sink_place *cuts;
+    size_t cut_count;
+    uint64_t next;
 };
 
 /* Open every file and start the thread. What was in the files is lost when it returns 0, and not
@@ -85,6 +121,10 @@ struct sink_batch {
 /* Never blocks, and takes it however full the sink is. Returns 0 or ERR_NOMEM: nothing was taken.
  * After a failure to write it drops what it is given. */
 int sink_put(struct sink *sink, const struct sink_batch *batch);
+
+/* When everything that was put so far is written and on disk (fdatasync), call options.marked with
+ * `number`. Returns 0 or ERR_NOMEM. */
+int sink_put_mark(struct sink *sink, uint64_t number);
 
 /* Is the backlog as large as it may be? */
 bool sink_is_full(const struct sink *sink);

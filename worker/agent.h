@@ -62,6 +62,9 @@ struct agent_options {
         drain_limit_us; /* when draining: leave after this long even with chunks still running; 0: no limit */
     uint64_t give_up_us;    /* without a session for this long: exit; 0: never */
     uint64_t idle_limit_us; /* welcomed but without a chunk for this long: leave; 0: never */
+    uint64_t time_limit_us; /* so long after agent_new it drains by itself, in time to be gone at
+                               time_limit_us + drain_limit_us; 0: never */
+    uint64_t seed;          /* of the jitter in waits before HELLO: another one in each worker */
 };
 
 enum agent_event_type {
@@ -81,6 +84,7 @@ enum agent_event_type {
     AGENT_ENGINE_STOPPED,
     AGENT_RESULTS,    /* the engine finished chunks */
     AGENT_TAKEN_BACK, /* answer to AGENT_TAKE_BACK: these were unbegun. May come in several parts */
+    AGENT_HOLDING,    /* answer to AGENT_ASK_HOLDING, at once: all that the engine has in hand */
     AGENT_TICK,
 };
 
@@ -114,6 +118,11 @@ struct agent_event {
         } ready;
 
         struct {
+            const struct chunk *list; /* borrowed for the call; payloads mean nothing */
+            size_t count;
+        } holding;
+
+        struct {
             struct chunk_result *list; /* the agent takes over what each owns. records_len is at
                                         * most RECORDS_MAX */
             size_t count;
@@ -138,6 +147,8 @@ enum agent_action_type {
     AGENT_SUBMIT,       /* hand the chunks of the event in hand to the engine */
     AGENT_DISCARD,      /* drop the chunks of the event in hand (stale session or job) */
     AGENT_TAKE_BACK,    /* ask the engine for what is unbegun; answer with TAKEN_BACK */
+    AGENT_ASK_HOLDING, /* the job goes on in a new session: what is in the engine? Answer with HOLDING */
+    AGENT_SEND_HOLDING, /* `count` chunks of agent_holding() from `first`, before READY */
     AGENT_RECONNECT,    /* close the connection and open a new one */
     AGENT_EXIT,         /* end the program with `exit_status`; agent_exit_text() says why */
 };
@@ -186,6 +197,10 @@ uint64_t agent_deadline_us(const struct agent *agent);
 /* A result that is not acknowledged yet, by its absolute number; borrowed until the next step.
  * Results of one message lie side by side in memory. */
 const struct chunk_result *agent_result(const struct agent *agent, uint64_t number);
+
+/* Chunks behind AGENT_SEND_HOLDING (without payloads): what the engine has, and what results that
+ * are not acknowledged are of; borrowed until the next step. */
+const struct chunk *agent_holding(const struct agent *agent);
 
 /* Ids behind AGENT_SEND_RETURNED; borrowed until the next step. */
 const struct chunk_id *agent_returned_ids(const struct agent *agent);

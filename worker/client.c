@@ -80,6 +80,9 @@ static void perform(struct client *client, const struct agent_action *action)
     case AGENT_DISCARD:
         client_discard_chunks(client);
         break;
+    case AGENT_ASK_HOLDING:
+    case AGENT_SEND_HOLDING:
+        break; /* nobody does yet */
     case AGENT_TAKE_BACK:
         client_take_back(client);
         break;

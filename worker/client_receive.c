@@ -210,6 +210,7 @@ static void dispatch(struct client *client,
         client_on_part(client, message, payload);
         break;
     case WIRE_HELLO:
+    case WIRE_HOLDING:
     case WIRE_READY:
     case WIRE_RESULTS:
     case WIRE_RETURNED:

@@ -74,6 +74,7 @@ struct chunk_result {
     struct chunk_id id;
     uint32_t attempt;
     uint32_t error_len; /* bytes at `error`; 0 when no item failed */
+    uint64_t first;     /* of the chunk: index of the first item that was run */
     uint64_t run_us;    /* from the first item's start to the last one's end */
     struct tally tally;
     uint64_t

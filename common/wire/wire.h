@@ -48,6 +48,7 @@ enum wire_type {
     WIRE_BYE = 13,      /* both: this was my last word */
     WIRE_FETCH = 14,    /* worker: send me this part of the job's plugin */
     WIRE_PART = 15,     /* coordinator: here it is */
+    WIRE_HOLDING = 16,  /* worker: of this job I have these in hand from an earlier session */
 };
 
 enum wire_reason {
@@ -162,6 +163,9 @@ struct wire_heartbeat {
     uint64_t items_done;
     uint32_t held;
     uint64_t cpu_us;
+    uint64_t
+        coming; /* bytes of the message that follows, when it is a long one: until it is through
+                        nothing else can be heard of this worker. At most WIRE_PAYLOAD_MAX */
 };
 
 struct wire_returned {
@@ -172,7 +176,7 @@ struct wire_returned {
 struct wire_message {
     enum wire_type type;
     uint64_t session; /* >= 1 but for HELLO, REJECT, HEARTBEAT and BYE */
-    uint64_t job;     /* >= 1 for JOB, READY, CHUNKS, RESULTS, CANCEL, FETCH and PART */
+    uint64_t job;     /* >= 1 for JOB, READY, CHUNKS, RESULTS, CANCEL, FETCH, PART and HOLDING */
     uint64_t ack;
 
     union {
@@ -181,7 +185,7 @@ struct wire_message {
         struct wire_reject reject; /* REJECT and BYE */
         struct wire_job job_spec;
         struct wire_ready ready;
-        struct wire_chunks chunks;
+        struct wire_chunks chunks; /* CHUNKS; HOLDING, where payload_len is NULL */
         struct wire_results results;
         struct wire_heartbeat heartbeat;
         struct wire_returned returned;

@@ -84,7 +84,7 @@ static void start(struct bench *bench, uint32_t workers, uint32_t credit)
     struct sched_options options = {.workers_max = workers,
                                     .chunk_items = 1,
                                     .chunk_target_us = 100000,
-                                    .attempts_max = 3,
+                                    .crash_limit = 3,
                                     .lease_us = 10000000};
     CHECK(sched_new(&options, &bench->sched) == 0);
     bench->worker_count = workers;

@@ -9,7 +9,7 @@ struct sched_options fixture_options(uint64_t chunk_items)
     return (struct sched_options){.workers_max = 65536,
                                   .chunk_items = chunk_items,
                                   .chunk_target_us = 100000,
-                                  .attempts_max = 3};
+                                  .crash_limit = 3};
 }
 
 int fixture_setup(void **state)

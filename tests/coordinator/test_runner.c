@@ -151,7 +151,7 @@ static void test_nothing_is_sent_before_it_begins(void **state)
 {
     (void)state;
     struct rig *rig = open_rig(range(1, 10), 1, 0);
-    runner_join(rig->runner, 5, ONE, 4, 4);
+    runner_join(rig->runner, 5, ONE, 4, 4, NULL, 0);
     assert_int_equal(rig->sent_count, 0);
     runner_begin(rig->runner, 10);
     assert_int_equal(rig->sent_count, 4);
@@ -163,7 +163,7 @@ static void test_run_ends_when_every_item_is_accounted_for(void **state)
 {
     (void)state;
     struct rig *rig = open_rig(range(1, 100), 7, 0);
-    runner_join(rig->runner, 0, ONE, 2, 4);
+    runner_join(rig->runner, 0, ONE, 2, 4, NULL, 0);
     runner_begin(rig->runner, 1000);
     answer_all(rig, 2500);
 
@@ -183,13 +183,13 @@ static void test_bytes_travel_with_their_chunk_and_again_with_its_retry(void **s
 {
     (void)state;
     struct rig *rig = open_rig(lines("a\nb\nc\n"), 1, 0);
-    runner_join(rig->runner, 0, ONE, 1, 1);
+    runner_join(rig->runner, 0, ONE, 1, 1, NULL, 0);
     runner_begin(rig->runner, 0);
     assert_int_equal(rig->sent_count, 1);
     assert_string_equal(rig->sent[0].first_item, "a");
 
     runner_worker_event(rig->runner, 1, ONE, SCHED_WORKER_LEFT);
-    runner_join(rig->runner, 2, TWO, 3, 3);
+    runner_join(rig->runner, 2, TWO, 3, 3, NULL, 0);
     assert_int_equal(rig->sent_count, 4);
     assert_string_equal(rig->sent[1].first_item, "a");
     assert_int_equal(rig->sent[1].chunk.attempt, 2);
@@ -204,7 +204,7 @@ static void test_failures_with_smallest_indices_are_kept(void **state)
 {
     (void)state;
     struct rig *rig = open_rig(range(0, 9), 1, 0);
-    runner_join(rig->runner, 0, ONE, 10, 10);
+    runner_join(rig->runner, 0, ONE, 10, 10, NULL, 0);
     runner_begin(rig->runner, 0);
     for (size_t i = 10; i-- > 0;) {
         char text[32];
@@ -232,7 +232,7 @@ static void test_cancel_ends_at_once_and_tells_what_is_missing(void **state)
 {
     (void)state;
     struct rig *rig = open_rig(range(1, 100), 10, 0);
-    runner_join(rig->runner, 0, ONE, 1, 2);
+    runner_join(rig->runner, 0, ONE, 1, 2, NULL, 0);
     runner_begin(rig->runner, 0);
     answer_next(rig, 1);
     runner_cancel(rig->runner, 2);
@@ -251,7 +251,7 @@ static void test_run_without_workers_stalls_when_none_can_come(void **state)
 {
     (void)state;
     struct rig *rig = open_rig(range(1, 100), 10, 0);
-    runner_join(rig->runner, 0, ONE, 1, 2);
+    runner_join(rig->runner, 0, ONE, 1, 2, NULL, 0);
     runner_begin(rig->runner, 0);
     runner_worker_event(rig->runner, 1, ONE, SCHED_WORKER_LOST);
     assert_int_equal(runner_outcome(rig->runner), RUNNER_RUNNING);
@@ -265,8 +265,8 @@ static void test_silent_worker_is_dropped_and_its_chunks_go_elsewhere(void **sta
 {
     (void)state;
     struct rig *rig = open_rig(range(1, 4), 1, 1000);
-    runner_join(rig->runner, 0, ONE, 2, 2);
-    runner_join(rig->runner, 0, TWO, 2, 2);
+    runner_join(rig->runner, 0, ONE, 2, 2, NULL, 0);
+    runner_join(rig->runner, 0, TWO, 2, 2, NULL, 0);
     runner_begin(rig->runner, 0);
     assert_int_equal(rig->sent_count, 4);
     runner_worker_event(rig->runner, 900, TWO, SCHED_HEARD);
@@ -282,8 +282,8 @@ static void test_worker_lost_by_a_flush_does_not_turn_back_the_time(void **state
 {
     (void)state;
     struct rig *rig = open_rig(range(1, 6), 1, 0);
-    runner_join(rig->runner, 0, ONE, 2, 2);
-    runner_join(rig->runner, 0, TWO, 2, 2);
+    runner_join(rig->runner, 0, ONE, 2, 2, NULL, 0);
+    runner_join(rig->runner, 0, TWO, 2, 2, NULL, 0);
     runner_begin(rig->runner, 0);
     assert_int_equal(rig->sent_count, 4);
     rig->lose_at_flush = TWO;
@@ -303,7 +303,7 @@ static void test_result_that_does_not_add_up_is_refused_and_its_chunk_can_go_els
 {
     (void)state;
     struct rig *rig = open_rig(range(1, 2), 2, 0);
-    runner_join(rig->runner, 0, ONE, 1, 1);
+    runner_join(rig->runner, 0, ONE, 1, 1, NULL, 0);
     runner_begin(rig->runner, 0);
     struct chunk_result result = {.id = rig->sent[0].chunk.id, .attempt = 1};
     result.tally.ok = 3;
@@ -311,7 +311,7 @@ static void test_result_that_does_not_add_up_is_refused_and_its_chunk_can_go_els
     assert_int_equal(runner_outcome(rig->runner), RUNNER_RUNNING);
 
     runner_worker_event(rig->runner, 2, ONE, SCHED_WORKER_LOST);
-    runner_join(rig->runner, 3, TWO, 1, 1);
+    runner_join(rig->runner, 3, TWO, 1, 1, NULL, 0);
     rig->answered = 1;
     answer_all(rig, 4);
     assert_int_equal(runner_outcome(rig->runner), RUNNER_DONE);
@@ -333,7 +333,7 @@ static void test_file_is_read_as_it_is_wanted(void **state)
     text[(size_t)LINES * 50] = '\0';
     struct rig *rig = open_rig(lines(text), 100, 0);
     free(text);
-    runner_join(rig->runner, 0, ONE, 1, 1);
+    runner_join(rig->runner, 0, ONE, 1, 1, NULL, 0);
     runner_begin(rig->runner, 0);
     assert_int_equal(runner_items_total(rig->runner), 0); /* not read to its end yet */
     answer_all(rig, 1);

@@ -101,7 +101,7 @@ static struct rig *open_rig(uint64_t count, uint32_t retries, struct halt halt)
     assert_int_equal(runner_new(&options, &error, &rig->runner), 0);
     (void)fclose(file);
     rig->fd = options.items.fd;
-    runner_join(rig->runner, 0, ONE, 1, 16);
+    runner_join(rig->runner, 0, ONE, 1, 16, NULL, 0);
     runner_begin(rig->runner, 0);
     return rig;
 }
@@ -225,7 +225,7 @@ static void test_items_lost_with_their_workers_are_written_as_lost(void **state)
     struct rig *rig = open_rig(1, 0, never);
     for (uint64_t worker = 1; worker <= 3; worker++) {
         runner_worker_event(rig->runner, worker, (struct worker_id){worker}, SCHED_WORKER_LOST);
-        runner_join(rig->runner, worker, (struct worker_id){worker + 1}, 1, 1);
+        runner_join(rig->runner, worker, (struct worker_id){worker + 1}, 1, 1, NULL, 0);
     }
     assert_int_equal(runner_outcome(rig->runner), RUNNER_DONE);
     assert_string_equal(written(rig, text), "a lost 3|");

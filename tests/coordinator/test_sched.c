@@ -18,10 +18,10 @@ static void given_two_chunks_held(struct fixture *f)
     assert_int_equal(fixture_sent(f, 1), 2);
 }
 
-static void given_options(struct fixture *f, uint32_t attempts_max, uint64_t lease_us)
+static void given_options(struct fixture *f, uint32_t crash_limit, uint64_t lease_us)
 {
     struct sched_options options = fixture_options(1);
-    options.attempts_max = attempts_max;
+    options.crash_limit = crash_limit;
     options.lease_us = lease_us;
     fixture_restart(f, &options);
 }
@@ -38,9 +38,9 @@ static void test_sched_refuses_options_out_of_range(void **state)
     }
     bad[0].workers_max = 0;
     bad[1].workers_max = 65537;
-    bad[2].attempts_max = 0;
+    bad[2].crash_limit = 0;
     bad[3].chunk_target_us = 0;
-    bad[4].attempts_max = 256;
+    bad[4].crash_limit = 256;
     bad[5].retries_max = 1001;
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(sched_new(&bad[i], &sched), ERR_INVALID);

@@ -236,7 +236,7 @@ static void test_sched_abandons_many_chunks_in_small_portions_and_is_then_done(v
 {
     struct fixture *f = *state;
     struct sched_options options = fixture_options(1);
-    options.attempts_max = 1;
+    options.crash_limit = 1;
     fixture_restart(f, &options);
     fixture_items(f, 200, true);
     fixture_join(f, 1, 200, 200);
@@ -258,7 +258,7 @@ static void test_sched_counts_a_result_that_comes_before_abandoning_was_said(voi
 {
     struct fixture *f = *state;
     struct sched_options options = fixture_options(1);
-    options.attempts_max = 1;
+    options.crash_limit = 1;
     fixture_restart(f, &options);
     fixture_items(f, 200, true);
     fixture_join(f, 1, 200, 200);

@@ -202,7 +202,7 @@ static void test_sched_rest_of_a_suspect_that_had_used_up_its_attempts_has_some_
     /* given 60 suspects, each alone with a worker, which all fall silent, and room to give up a few */
     struct fixture *f = *state;
     struct sched_options options = fixture_options(10);
-    options.attempts_max = 2;
+    options.crash_limit = 2;
     options.lease_us = 1000;
     fixture_restart(f, &options);
     fixture_items(f, 600, true);

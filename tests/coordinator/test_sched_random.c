@@ -323,7 +323,7 @@ static void begin(struct rig *rig, uint64_t seed)
     struct sched_options options = {.workers_max = WORKERS,
                                     .chunk_items = below(rig, 2) == 0 ? 0 : 1 + below(rig, 40),
                                     .chunk_target_us = 2000,
-                                    .attempts_max = (uint32_t)(1 + below(rig, ATTEMPTS_MAX)),
+                                    .crash_limit = (uint32_t)(1 + below(rig, ATTEMPTS_MAX)),
                                     .lease_us = below(rig, 2) == 0 ? 0 : 5000,
                                     .retries_max = RETRIES_MAX,
                                     .retry_delay_us = below(rig, 3000)};

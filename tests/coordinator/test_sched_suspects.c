@@ -9,10 +9,10 @@
 
 #include <cmocka.h>
 
-static void given_options(struct fixture *f, uint64_t chunk_items, uint32_t attempts_max)
+static void given_options(struct fixture *f, uint64_t chunk_items, uint32_t crash_limit)
 {
     struct sched_options options = fixture_options(chunk_items);
-    options.attempts_max = attempts_max;
+    options.crash_limit = crash_limit;
     fixture_restart(f, &options);
 }
 
@@ -279,13 +279,13 @@ static void test_sched_poison_costs_one_worker_more_than_attempts_and_its_neighb
     void **state)
 {
     struct fixture *f = *state;
-    for (uint32_t attempts_max = 2; attempts_max <= 5; attempts_max++) {
-        given_options(f, 50, attempts_max);
+    for (uint32_t crash_limit = 2; crash_limit <= 5; crash_limit++) {
+        given_options(f, 50, crash_limit);
         fixture_items(f, 300, true);
         uint64_t lost = run_poison(f, 4, 1000); /* item 0 */
         assert_int_equal(fixture_stats(f).tally.failed, 1);
         assert_int_equal(fixture_stats(f).tally.ok, 299);
-        assert_int_equal(lost, attempts_max + 1);
+        assert_int_equal(lost, crash_limit + 1);
     }
 }
 

@@ -78,7 +78,7 @@ struct sim_plan {
     uint64_t delay_us_max;
     uint32_t double_per_mille;    /* messages that arrive twice, until calm */
     uint32_t unnoticed_per_mille; /* lost connections that only silence tells */
-    uint32_t attempts_max;
+    uint32_t crash_limit;
     size_t sched_actions;
     bool only_poison; /* no session is ever lost but through a poisonous item */
 };

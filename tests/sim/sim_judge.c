@@ -256,7 +256,7 @@ static void check_retry(const struct sim *sim,
     if (action->attempt != chunk->attempt + 1) {
         sim_fail(sim, "attempts_count_up: %u after %u", action->attempt, chunk->attempt);
     }
-    if (chunk->count == 1 && chunk->own_losses > 0 && chunk->losses >= sim->plan.attempts_max) {
+    if (chunk->count == 1 && chunk->own_losses > 0 && chunk->losses >= sim->plan.crash_limit) {
         sim_fail(
             sim, "attempts_bounded: chunk %llu was lost %u times", (ull)chunk->id, chunk->losses);
     }
@@ -417,7 +417,7 @@ static void on_abandoned(struct sim *sim, const struct sched_action *action)
 {
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     const struct sim_chunk chunk = *live_chunk(sim, action);
-    if (chunk.losses < sim->plan.attempts_max || chunk.own_losses == 0 || chunk.holder != 0 ||
+    if (chunk.losses < sim->plan.crash_limit || chunk.own_losses == 0 || chunk.holder != 0 ||
         chunk.count != 1) {
         sim_fail(sim,
                  "attempts_bounded: chunk %llu abandoned after %u losses",

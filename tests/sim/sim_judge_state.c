@@ -169,7 +169,7 @@ static void check_poison(const struct sim *sim)
                  (ull)sim->judge.abandoned,
                  (ull)poisons);
     }
-    uint64_t each = sim->plan.attempts_max + 1;
+    uint64_t each = sim->plan.crash_limit + 1;
     for (uint64_t count = sim->judge.count_max; count > 256; count = count / 256 + 1) {
         each++;
     }

@@ -119,7 +119,7 @@ void sim_plan_from_seed(struct sim_plan *plan, uint64_t seed)
     plan->delay_us_max = between(&rng, 200, 300000);
     plan->double_per_mille = chance(&rng, 300) ? (uint32_t)between(&rng, 1, 50) : 0;
     plan->unnoticed_per_mille = chance(&rng, 500) ? (uint32_t)between(&rng, 0, 1000) : 0;
-    plan->attempts_max = chance(&rng, 300) ? (uint32_t)between(&rng, 1, 2) : 3;
+    plan->crash_limit = chance(&rng, 300) ? (uint32_t)between(&rng, 1, 2) : 3;
     plan->sched_actions = chance(&rng, 500) ? SCHED_ACTIONS_MIN : 512;
     rng_init(&rng, ~seed);
     plan_more(plan, &rng);
@@ -154,7 +154,7 @@ static void steady(struct sim_plan *plan)
         .items = 200, .chunk_items = 1, .item_ns = 20000000, .failing = 7, .slots = 4};
     plan->delay_us_max = 200;
     plan->heartbeat_us = 100000;
-    plan->attempts_max = 3;
+    plan->crash_limit = 3;
     plan->calm_us = 10000000;
 }
 
@@ -296,7 +296,7 @@ static void all_die_between_jobs(struct sim_plan *plan)
 {
     all_workers_die(plan);
     plan->workers = 1;
-    plan->attempts_max = 1;
+    plan->crash_limit = 1;
     plan->jobs[0] = (struct sim_job){
         .items = 4, .chunk_items = 1, .item_ns = 20000000000, .slots = 4};
     plan->jobs[1] = plan->jobs[0];
@@ -351,7 +351,7 @@ static void family_poison(struct sim_plan *plan)
     rng_init(&rng, plan->seed);
     without_losses(plan);
     plan->only_poison = true;
-    plan->attempts_max = (uint32_t)between(&rng, 2, 4);
+    plan->crash_limit = (uint32_t)between(&rng, 2, 4);
     for (uint32_t i = 0; i < plan->job_count; i++) {
         struct sim_job *job = &plan->jobs[i];
         job->items = job->items > 200000 ? 200000 : job->items; /* split twice, which is enough */

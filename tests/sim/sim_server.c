@@ -256,7 +256,7 @@ static void begin_job(struct sim *sim)
     struct sched_options options = {.workers_max = SIM_PEERS_MAX,
                                     .chunk_items = job->chunk_items,
                                     .chunk_target_us = 100000,
-                                    .attempts_max = sim->plan.attempts_max,
+                                    .crash_limit = sim->plan.crash_limit,
                                     .lease_us = SILENT_BEATS * sim->plan.heartbeat_us,
                                     .retries_max = job->retries_max,
                                     .retry_delay_us = job->retry_delay_us};

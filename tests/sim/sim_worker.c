@@ -296,6 +296,9 @@ static void perform(struct sim *sim, struct sim_worker *worker, const struct age
         break;
     case AGENT_DISCARD:
         break;
+    case AGENT_ASK_HOLDING:
+    case AGENT_SEND_HOLDING:
+        break; /* nobody does yet */
     case AGENT_TAKE_BACK:
         engine_take_back(sim, worker);
         break;

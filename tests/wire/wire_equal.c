@@ -102,6 +102,7 @@ static bool body_equal(const struct wire_message *a, const struct wire_message *
         return job_equal(&a->as.job_spec, &b->as.job_spec);
     case WIRE_READY:
         return ready_equal(&a->as.ready, &b->as.ready);
+    case WIRE_HOLDING:
     case WIRE_CHUNKS:
         return chunks_equal(&a->as.chunks, &b->as.chunks);
     case WIRE_RESULTS:

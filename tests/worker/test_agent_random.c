@@ -117,6 +117,9 @@ static void hear_engine_action(struct model *model, const struct agent_action *a
         model->held = 0;
         model->take_backs = 0;
         break;
+    case AGENT_ASK_HOLDING:
+    case AGENT_SEND_HOLDING:
+        break; /* nobody does yet */
     case AGENT_TAKE_BACK:
         EXPECT(model, model->engine == MODEL_RUNNING);
         model->take_backs++;

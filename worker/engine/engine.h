@@ -81,6 +81,11 @@ size_t engine_take_back(struct engine *engine, struct chunk *ret_chunks, size_t 
 /* Chunks submitted and neither taken as results nor taken back. */
 size_t engine_held(const struct engine *engine);
 
+/* Which these are: waiting, running, or finished and not taken yet. Writes up to `max` of them
+ * (without their payloads: `payload` is NULL) in no order and returns how many there are. For the
+ * rare moment in which a worker tells a coordinator what it still has in hand. */
+size_t engine_holding(struct engine *engine, struct chunk *ret_chunks, size_t max);
+
 /* CPU time in microseconds that the slots (threads or processes) have used so far, user and
  * system; monotonic. */
 uint64_t engine_cpu_us(struct engine *engine);

@@ -30,6 +30,7 @@ int command_parse(const struct cli *cli,
 
 int cmd_compare(int argc, char **argv, struct zygote *zygote);
 int cmd_run(int argc, char **argv, struct zygote *zygote);
+int cmd_resume(int argc, char **argv, struct zygote *zygote);
 int cmd_workloads(int argc, char **argv, struct zygote *zygote);
 int cmd_origin(int argc, char **argv, struct zygote *zygote);
 

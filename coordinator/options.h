@@ -62,6 +62,7 @@ struct options {
     bool dry_run;
     uint64_t retries;
     struct halt halt;
+    const char *journal; /* what it takes to go on after this process died; NULL: nothing is kept */
 
     /* output */
     const char *json;
@@ -89,6 +90,8 @@ void options_add_command(struct option_table *table, struct options *options);
 void options_add_results(struct option_table *table, struct options *options);
 /* What happens when items fail. */
 void options_add_policy(struct option_table *table, struct options *options);
+/* What is kept in case the coordinator dies. */
+void options_add_journal(struct option_table *table, struct options *options);
 void options_add_yes(struct option_table *table, struct options *options);
 void options_add_one_strategy(struct option_table *table, struct options *options);
 void options_add_strategies(struct option_table *table, struct options *options);

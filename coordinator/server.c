@@ -241,6 +241,7 @@ static void cancel_job(struct server *server)
             struct wire_message message = {.type = WIRE_CANCEL, .job = server->run.job_id};
             peer_batch_clear(&peer->batch);
             peer->state = PEER_IDLE;
+            (void)peer_note_durable(peer, UINT64_MAX); /* whatever was noted: the job is over */
             (void)server_send(server, peer, &message);
         }
     }
@@ -333,6 +334,8 @@ void server_run(struct server *server, const struct job *job, struct job_result 
         .speculate = job->speculate,
         .halt = job->halt,
         .sink = job->sink,
+        .journal = job->journal,
+        .state = job->state,
         .lease_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * SILENT_BEATS,
         .workers_max = server->options.workers_max,
         .link = &server_link,
@@ -347,7 +350,7 @@ void server_run(struct server *server, const struct job *job, struct job_result 
     memset(&server->run, 0, sizeof(server->run));
     server->run.job = job;
     server->run.runner = runner;
-    server->run.job_id = server->next_job++;
+    server->run.job_id = job->id != 0 ? job->id : server->next_job++;
     play(server, job, ret_result);
     server->run.runner = NULL;
     server->run.job = NULL;

@@ -9,7 +9,7 @@
 #include "coordinator/server.h"
 
 enum {
-    SILENT_BEATS = 5, /* heartbeats without a word before a worker is lost */
+    SILENT_BEATS = 3, /* heartbeats without a word before a worker is lost */
     US_PER_MS = 1000,
 };
 

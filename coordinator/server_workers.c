@@ -121,8 +121,28 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
                 (struct worker_id){peer->session},
                 ready->slots,
                 ready->credit,
-                NULL,
-                0);
+                peer->holding,
+                peer->holding_count);
+    peer_forget_holding(peer);
+}
+
+/* Before READY: what the worker goes on with. */
+static void on_holding(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    if (peer->state != PEER_STARTING) {
+        server->stats.stale_messages++;
+        return;
+    }
+    switch (peer_add_holding(peer, &message->as.chunks)) {
+    case 0:
+        break;
+    case ERR_NOMEM:
+        peer_forget_holding(peer); /* then it is run again: only its work is lost */
+        break;
+    default:
+        server_refuse_worker(
+            server, peer, WIRE_REASON_MALFORMED, "it says to hold more than it can");
+    }
 }
 
 bool server_is_of_run(const struct server *server, const struct wire_message *message)
@@ -237,6 +257,7 @@ static const struct {
     [WIRE_HEARTBEAT] = {on_heartbeat, false},
     [WIRE_BYE] = {on_bye, false},
     [WIRE_FETCH] = {on_fetch, true},
+    [WIRE_HOLDING] = {on_holding, true},
 };
 
 static void on_session_message(struct server *server,

@@ -589,6 +589,27 @@ void rig_take(struct rig *rig, struct chunk_result *ret_results, size_t count)
     }
 }
 
+void rig_assert_holding(struct rig *rig, const struct chunk *chunks, size_t count)
+{
+    struct chunk *held = calloc(count + 1, sizeof(*held));
+    bool *seen = calloc(count + 1, sizeof(*seen));
+    assert_true(held != NULL && seen != NULL);
+    assert_int_equal(engine_holding(rig->engine, held, count + 1), engine_held(rig->engine));
+    assert_in_range(engine_held(rig->engine), 0, count);
+    for (size_t i = 0; i < engine_held(rig->engine); i++) {
+        uint64_t id = held[i].id.value;
+        assert_in_range(id, 1, count);
+        assert_false(seen[id]);
+        seen[id] = true;
+        assert_int_equal(held[i].first, chunks[id - 1].first);
+        assert_int_equal(held[i].count, chunks[id - 1].count);
+        assert_int_equal(held[i].attempt, chunks[id - 1].attempt);
+        assert_null(held[i].payload);
+    }
+    free(held);
+    free(seen);
+}
+
 void rig_drop(struct chunk_result *results, size_t count)
 {
     for (size_t i = 0; i < count; i++) {

@@ -89,6 +89,10 @@ void rig_await_state(struct rig *rig, enum engine_state state);
 /* Take exactly `count` results. */
 void rig_take(struct rig *rig, struct chunk_result *ret_results, size_t count);
 
+/* The engine names what it has in hand: as many as it holds, each once, as it is in `chunks`, whose
+ * ids are 1, 2, ... `count`. */
+void rig_assert_holding(struct rig *rig, const struct chunk *chunks, size_t count);
+
 /* Free what results own. */
 void rig_drop(struct chunk_result *results, size_t count);
 

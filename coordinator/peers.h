@@ -60,6 +60,8 @@ struct peer {
     uint32_t protocol_minor; /* what it can be sent */
 
     uint64_t heard_us;
+    uint64_t
+        coming_until_us; /* until then a long message may be on its way, and nothing else is heard */
     uint64_t sent_us;
     uint64_t seq;     /* last RESULTS accounted for */
     uint64_t durable; /* last one that may be acknowledged: what it brought is durable */
@@ -81,6 +83,12 @@ struct peer {
     bool dirty;       /* in the list of peers to flush */
     const char *lost; /* not NULL: why it is to be forgotten, at the next flush. A literal */
 };
+
+/* Does the scheduler know it? */
+static inline bool peer_is_joined(const struct peer *peer)
+{
+    return peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
+}
 
 struct peers {
     struct peer **by_index; /* PEERS_MAX at most; NULL: free */

@@ -11,6 +11,10 @@
 enum {
     SILENT_BEATS = 3, /* heartbeats without a word before a worker is lost */
     US_PER_MS = 1000,
+    US_PER_S = 1000 * 1000,
+    /* A worker that has announced a long message is not silent while that may be on its way: bytes a
+     * second of the slowest connection that is put up with (1 Mbit/s). */
+    SLOWEST_BYTES_PER_S = 125000,
 };
 
 /* The run on stage, as the server sees it. */

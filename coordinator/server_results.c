@@ -153,7 +153,7 @@ void server_on_results(struct server *server, struct peer *peer, const struct wi
         return;
     }
     peer->cpu_us = results->cpu_us;
-    if (peer->state != PEER_RUNNING && peer->state != PEER_LEAVING) {
+    if (!peer_is_joined(peer)) {
         peer_note_received(peer, 0, 0);
     } else if (account_for(server, peer, results)) {
         const struct runner *runner = server->run.runner;

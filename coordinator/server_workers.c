@@ -11,7 +11,7 @@ void server_forget(struct server *server,
                    const char *why)
 {
     struct worker_id worker = {peer->session};
-    bool joined = peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
+    bool joined = peer_is_joined(peer);
     if (how == SCHED_WORKER_LOST) {
         server_note(server, "lost worker %s@%s: %s", peer->name, peer->host, why);
     }
@@ -173,7 +173,7 @@ static void on_returned(struct server *server,
                         struct peer *peer,
                         const struct wire_message *message)
 {
-    if (peer->state != PEER_RUNNING && peer->state != PEER_LEAVING) {
+    if (!peer_is_joined(peer)) {
         peer->state = peer->state == PEER_IDLE ? PEER_IDLE : PEER_UNABLE;
         return;
     }
@@ -193,14 +193,17 @@ static void on_heartbeat(struct server *server,
                          struct peer *peer,
                          const struct wire_message *message)
 {
+    uint64_t coming = message->as.heartbeat.coming;
+    if (coming > 0) {
+        peer->coming_until_us = peer->heard_us + coming * US_PER_S / SLOWEST_BYTES_PER_S;
+    }
     if (message->job == 0) {
         /* One said before the worker had read the JOB that is under way to it means nothing. */
         peer->busy_job = peer->state == PEER_STARTING ? peer->busy_job : 0;
         return;
     }
     /* One that leaves still finishes what it has begun, for as long as that takes. */
-    if (server_is_of_run(server, message) &&
-        (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING)) {
+    if (server_is_of_run(server, message) && peer_is_joined(peer)) {
         peer->cpu_us = message->as.heartbeat.cpu_us;
         runner_worker_event(
             server->run.runner, stage_now_us(), (struct worker_id){peer->session}, SCHED_HEARD);
@@ -279,6 +282,7 @@ static void on_session_message(struct server *server,
         return;
     }
     peer->heard_us = stage_now_us();
+    peer->coming_until_us = 0;
     if (handlers[type].of_run && !server_is_of_run(server, message)) {
         server->stats.stale_messages++;
         return;
@@ -377,10 +381,15 @@ void server_on_beat(uv_timer_t *timer)
         if (peer == NULL) {
             continue;
         }
+        bool sending = peer->coming_until_us > now_us;
+        peer->heard_us = sending ? now_us : peer->heard_us; /* as good as a word of it */
         if (peer->state != PEER_RUNNING && now_us - peer->heard_us > SILENT_BEATS * beat_us) {
             server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
         } else if (now_us - peer->sent_us >= beat_us) {
             (void)server_send_heartbeat(server, peer);
+        } else if (sending && server->run.runner != NULL && peer_is_joined(peer)) {
+            runner_worker_event(
+                server->run.runner, now_us, (struct worker_id){peer->session}, SCHED_HEARD);
         }
     }
     give_up_alone(server, now_us);

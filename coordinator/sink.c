@@ -5,9 +5,9 @@
 #include "coordinator/sink.h"
 
 #include "common/base/check.h"
+#include "coordinator/background.h"
 #include "coordinator/sink_internal.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -42,19 +42,6 @@ void sink_destroy(struct sink *sink)
     free(sink);
 }
 
-/* With all signals blocked: they are the loop's. That goes for SIGPIPE and SIGXFSZ too, which a
- * failed write would end the program with; it gets EPIPE and EFBIG instead. */
-static int start_thread(struct sink *sink)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&sink->thread, NULL, sink_thread_run, sink);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code;
-}
-
 int sink_open(const struct sink_options *options,
               struct err_text *ret_error,
               struct sink **ret_sink)
@@ -68,7 +55,7 @@ int sink_open(const struct sink_options *options,
         sink_destroy(sink);
         return code;
     }
-    int thread_code = start_thread(sink);
+    int thread_code = background_start(&sink->thread, sink_thread_run, sink);
     if (thread_code != 0) {
         sink_outputs_undo(sink->outputs);
         sink->outputs = NULL;

@@ -1,5 +1,7 @@
 # Results of single items: formats, order, files, and the thread that writes them.
 add_library(quartet_sink STATIC
+  background.c
+  directory.c
   sink.c
   sink_claims.c
   sink_columns.c

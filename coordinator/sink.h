@@ -114,8 +114,11 @@ struct sink_batch {
     size_t records_len;
     const char *lost;
     bool withhold_failed; /* those that failed will be run again and come later: leave them out */
-    uint32_t attempt;     /* from 1 */
-    const char *worker;   /* its name; "local" for this process */
+    bool waited;        /* in a sink that resumes: it waited at the mark, and is put again. Outputs
+                           * that take items as they come have it, and of the others its items before
+                           * options.next are written. Not handed over at marks */
+    uint32_t attempt;   /* from 1 */
+    const char *worker; /* its name; "local" for this process */
 };
 
 /* Never blocks, and takes it however full the sink is. Returns 0 or ERR_NOMEM: nothing was taken.

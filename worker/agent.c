@@ -10,7 +10,7 @@
 enum {
     CREDIT_MAX = 65536,
     DIRECT_ACTIONS = 8, /* most actions of a step besides the messages that are cut to size */
-    LAST_ACTIONS = 3,   /* an order to the engine, BYE and EXIT always find room */
+    LAST_ACTIONS = 4,   /* RESULTS behind its HEARTBEAT, an order, BYE and EXIT always find room */
 };
 
 static const uint64_t heartbeat_us_max = UINT64_C(3600000000);
@@ -25,8 +25,7 @@ static bool in_session(const struct agent *agent, const struct agent_event *even
 /* Chunks that may be asked for now. */
 static uint32_t credit_due(const struct agent *agent)
 {
-    if (agent->draining || agent->engine != ENGINE_IS_RUNNING || agent->job_failed ||
-        !agent->job_asked) {
+    if (agent->draining || agent->job_failed || !agent_can_deliver(agent)) {
         return 0;
     }
     if (agent->results.records_bytes > AGENT_RECORDS_KEPT) {
@@ -73,6 +72,7 @@ static void stop_engine(struct agent *agent)
     agent_move_engine(agent, ENGINE_IS_STOPPING);
     agent->held = 0;
     agent->credit_out = 0;
+    agent_holding_forget(&agent->holding);
     order_engine(agent, AGENT_STOP_ENGINE);
 }
 
@@ -104,7 +104,7 @@ static void say_ready(struct agent *agent, struct agent_actions *out)
 static void say_idle(struct agent *agent, struct agent_actions *out)
 {
     if (agent->link == LINK_WELCOMED && agent->job == 0 && agent->engine == ENGINE_IS_NONE) {
-        agent_say_heartbeat(agent, out);
+        (void)agent_say_heartbeat(agent, out);
     }
 }
 
@@ -125,8 +125,10 @@ static void on_connected(struct agent *agent,
     if (agent->link != LINK_DOWN) {
         /* A second connection without a word of the first one's end: the session was bound to
          * the first. */
-        agent_end_session(agent);
-        agent_move_link(agent, LINK_DOWN);
+        agent_lose_connection(agent);
+    }
+    if (agent->returning && agent->now_us >= agent->hello_from_us) {
+        agent_wait_before_hello(agent, AGENT_RETURN_US);
     }
     if (agent->now_us < agent->hello_from_us) {
         agent_move_link(agent, LINK_WAITING);
@@ -142,8 +144,7 @@ static void on_disconnected(struct agent *agent,
     (void)event;
     (void)out;
     if (agent->link != LINK_DOWN) {
-        agent_end_session(agent);
-        agent_move_link(agent, LINK_DOWN);
+        agent_lose_connection(agent);
     }
 }
 
@@ -174,6 +175,8 @@ static void on_welcome(struct agent *agent,
     agent_move_link(agent, LINK_WELCOMED);
     agent->session = event->session;
     agent->sessions++;
+    agent->coordinator_minor = event->as.welcome.minor;
+    agent->returning = false;
     agent->heartbeat_us = bounded(event->as.welcome.heartbeat_us, 1, heartbeat_us_max);
     agent->welcomed_us = agent->now_us;
     agent->heard_us = agent->now_us;
@@ -230,18 +233,30 @@ static void on_heard(struct agent *agent,
 
 /* --- reactions: the job and its engine --- */
 
+/* Said again in a new session: the engine goes on, and what it has done since is sent again. */
+static void go_on_with_job(struct agent *agent, struct agent_actions *out)
+{
+    agent->job_asked = true;
+    if (!agent_can_deliver(agent)) {
+        return; /* READY is said when the engine stands */
+    }
+    bool in_hand = agent->held > 0 || agent_results_unacked(&agent->results) > 0;
+    if (in_hand && !agent->job_failed && agent->coordinator_minor >= WIRE_MINOR_HOLDING) {
+        agent->holding.phase = HOLDING_ASKED;
+        order_engine(agent, AGENT_ASK_HOLDING);
+    } else {
+        say_ready(agent, out);
+    }
+}
+
 static void on_job(struct agent *agent, const struct agent_event *event, struct agent_actions *out)
 {
     if (!in_session(agent, event) || event->job == 0) {
         return;
     }
     if (event->job == agent->job) {
-        /* Said again in a new session: the engine goes on, and what it has done since is sent
-         * again. */
-        bool news = !agent->job_asked;
-        agent->job_asked = true;
-        if (news && agent_can_deliver(agent)) {
-            say_ready(agent, out);
+        if (!agent->job_asked) {
+            go_on_with_job(agent, out);
         }
         return;
     }
@@ -295,10 +310,10 @@ static void on_engine_failed(struct agent *agent,
         return;
     }
     agent->job_failed = true;
+    stop_engine(agent);
     if (agent->job_asked) {
         say_ready(agent, out);
     }
-    stop_engine(agent);
 }
 
 static void on_engine_stopped(struct agent *agent,
@@ -414,8 +429,8 @@ static void on_taken_back(struct agent *agent,
     }
     CHECK(count <= agent->held);
     agent->held -= (uint32_t)count;
-    if (!agent_can_deliver(agent)) {
-        return; /* no session that they were given in: the coordinator has them back already */
+    if (!agent_can_deliver(agent) && agent->holding.phase != HOLDING_SAYING) {
+        return; /* no session that they were given or named in: the coordinator has them back */
     }
     struct agent_returned *returned = &agent->returned;
     if (count > 0) {
@@ -446,6 +461,10 @@ static void say_results(struct agent *agent, uint32_t count, struct agent_action
     if (agent->results.seq_next == agent->results.seq_acked + 1) {
         agent->ack_moved_us = agent->now_us;
     }
+    uint64_t coming = agent_results_next_bytes(&agent->results, count);
+    if (coming > AGENT_LONG_MESSAGE) {
+        agent_say_heartbeat(agent, out)->coming = coming;
+    }
     struct agent_action *action = agent_say(agent, out, AGENT_SEND_RESULTS);
     action->first = agent->results.sent;
     action->count = count;
@@ -466,6 +485,12 @@ static bool credit_is_worth_a_message(const struct agent *agent)
 static void send_pending(struct agent *agent, struct agent_actions *out)
 {
     size_t room_until = out->capacity - LAST_ACTIONS;
+    while (out->count < room_until && agent->holding.phase == HOLDING_SAYING) {
+        if (!agent_say_holding(agent, out)) {
+            agent_holding_forget(&agent->holding);
+            say_ready(agent, out);
+        }
+    }
     while (out->count < room_until && agent_has_returned(agent)) {
         say_returned(agent, out);
     }
@@ -526,6 +551,7 @@ static void (*const reactions[])(struct agent *agent,
     [AGENT_ENGINE_STOPPED] = on_engine_stopped,
     [AGENT_RESULTS] = on_results,
     [AGENT_TAKEN_BACK] = on_taken_back,
+    [AGENT_HOLDING] = agent_on_holding,
     [AGENT_TICK] = on_tick,
 };
 
@@ -555,7 +581,11 @@ static int reserve(struct agent *agent,
 {
     size_t results = event->type == AGENT_RESULTS ? event->as.results.count : 0;
     size_t returned = event->type == AGENT_TAKEN_BACK ? event->as.taken_back.count : 0;
-    if (reserve_returned(&agent->returned, returned) != 0) {
+    size_t holding = event->type == AGENT_HOLDING
+                         ? event->as.holding.count + agent_results_unacked(&agent->results)
+                         : 0;
+    if (reserve_returned(&agent->returned, returned) != 0 ||
+        agent_holding_reserve(&agent->holding, holding) != 0) {
         return ERR_NOMEM;
     }
     return agent_results_reserve(&agent->results, results, out->capacity - out->count);
@@ -626,6 +656,7 @@ int agent_new(const struct agent_options *options, uint64_t now_us, struct agent
     agent->options = *options;
     agent->now_us = now_us;
     agent->alone_us = now_us;
+    rng_init(&agent->rng, options->seed);
     agent_results_init(&agent->results);
     *ret_agent = agent;
     return 0;
@@ -638,6 +669,7 @@ void agent_free(struct agent *agent)
     }
     agent_results_deinit(&agent->results);
     free(agent->returned.list);
+    free(agent->holding.list);
     free(agent);
 }
 
@@ -682,6 +714,9 @@ void agent_check(const struct agent *agent)
     CHECK((agent->job_asked || agent->credit_out == 0) && "credit_conserved");
     CHECK(asked <= agent->window.largest && "credit_conserved");
     CHECK(promised <= 2 * (uint64_t)agent->options.credit_max && "credit_conserved");
+    bool naming = agent->holding.phase != HOLDING_NONE;
+    CHECK((!naming || (agent->job_asked && agent->engine == ENGINE_IS_RUNNING)) && "one_session");
+    CHECK((!naming || agent->credit_out == 0) && "credit_conserved");
     CHECK((agent->link == LINK_WELCOMED || agent->link == LINK_LEFT || !agent->job_asked) &&
           "one_session");
     agent_results_check(&agent->results);

@@ -95,14 +95,15 @@ static void leave_idle(struct agent *agent, struct agent_actions *out)
     agent_say_bye_and_leave(agent, out);
 }
 
-static uint64_t silence_us(const struct agent *agent)
+static uint64_t beats_after(const struct agent *agent, uint64_t us, uint64_t beats)
 {
-    return AGENT_SILENCE_BEATS * agent->heartbeat_us;
+    return later(us, beats * agent->heartbeat_us);
 }
 
 static uint64_t due_silence(const struct agent *agent)
 {
-    return agent->link == LINK_WELCOMED ? later(agent->heard_us, silence_us(agent)) : never;
+    return agent->link == LINK_WELCOMED ? beats_after(agent, agent->heard_us, AGENT_SILENCE_BEATS)
+                                        : never;
 }
 
 /* A coordinator that lives but leaves results unacknowledged has lost a message; a new session
@@ -111,7 +112,7 @@ static uint64_t due_ack(const struct agent *agent)
 {
     bool waiting = agent->link == LINK_WELCOMED &&
                    agent->results.seq_next > agent->results.seq_acked + 1;
-    return waiting ? later(agent->ack_moved_us, silence_us(agent)) : never;
+    return waiting ? beats_after(agent, agent->ack_moved_us, AGENT_ACK_BEATS) : never;
 }
 
 static uint64_t due_greeting(const struct agent *agent)
@@ -129,9 +130,16 @@ static uint64_t due_heartbeat(const struct agent *agent)
     return agent->link == LINK_WELCOMED ? later(agent->spoke_us, agent->heartbeat_us) : never;
 }
 
+static void beat(struct agent *agent, struct agent_actions *out)
+{
+    (void)agent_say_heartbeat(agent, out);
+}
+
 static uint64_t due_unsent(const struct agent *agent)
 {
-    return agent_has_returned(agent) || agent_has_unsent(agent) ? agent->now_us : never;
+    bool unsent = agent_has_returned(agent) || agent_has_unsent(agent) ||
+                  agent->holding.phase == HOLDING_SAYING;
+    return unsent ? agent->now_us : never;
 }
 
 static void nothing_more(struct agent *agent, struct agent_actions *out)
@@ -155,7 +163,7 @@ static const struct {
     {due_ack, agent_reconnect},
     {due_greeting, agent_reconnect},
     {due_hello, agent_say_hello},
-    {due_heartbeat, agent_say_heartbeat},
+    {due_heartbeat, beat},
     {due_unsent, nothing_more},
 };
 

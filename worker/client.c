@@ -81,8 +81,11 @@ static void perform(struct client *client, const struct agent_action *action)
         client_discard_chunks(client);
         break;
     case AGENT_ASK_HOLDING:
+        client_tell_holding(client);
+        break;
     case AGENT_SEND_HOLDING:
-        break; /* nobody does yet */
+        client_send_holding(client, action);
+        break;
     case AGENT_TAKE_BACK:
         client_take_back(client);
         break;
@@ -95,6 +98,13 @@ static void perform(struct client *client, const struct agent_action *action)
     }
 }
 
+void client_end_without_memory(struct client *client)
+{
+    (void)fprintf(stderr, "quartet-worker %s: out of memory\n", client->options.name);
+    client->finished = true;
+    client->exit_status = AGENT_EXIT_LOST;
+}
+
 /* Actions may lead to further events (an engine that stops at once): each event has its own
  * list, on the stack of this call. */
 void client_step(struct client *client, const struct agent_event *event)
@@ -102,9 +112,7 @@ void client_step(struct client *client, const struct agent_event *event)
     struct agent_action list[AGENT_ACTIONS_MIN];
     struct agent_actions actions = {.list = list, .capacity = AGENT_ACTIONS_MIN};
     if (agent_step(client->agent, client_now_us(), event, &actions) != 0) {
-        client_note(client, "out of memory");
-        client->finished = true;
-        client->exit_status = AGENT_EXIT_LOST;
+        client_end_without_memory(client);
         return;
     }
     for (size_t i = 0; i < actions.count; i++) {
@@ -173,6 +181,14 @@ static void loop_until_finished(struct client *client)
     }
 }
 
+/* Another one in each worker and each time. */
+static uint64_t random_number(void)
+{
+    uint64_t number = 0;
+    (void)!getrandom(&number, sizeof(number), 0);
+    return number;
+}
+
 static int open_client(struct client *client, struct err_text *ret_error)
 {
     struct agent_options options = {
@@ -182,10 +198,10 @@ static int open_client(struct client *client, struct err_text *ret_error)
         .drain_limit_us = (uint64_t)(client->options.drain_limit_s * 1e6),
         .give_up_us = (uint64_t)(client->options.give_up_s * 1e6),
         .idle_limit_us = (uint64_t)(client->options.idle_limit_s * 1e6),
+        .seed = random_number(),
     };
     (void)gethostname(client->host, sizeof(client->host) - 1);
-    (void)!getrandom(&client->nonce, sizeof(client->nonce), 0);
-    client->nonce |= 1; /* 0 is none */
+    client->nonce = random_number() | 1; /* 0 is none */
     client->decoder = wire_decoder_new();
     client->encoder = wire_encoder_new();
     if (client->decoder == NULL || client->encoder == NULL ||

@@ -86,6 +86,9 @@ void client_note(const struct client *client, const char *format, ...)
 /* Give the agent one event and perform what it answers. */
 void client_step(struct client *client, const struct agent_event *event);
 
+/* A worker without memory is of no use: its end makes the coordinator send its chunks elsewhere. */
+void client_end_without_memory(struct client *client);
+
 /* What the socket calls. */
 extern const struct zsock_handlers client_socket_handlers;
 
@@ -96,6 +99,7 @@ void client_send_hello(struct client *client);
 void client_send_ready(struct client *client, const struct agent_action *action);
 void client_send_results(struct client *client, const struct agent_action *action);
 void client_send_heartbeat(struct client *client, const struct agent_action *action);
+void client_send_holding(struct client *client, const struct agent_action *action);
 void client_send_returned(struct client *client, const struct agent_action *action);
 void client_send_bye(struct client *client, const struct agent_action *action);
 
@@ -126,6 +130,8 @@ void client_on_engine_wake(uv_async_t *wake);
  * going to sleep and being woken. */
 void client_await_quick_results(struct client *client);
 void client_take_back(struct client *client);
+/* Tell the agent what the engine has in hand. */
+void client_tell_holding(struct client *client);
 /* The chunks of the message in hand. */
 void client_submit_chunks(struct client *client);
 void client_discard_chunks(struct client *client);

@@ -154,6 +154,7 @@ static void on_simple(struct client *client,
     struct agent_event event = {.type = type, .session = message->session, .job = message->job};
     if (type == AGENT_WELCOME) {
         event.as.welcome.heartbeat_us = (uint64_t)message->as.welcome.heartbeat_ms * US_PER_MS;
+        event.as.welcome.minor = message->as.welcome.protocol_minor;
     }
     client_step(client, &event);
 }

@@ -114,7 +114,7 @@ struct sim_message {
     uint32_t credit;       /* JOB: fixed; READY, RESULTS: granted */
     uint64_t seq;          /* RESULTS */
     size_t count;
-    struct chunk *chunks;         /* CHUNKS; owned */
+    struct chunk *chunks;         /* CHUNKS, HOLDING; owned */
     struct chunk_result *results; /* RESULTS; owned, without texts */
     struct chunk_id *ids;         /* RETURNED; owned */
 };

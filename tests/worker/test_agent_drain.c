@@ -206,11 +206,13 @@ static void test_agent_drains_into_a_new_session(void **state)
     rig_results(rig, 1, 1, 0);
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
     rig_results(rig, 1, 1, 1);
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     assert_said(rig, "SEND_HELLO job=1");
     rig_welcome(rig, 8);
     rig_job(rig, 8, 1, 0);
+    rig_holding(rig, 1, 0);
     assert_said(rig,
+                "SEND_HOLDING session=8 job=1 first=0 count=2; "
                 "SEND_READY session=8 job=1 credit=0; "
                 "SEND_RESULTS session=8 job=1 seq=1 first=0 count=2 credit=0");
     rig_ack(rig, 8, 1);

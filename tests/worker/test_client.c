@@ -476,6 +476,68 @@ static void test_client_sends_no_payload_without_records(void **state)
     assert_false(scene->records_asked);
 }
 
+/* --- a coordinator that is replaced --- */
+
+/* Two chunks whose results nobody acknowledges, and then another coordinator, which is told of the job. */
+static void lose_two_results(struct scene *scene)
+{
+    send_job(scene, JOB, false);
+    expect_ready(scene);
+    (void)run_two_chunks(scene, JOB);
+    fake_coordinator_replace(&scene->fake);
+    fake_coordinator_welcome(&scene->fake);
+    send_job(scene, JOB, false);
+}
+
+/* The ids of both, however many messages bring them. */
+static void expect_both_results(struct scene *scene)
+{
+    struct wire_message message;
+    for (size_t done = 0; done < 2; done += message.as.results.count) {
+        fake_coordinator_expect(&scene->fake, WIRE_RESULTS, &message);
+        CHECK(message.session == scene->fake.session && message.as.results.count > 0);
+    }
+}
+
+static void play_replaced(struct scene *scene)
+{
+    struct wire_message message;
+    lose_two_results(scene);
+    fake_coordinator_expect(&scene->fake, WIRE_HOLDING, &message);
+    CHECK(message.session == scene->fake.session && message.job == JOB);
+    const struct wire_chunks *chunks = &message.as.chunks;
+    CHECK(chunks->count == 2 && chunks->id[0] != chunks->id[1]);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(chunks->id[i] == 1 || chunks->id[i] == 2);
+        CHECK(chunks->first[i] == (chunks->id[i] - 1) * ITEMS_EACH);
+        CHECK(chunks->items[i] == ITEMS_EACH && chunks->attempt[i] == 1);
+    }
+    expect_ready(scene);
+    expect_both_results(scene);
+}
+
+static void test_client_tells_another_coordinator_what_it_has(void **state)
+{
+    struct scene *scene = *state;
+    run(scene, play_replaced);
+    assert_string_equal(scene->error, "");
+}
+
+static void play_replaced_by_an_older_one(struct scene *scene)
+{
+    scene->fake.minor = WIRE_MINOR_HOLDING - 1;
+    lose_two_results(scene);
+    expect_ready(scene); /* and nothing before it */
+    expect_both_results(scene);
+}
+
+static void test_client_says_no_holding_to_an_older_coordinator(void **state)
+{
+    struct scene *scene = *state;
+    run(scene, play_replaced_by_an_older_one);
+    assert_string_equal(scene->error, "");
+}
+
 /* Standard error into a file while the worker runs; returns what it wrote. */
 static void run_listening(struct scene *scene, char *ret_text, size_t size)
 {
@@ -519,6 +581,8 @@ int main(void)
         TEST(test_client_leaves_nothing_when_it_ends_while_fetching),
         TEST(test_client_sends_records_behind_their_results),
         TEST(test_client_sends_no_payload_without_records),
+        TEST(test_client_tells_another_coordinator_what_it_has),
+        TEST(test_client_says_no_holding_to_an_older_coordinator),
         TEST(test_client_prints_what_workloads_note_even_when_quiet),
     };
     return cmocka_run_group_tests_name("client", tests, NULL, NULL);

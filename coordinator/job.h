@@ -20,7 +20,8 @@ struct job {
     const struct params *params;     /* resolved */
     const struct job_plugin *plugin; /* has the workload; NULL: it is built in. Workers only */
     struct items_spec items;
-    bool records; /* a record of each item is wanted: results have records */
+    uint64_t items_count; /* how many there are, if that is known; else 0 */
+    bool records;         /* a record of each item is wanted: results have records */
     enum strategy strategy;
     uint32_t slots;          /* items at once in each engine; 0: the strategy's default there */
     uint64_t chunk_items;    /* 0: automatic */

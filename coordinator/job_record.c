@@ -179,7 +179,7 @@ int job_record_compare(const struct job_record *record,
 
 char *job_record_write(const char *directory,
                        int argc,
-                       char **argv,
+                       const char *const *argv,
                        size_t rest_count,
                        json_t *identity)
 {

@@ -29,7 +29,7 @@ json_t *job_identity(const struct work *work, const struct options *options);
 /* The text for a new journal; the caller frees it. NULL without memory. Borrows `identity`. */
 char *job_record_write(const char *directory,
                        int argc,
-                       char **argv,
+                       const char *const *argv,
                        size_t rest_count,
                        json_t *identity);
 

@@ -134,6 +134,11 @@ void journal_state_deinit(struct journal_state *state)
 }
 
 /* Two sets: of the group, to be written, and of all, so that what was done before is refused. */
+void journal_expect_marks(struct journal *journal, bool has_sink)
+{
+    journal->has_sink = has_sink;
+}
+
 int journal_note_done(struct journal *journal, uint64_t first, uint64_t count)
 {
     if (count > INT64_MAX || first > INT64_MAX - count) {

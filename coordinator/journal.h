@@ -117,6 +117,10 @@ int journal_open(const struct journal_options *options,
                  struct journal **ret_journal,
                  struct journal_state *ret_state);
 
+/* As journal_options.has_sink, for who knows only after it was opened; before the first group is
+ * closed. */
+void journal_expect_marks(struct journal *journal, bool has_sink);
+
 /* Free what it has; sinks keep their own references. */
 void journal_state_deinit(struct journal_state *state);
 

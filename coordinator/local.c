@@ -203,6 +203,7 @@ static void play(struct stage *stage,
 {
     struct runner_options options = {
         .items = job->items,
+        .items_count = job->items_count,
         .chunk_items = job->chunk_items,
         .retries_max = job->retries,
         .halt = job->halt,

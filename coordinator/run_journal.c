@@ -46,6 +46,7 @@ static int take_over(struct run *run, const json_t *identity, struct err_text *r
     rc = job_record_compare(&record, identity, &why);
     job_record_deinit(&record);
     run->job_id = run->state.job_id;
+    journal_expect_marks(run->journal, options_want_results(&run->options));
     return rc == 0 ? 0
                    : err_set(ret_error, rc, "cannot go on with %s: %s", run->journal_path, why.s);
 }
@@ -59,7 +60,7 @@ static int begin(struct run *run, json_t *identity, struct err_text *ret_error)
         return err_set(ret_error, ERR_IO, "where this is run cannot be found out: getcwd failed");
     }
     char *text = job_record_write(
-        directory, run->word_count, run->words, run->rest_count, identity);
+        directory, run->word_count, (const char *const *)run->words, run->rest_count, identity);
     if (text == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory to begin the journal");
     }

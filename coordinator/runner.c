@@ -46,7 +46,7 @@ int runner_new(const struct runner_options *options,
     }
     rc = source_open(&options->items, ret_error, &runner->source);
     if (rc == 0 && options->state != NULL) {
-        rc = runner_restore(runner, options->state, ret_error);
+        rc = runner_restore(runner, options->state, options->items_count, ret_error);
     }
 out:
     if (rc != 0) {

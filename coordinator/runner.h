@@ -44,6 +44,7 @@ struct runner_link {
 
 struct runner_options {
     struct items_spec items;
+    uint64_t items_count; /* how many there are, if that is known; else 0 */
     uint64_t chunk_items; /* 0: automatic */
     uint64_t lease_us;    /* 0: workers are never silent (local) */
     uint32_t workers_max;

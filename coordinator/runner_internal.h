@@ -106,10 +106,11 @@ bool runner_finish_journal(struct runner *runner, uint64_t now_us, bool complete
 
 /* --- runner_restore.c --- */
 
-/* Take over what an earlier run of the job has done: before any event. Returns 0 or an error with its
- * text. */
+/* Take over what an earlier run of the job has done: before any event. `items_count`: see
+ * runner_options. Returns 0 or an error with its text. */
 int runner_restore(struct runner *runner,
                    const struct journal_state *state,
+                   uint64_t items_count,
                    struct err_text *ret_error);
 
 /* A worker goes on with chunks of an earlier run: read the input as far as these are. */

@@ -81,6 +81,7 @@ static int read_again(struct runner *runner,
 
 static int tell_scheduler(struct runner *runner,
                           const struct journal_state *state,
+                          uint64_t known,
                           struct err_text *ret_error)
 {
     const struct interval_set *done = &state->done;
@@ -92,8 +93,7 @@ static int tell_scheduler(struct runner *runner,
         spans[i].first = done->spans[i].first;
         spans[i].count = done->spans[i].end - done->spans[i].first;
     }
-    int rc = sched_restore(
-        runner->sched, spans, done->count, state->input.items, &state->counts.tally);
+    int rc = sched_restore(runner->sched, spans, done->count, known, &state->counts.tally);
     free(spans);
     return rc == 0 ? 0 : err_set(ret_error, rc, "the run cannot go on: %s", err_name(rc));
 }
@@ -108,13 +108,16 @@ static void take_over_failures(struct runner *runner, const struct journal_state
 
 int runner_restore(struct runner *runner,
                    const struct journal_state *state,
+                   uint64_t items_count,
                    struct err_text *ret_error)
 {
     runner->counts_before = state->counts;
     runner->items_before = state->done.members;
     take_over_failures(runner, state);
     int rc = read_again(runner, &state->done, state->input.items, ret_error);
-    return rc != 0 ? rc : tell_scheduler(runner, state, ret_error);
+    /* Also what the earlier run had read and not noted is known to be the same. */
+    uint64_t known = items_count > state->input.items ? items_count : state->input.items;
+    return rc != 0 ? rc : tell_scheduler(runner, state, known, ret_error);
 }
 
 int runner_read_until(struct runner *runner,

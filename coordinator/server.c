@@ -328,6 +328,7 @@ void server_run(struct server *server, const struct job *job, struct job_result 
     memset(ret_result, 0, sizeof(*ret_result));
     struct runner_options options = {
         .items = job->items,
+        .items_count = job->items_count,
         .chunk_items = job->chunk_items,
         .retries_max = job->retries,
         .crash_limit = job->crash_limit,

@@ -307,6 +307,7 @@ struct job work_job(const struct work *work)
         .params = &work->params,
         .plugin = work->is_plugin ? &work->plugin : NULL,
         .items = work->items,
+        .items_count = work->count,
     };
 }
 

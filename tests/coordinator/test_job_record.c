@@ -15,7 +15,10 @@ static json_t *identity_of(const char *workload, const char *delay)
     return identity;
 }
 
-static void write_and_read(int argc, char **argv, size_t rest, struct job_record *ret_record)
+static void write_and_read(int argc,
+                           const char *const *argv,
+                           size_t rest,
+                           struct job_record *ret_record)
 {
     struct err_text error = {{0}};
     json_t *identity = identity_of("sleep", "0.1");
@@ -29,7 +32,8 @@ static void write_and_read(int argc, char **argv, size_t rest, struct job_record
 static void test_words_of_any_bytes_come_back(void **state)
 {
     (void)state;
-    char *words[] = {"run", "exec", "--items", "\xff\x01%41 \xc3\xa4", "", "--", "echo", "{}\n"};
+    const char *words[] = {
+        "run", "exec", "--items", "\xff\x01%41 \xc3\xa4", "", "--", "echo", "{}\n"};
     struct job_record record;
     write_and_read(8, words, 2, &record);
     assert_string_equal(record.directory, "/tmp/a directory");
@@ -45,7 +49,7 @@ static void test_words_of_any_bytes_come_back(void **state)
 static void test_what_differs_is_named_with_both_values(void **state)
 {
     (void)state;
-    char *words[] = {"run", "sleep"};
+    const char *words[] = {"run", "sleep"};
     struct err_text error = {{0}};
     struct job_record record;
     write_and_read(2, words, 0, &record);

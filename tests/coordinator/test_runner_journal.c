@@ -42,7 +42,7 @@ static void queue(void *arg, struct worker_id worker, const struct chunk *chunk)
     (void)worker;
     struct rig *rig = arg;
     assert_true(rig->sent_count < SENT_MAX);
-    char *text = rig->items[rig->sent_count];
+    char *text = memset(rig->items[rig->sent_count], 0, sizeof(rig->items[0]));
     if (chunk->payload != NULL) {
         struct items_cursor cursor;
         const char *bytes = NULL;
@@ -83,8 +83,11 @@ static void ended(void *arg)
     rig->ended = true;
 }
 
-static const struct runner_link link_ops = {
-    .queue = queue, .flush = flush, .drop = drop, .durable = durable, .ended = ended};
+static const struct runner_link link_ops = {.queue = queue,
+                                            .flush = flush,
+                                            .drop = drop,
+                                            .durable = durable,
+                                            .ended = ended};
 
 /* --- the rig --- */
 
@@ -127,6 +130,7 @@ static void begin(struct rig *rig, struct items_spec items, uint64_t chunk_items
 {
     struct runner_options options = {
         .items = items,
+        .items_count = items.is_range ? items.range_last : 26,
         .chunk_items = chunk_items,
         .workers_max = 8,
         .journal = rig->journal,

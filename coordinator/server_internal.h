@@ -24,7 +24,7 @@ struct server_run {
     uint64_t cpu_us_gone;   /* of workers that are not there any more */
     struct err_text unable; /* what the last worker that could not run it said */
     uint64_t parts;         /* of its plugin, sent so far */
-    uint32_t refused; /* workers that it has lost because of what they said */
+    uint32_t refused;       /* workers that it has lost because of what they said */
     uint32_t workers;
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
@@ -89,7 +89,7 @@ bool server_send(struct server *server, struct peer *peer, struct wire_message *
 bool server_send_heartbeat(struct server *server, struct peer *peer);
 
 /* Refuse a message of `session` (0: a HELLO, or what could not be read). Nothing depends on
- * whether this arrives, and those who are refused over and over are not told. */
+ * whether this arrives. */
 void server_reject(struct server *server,
                    struct zsock_peer address,
                    uint64_t session,
@@ -114,8 +114,8 @@ bool server_is_of_run(const struct server *server, const struct wire_message *me
  * server_refuse_worker does. */
 void server_drop_bad(struct server *server, struct zsock_peer address, const char *why);
 
-/* End a session whose two sides do not agree any more, and tell the worker so. One that is refused as MALFORMED
- * is not taken again, and its chunks go on elsewhere without a stain: it was not them that took it away. */
+/* End a session whose two sides do not agree any more, and tell the worker so. Its chunks go on elsewhere without
+ * a stain: it was not them that took it away. One that is refused as MALFORMED is not taken again. */
 void server_refuse_worker(struct server *server,
                           struct peer *peer,
                           enum wire_reason reason,

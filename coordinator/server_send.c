@@ -117,9 +117,6 @@ void server_reject(struct server *server,
                    enum wire_reason reason,
                    const char *text)
 {
-    if (!patience_refuse(&server->patience, address.value, stage_now_us())) {
-        return;
-    }
     struct wire_message message = {.type = WIRE_REJECT, .session = session};
     message.as.reject.reason = reason;
     message.as.reject.text = wire_text(text);

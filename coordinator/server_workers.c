@@ -180,6 +180,18 @@ bool server_is_of_run(const struct server *server, const struct wire_message *me
     return server->run.runner != NULL && message->job == server->run.job_id;
 }
 
+/* To somebody without a session here; but not over and over. */
+static void reject_stranger(struct server *server,
+                            struct zsock_peer address,
+                            uint64_t session,
+                            enum wire_reason reason,
+                            const char *text)
+{
+    if (patience_refuse(&server->patience, address.value, stage_now_us())) {
+        server_reject(server, address, session, reason, text);
+    }
+}
+
 void server_drop_bad(struct server *server, struct zsock_peer address, const char *why)
 {
     server->stats.bad_frames++;
@@ -187,7 +199,7 @@ void server_drop_bad(struct server *server, struct zsock_peer address, const cha
     if (peer != NULL) {
         server_refuse_worker(server, peer, WIRE_REASON_MALFORMED, why);
     } else {
-        server_reject(server, address, 0, WIRE_REASON_MALFORMED, why);
+        reject_stranger(server, address, 0, WIRE_REASON_MALFORMED, why);
     }
 }
 
@@ -199,11 +211,9 @@ void server_refuse_worker(struct server *server,
     server_reject(server, peer->address, peer->session, reason, why);
     if (reason == WIRE_REASON_MALFORMED) {
         patience_shun(&server->patience, peer->nonce);
-        server->run.refused += peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
-        server_forget(server, peer, SCHED_WORKER_LEFT, why);
-    } else {
-        server_forget(server, peer, SCHED_WORKER_LOST, why);
     }
+    server->run.refused += peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
+    server_forget(server, peer, SCHED_WORKER_LEFT, why);
 }
 
 static void on_returned(struct server *server,
@@ -309,7 +319,7 @@ static void on_session_message(struct server *server,
     if (peer == NULL || peer->address.value != address.value) {
         server->stats.stale_messages++;
         if (message->type != WIRE_BYE) {
-            server_reject(
+            reject_stranger(
                 server, address, message->session, WIRE_REASON_SESSION, "this session is over");
         }
         return;

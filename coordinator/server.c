@@ -117,16 +117,30 @@ static void say_bye(struct server *server)
     stage_wait_anyway(server->stage, all_left, server, BYE_LIMIT_US);
 }
 
+static void say_what_was_refused(struct server *server)
+{
+    const struct server_stats *stats = &server->stats;
+    server->notes = (struct bucket){0}; /* this is always said */
+    server_say_left_out(server);
+    if (stats->bad_frames > 0) {
+        server_note(
+            server, "%" PRIu64 " messages that could not be read were dropped", stats->bad_frames);
+    }
+    if (stats->rejected + stats->ignored > 0) {
+        server_note(server,
+                    "%" PRIu64 " registrations were refused, %" PRIu64
+                    " more passed over because one connection had too many",
+                    stats->rejected,
+                    stats->ignored);
+    }
+}
+
 void server_free(struct server *server)
 {
     if (server == NULL) {
         return;
     }
-    if (server->stats.bad_frames > 0) {
-        server_note(server,
-                    "%" PRIu64 " messages that could not be read were dropped",
-                    server->stats.bad_frames);
-    }
+    say_what_was_refused(server);
     if (server->socket != NULL) {
         say_bye(server);
         zsock_close(server->socket, BYE_LINGER_MS);
@@ -312,6 +326,7 @@ static void play(struct server *server, const struct job *job, struct job_result
     }
     stage_play(server->stage, run->runner, job->label, job->keep_bar);
     job_result_fill(run->runner, ret_result);
+    ret_result->sample.workers_lost += run->refused;
     ret_result->sample.cpu_s = (double)sum_cpu_us(server) / 1e6;
     ret_result->sample.startup_s = (double)startup_us / 1e6;
     ret_result->workers = run->workers;

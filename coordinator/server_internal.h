@@ -5,6 +5,7 @@
 
 #include "common/io/zsock.h"
 #include "common/wire/wire.h"
+#include "coordinator/patience.h"
 #include "coordinator/peers.h"
 #include "coordinator/server.h"
 
@@ -27,6 +28,7 @@ struct server_run {
     uint64_t cpu_us_gone;   /* of workers that are not there any more */
     struct err_text unable; /* what the last worker that could not run it said */
     uint64_t parts;         /* of its plugin, sent so far */
+    uint32_t refused;       /* workers that it has lost because of what they said */
     uint32_t workers;
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
@@ -39,6 +41,8 @@ struct server_stats {
     uint64_t bad_frames;     /* dropped: malformed, oversized, wrong magic */
     uint64_t rejected;       /* workers refused */
     uint64_t stale_messages; /* of sessions or jobs that are over */
+    uint64_t ignored;        /* registrations passed over: too many by one connection */
+    uint64_t notes_left_out; /* in a row, up to now */
 };
 
 struct server {
@@ -51,6 +55,8 @@ struct server {
     uv_timer_t beat;
     char host[PEER_NAME_SIZE]; /* of this machine */
     struct peers peers;
+    struct patience patience;
+    struct bucket notes; /* lines on standard error */
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
     bool probe_due; /* some connection dropped: find out whose */
@@ -65,9 +71,13 @@ struct server {
     struct chunk_result results[WIRE_CHUNKS_MAX];
 };
 
-/* A line on standard error, unless --quiet; wipes the progress bar first. */
-void server_note(const struct server *server, const char *format, ...)
+/* A line on standard error, unless --quiet; wipes the progress bar first. At most some dozens at once and one a
+ * second: what is left out is counted, and the count is said with the next one. */
+void server_note(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* How many lines were left out since the last one that was said, if any. */
+void server_say_left_out(struct server *server);
 
 /* Send to a registered worker, with the acknowledgement that is due. Returns 0, ERR_GONE,
  * ERR_BUSY or ERR_NOMEM. */
@@ -104,10 +114,12 @@ void server_send_part(struct server *server, struct peer *peer, uint64_t offset)
 /* Is this about the job of the run on stage? */
 bool server_is_of_run(const struct server *server, const struct wire_message *message);
 
-/* What cannot be read is counted; who sent it is told, and dropped when it is a registered worker. */
+/* What cannot be read is counted; who sent it is told, and dropped when it is a registered worker, as
+ * server_refuse_worker does. */
 void server_drop_bad(struct server *server, struct zsock_peer address, const char *why);
 
-/* End a session whose two sides do not agree any more, and tell the worker so. */
+/* End a session whose two sides do not agree any more, and tell the worker so. Its chunks go on elsewhere without
+ * a stain: it was not them that took it away. One that is refused as MALFORMED is not taken again. */
 void server_refuse_worker(struct server *server,
                           struct peer *peer,
                           enum wire_reason reason,
@@ -122,8 +134,8 @@ void server_on_results(struct server *server,
 void server_mark_dirty(struct server *server, struct peer *peer);
 void server_flush(struct server *server);
 
-/* End a worker's session and tell the scheduler: `how` is SCHED_WORKER_LOST (said with `why`) or
- * SCHED_WORKER_LEFT. */
+/* End a worker's session and tell the scheduler: `how` is SCHED_WORKER_LOST or SCHED_WORKER_LEFT. `why` is
+ * said to people, unless it is empty. */
 void server_forget(struct server *server,
                    struct peer *peer,
                    enum sched_event_type how,

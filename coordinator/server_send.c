@@ -2,25 +2,42 @@
 #include "coordinator/job_plugin.h"
 #include "coordinator/server_internal.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
     BATCH_PAYLOAD_MAX = 2 * 1024 * 1024,
+    NOTES_AT_ONCE = 64,
+    NOTE_EACH_US = 1000000,
     MINOR_WITH_RECORDS = 1, /* the protocol's, since when it has records and plugins */
 };
 
 /* --- saying something --- */
 
-void server_note(const struct server *server, const char *format, ...)
+void server_say_left_out(struct server *server)
+{
+    if (server->stats.notes_left_out > 0) {
+        (void)fprintf(
+            stderr, "quartet: %" PRIu64 " notes were left out\n", server->stats.notes_left_out);
+        server->stats.notes_left_out = 0;
+    }
+}
+
+void server_note(struct server *server, const char *format, ...)
 {
     if (server->options.quiet || server->closing) {
+        return;
+    }
+    if (!bucket_take(&server->notes, stage_now_us(), NOTES_AT_ONCE, NOTE_EACH_US)) {
+        server->stats.notes_left_out++;
         return;
     }
     if (server->stage->progress != NULL) {
         progress_clear(server->stage->progress);
     }
+    server_say_left_out(server);
     va_list arguments;
     va_start(arguments, format);
     (void)fputs("quartet: ", stderr);

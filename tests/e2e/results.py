@@ -6,6 +6,7 @@ one, and the sums are compared with an undisturbed run of theirs.
 """
 
 import json
+import os
 import re
 
 from harness import EXIT_ITEMS_FAILED, EXIT_OK, only_sample
@@ -64,6 +65,14 @@ def commands(first, last, script, value, seconds=0):
     calm = commands(first, last, script, value) if seconds else None
     delay = "sleep %s; " % seconds if seconds else ""
     return Work("exec", first, last, (), ("sh", "-c", delay + script, "sh", "{}"), is_right, calm)
+
+
+def bytes_in(path):
+    """The size of a file of results, which is made when the run begins; 0 before."""
+    try:
+        return os.path.getsize(path)
+    except FileNotFoundError:
+        return 0
 
 
 def record_differences(work, path, ordered=False, may_fail=None, may_miss=False):

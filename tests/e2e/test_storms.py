@@ -22,15 +22,7 @@ class Storms(EndToEndTest):
         argv = work.argv("--listen", FREE_PORT, "--wait", WORKERS, "--out", self.out, "--json", "-", *options, *arguments)
         self.coordinator, at = self.listen(*argv)
         self.crew = Crew(self, at, WORKERS, *TWO_SLOTS)
-        wait_until(lambda: self.bytes_out() > 0, 20, "the first results")
-
-    def bytes_out(self):
-        """The file is made when the run begins."""
-        try:
-            with open(self.out, "rb") as file:
-                return file.seek(0, 2)
-        except FileNotFoundError:
-            return 0
+        wait_until(lambda: results.bytes_in(self.out) > 0, 20, "the first results")
 
     def rage(self, faults):
         self.storm = Storm(self.crew, faults)
@@ -87,15 +79,6 @@ class Freezes(Storms):
         self.rage(plan(4, 2, 0.2, WORKERS, kinds=(BLINK,)))
         sample = self.finish()
         self.assertEqual((sample["workers_lost"], sample["retried"], sample["duplicates"]), (0, 0, 0))
-
-
-class Mixed(Storms):
-    def test_kills_and_freezes_together(self):
-        faults = plan(12, 8, 0.2, WORKERS)
-        self.assertTrue({KILL, BLINK, FREEZE} <= {fault.kind for fault in faults})
-        self.begin(results.sleep(1, 3500, 0.01), "--keep-order")
-        self.rage(faults)
-        self.assertGreater(self.finish(ordered=True)["workers_lost"], 5)
 
 
 if __name__ == "__main__":

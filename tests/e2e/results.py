@@ -108,6 +108,12 @@ def record_differences(work, path, ordered=False, may_fail=None, may_miss=False)
     return said
 
 
+def failed_items(path):
+    """The items whose records say that they failed, in order."""
+    with open(path, encoding="utf-8") as file:
+        return sorted(record["item"] for record in map(json.loads, file) if record["status"] != "ok")
+
+
 def outcome_differences(work, result, out, undisturbed, ordered=False, may_fail=None):
     """How a whole run differs from an undisturbed one: its exit status, its report on standard output, its records."""
     if result.status not in (EXIT_OK, EXIT_ITEMS_FAILED):

@@ -53,6 +53,29 @@ class Crew:
             member.finish(20)
 
 
+class Coordinator:
+    """The coordinator of one run with a journal, which may be killed and is resumed then. Its workers find it again: it keeps its port."""
+
+    def __init__(self, test, argv, journal=None, listens=True):
+        self.test = test
+        self.journal = journal
+        self.kills = 0
+        self.program = test.start([QUARTET, *argv])
+        self.endpoint = self.program.err.wait_for(r"listening on (\S+),", 20).group(1) if listens else None
+
+    def kill(self):
+        """At once, and resume it; nothing, when the run is over."""
+        if not self.program.is_running():
+            return
+        self.program.signal(signal.SIGKILL)
+        self.program.process.wait()
+        self.kills += 1
+        self.program = self.test.start([QUARTET, "resume", self.journal])
+
+    def is_running(self):
+        return self.program.is_running()
+
+
 def blaming_nobody():
     """Options of `run` with which items are not blamed for the workers that a storm kills under them, and what a few may fail with all
     the same (a pattern), or None."""

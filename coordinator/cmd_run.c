@@ -233,6 +233,8 @@ static int play(struct run *run, struct zygote *zygote, struct err_text *ret_err
     job.records = run->sink != NULL || run->options.retries > 0;
     job.sink = run->sink;
     job.retries = (uint32_t)run->options.retries;
+    job.crash_limit = (uint32_t)run->options.crash_limit;
+    job.speculate = run->options.speculate;
     job.halt = run->options.halt;
     job.label = run->work.workload->name;
     job.keep_bar = true;
@@ -265,6 +267,7 @@ static int settle(struct run *run, int argc, char **argv, const char **words)
     struct options *options = &run->options;
     struct option_table table = {.count = 0};
     options_init(options, WORKERS_DEFAULT);
+    options->argv = argv;
     options_add_items(&table, options);
     options_add_command(&table, options);
     options_add_results(&table, options);
@@ -272,6 +275,8 @@ static int settle(struct run *run, int argc, char **argv, const char **words)
     options_add_one_strategy(&table, options);
     options_add_placement(&table, options, "0: in this process");
     options_add_chunks(&table, options);
+    options_add_recovery(&table, options, true);
+    options_add_control(&table, options);
     options_add_output(&table, options, false);
     const struct cli cli = {
         .program = "quartet run",

@@ -7,5 +7,6 @@ add_library(quartet_sched STATIC
   sched_dispatch.c
   sched_moves.c
   sched_size.c
+  sched_status.c
   sched_workers.c)
 target_link_libraries(quartet_sched PUBLIC quartet_base)

@@ -189,6 +189,7 @@ void server_send_job(struct server *server, struct peer *peer)
     peer->fetched = 0;
     peer->busy_job = server->run.job_id;
     peer->cpu_us = 0;
+    peer->items_done = 0;
     (void)server_send(server, peer, &message);
 }
 

@@ -73,6 +73,7 @@ struct peer {
     uint32_t slots; /* of the job */
     bool cooperative;
     uint64_t cpu_us;     /* of the job so far */
+    uint64_t items_done; /* of the job, as far as results have come */
     uint64_t startup_us; /* of the job */
     uint64_t fetched;    /* bytes of the job's plugin that were sent to it, or that it had before */
 

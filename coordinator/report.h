@@ -30,6 +30,11 @@ struct sample {
     uint64_t retried;       /* chunks that were sent again */
     uint64_t items_retried; /* failed items that were run again */
     uint64_t duplicates;
+    uint64_t speculated;       /* chunks that were run again because an attempt was late */
+    uint64_t speculations_won; /* of these, whose result counted */
+    double saved_s;            /* how much later the late attempts' results came, in sum */
+    uint64_t adopted;          /* chunks that workers went on with in a new session */
+    uint64_t late;             /* results of sessions that were over: dropped */
     uint64_t workers_lost;
     uint64_t chunks;
     uint64_t checksum;
@@ -64,7 +69,10 @@ struct cell_summary {
     double efficiency; /* speedup / concurrency */
     double cpu_s;      /* median */
     double startup_s;  /* median */
-    uint64_t failed, retried, duplicates, workers_lost; /* sums over the samples */
+    /* Sums over the samples. */
+    uint64_t failed, retried, duplicates, workers_lost;
+    uint64_t speculated, speculations_won, adopted, late;
+    double saved_s;
     bool outlier
         [SAMPLES_MAX]; /* modified Z-score above 3.5 (Iglewicz and Hoaglin 1993); flagged, never dropped */
     size_t outliers;

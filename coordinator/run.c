@@ -64,6 +64,8 @@ static struct job make_job(struct run *run)
     job.journal = run->journal;
     job.state = run->resumed ? &run->state : NULL;
     job.retries = (uint32_t)options->retries;
+    job.crash_limit = (uint32_t)options->crash_limit;
+    job.speculate = options->speculate;
     job.halt = options->halt;
     job.label = run->work.workload->name;
     job.keep_bar = true;

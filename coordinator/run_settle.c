@@ -23,10 +23,12 @@ static void fill_table(struct option_table *table, struct options *options)
     options_add_command(table, options);
     options_add_results(table, options);
     options_add_policy(table, options);
-    options_add_journal(table, options);
     options_add_one_strategy(table, options);
     options_add_placement(table, options, "0: in this process");
     options_add_chunks(table, options);
+    options_add_recovery(table, options, true);
+    options_add_journal(table, options);
+    options_add_control(table, options);
     options_add_output(table, options, false);
 }
 
@@ -115,6 +117,7 @@ int run_settle(struct run *run)
 {
     struct option_table table;
     fill_table(&table, &run->options);
+    run->options.argv = run->words;
     const struct cli cli = {
         .program = "quartet run",
         .usage = "WORKLOAD [-- COMMAND...]",

@@ -144,6 +144,10 @@ void runner_fill_sample(const struct runner *runner, struct sample *ret_sample)
     ret_sample->retried = stats.chunks_retried;
     ret_sample->items_retried = stats.items_retried;
     ret_sample->duplicates = stats.duplicates;
+    ret_sample->speculated = stats.chunks_speculated;
+    ret_sample->speculations_won = stats.speculations_won;
+    ret_sample->saved_s = (double)stats.speculation_saved_us / 1e6;
+    ret_sample->adopted = stats.chunks_adopted;
     ret_sample->workers_lost = stats.workers_lost;
     ret_sample->chunks = stats.chunks_finished;
     ret_sample->checksum = stats.tally.checksum;

@@ -188,7 +188,7 @@ char *server_describe_workers(const struct server *server, char *ret_text, size_
 void server_no_more_workers(struct server *server, bool none)
 {
     server->no_more_workers = none;
-    if (none && server->peers.count == 0 && server->run.runner != NULL) {
+    if (none && server->run.runner != NULL && server_able(server) == 0) {
         runner_no_more_workers(server->run.runner, stage_now_us());
     }
 }
@@ -297,6 +297,13 @@ static int muster(struct server *server, struct err_text *ret_error, uint64_t *r
 static void describe_stall(const struct server *server, struct job_result *result)
 {
     char limit[UNITS_TEXT_SIZE];
+    if (server->peers.count > 0) {
+        (void)snprintf(result->error,
+                       sizeof(result->error),
+                       "no worker that is left can run the job: %.400s",
+                       server->run.unable.s);
+        return;
+    }
     if (server->no_more_workers || server->options.alone_limit_us == 0) {
         (void)snprintf(
             result->error, sizeof(result->error), "every worker is gone and none can come");
@@ -321,7 +328,7 @@ static void play(struct server *server, const struct job *job, struct job_result
         return;
     }
     runner_begin(run->runner, stage_now_us());
-    if (server->no_more_workers && server->peers.count == 0) {
+    if (server->no_more_workers && server_able(server) == 0) {
         runner_no_more_workers(run->runner, stage_now_us());
     }
     stage_play(server->stage, run->runner, job->label, job->keep_bar);
@@ -333,6 +340,7 @@ static void play(struct server *server, const struct job *job, struct job_result
     ret_result->elsewhere = run->elsewhere;
     ret_result->concurrency = run->concurrency;
     ret_result->cooperative = run->cooperative;
+    ret_result->sample.late = run->late;
     if (ret_result->outcome == RUNNER_STALLED) {
         describe_stall(server, ret_result);
     }

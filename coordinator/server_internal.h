@@ -24,11 +24,14 @@ struct server_run {
     struct runner *runner;
     uint64_t job_id;
     bool begun;
-    uint64_t asked_us;      /* when the job was sent */
-    uint64_t cpu_us_gone;   /* of workers that are not there any more */
-    struct err_text unable; /* what the last worker that could not run it said */
-    uint64_t parts;         /* of its plugin, sent so far */
-    uint32_t refused;       /* workers that it has lost because of what they said */
+    uint64_t asked_us;         /* when the job was sent */
+    uint64_t cpu_us_gone;      /* of workers that are not there any more */
+    struct err_text unable;    /* what the last worker that could not run it said */
+    struct err_text last_lost; /* the last worker that was lost, and why */
+    uint64_t last_lost_us;     /* when that was; 0: none was */
+    uint64_t late;             /* results that came in sessions that were over */
+    uint64_t parts;            /* of its plugin, sent so far */
+    uint32_t refused;          /* workers that it has lost because of what they said */
     uint32_t workers;
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
@@ -43,6 +46,7 @@ struct server_stats {
     uint64_t stale_messages; /* of sessions or jobs that are over */
     uint64_t ignored;        /* registrations passed over: too many by one connection */
     uint64_t notes_left_out; /* in a row, up to now */
+    uint64_t registrations;  /* HELLOs that were answered with a session */
 };
 
 struct server {
@@ -70,6 +74,9 @@ struct server {
     unsigned char *part;  /* WIRE_PART_MAX bytes; NULL until a plugin is asked for */
     struct chunk_result results[WIRE_CHUNKS_MAX];
 };
+
+/* Workers that run the job of the run on stage, or may: all but those that said that they cannot. */
+uint32_t server_able(const struct server *server);
 
 /* A line on standard error, unless --quiet; wipes the progress bar first. At most some dozens at once and one a
  * second: what is left out is counted, and the count is said with the next one. */

@@ -110,6 +110,9 @@ static bool account_for(struct server *server,
                         const struct wire_results *results)
 {
     size_t count = unpack_results(server, results);
+    for (size_t i = 0; i < count; i++) {
+        peer->items_done += server->results[i].tally.ok + server->results[i].tally.failed;
+    }
     int rc = runner_results(server->run.runner,
                             stage_now_us(),
                             (struct worker_id){peer->session},

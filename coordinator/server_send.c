@@ -207,6 +207,7 @@ void server_send_job(struct server *server, struct peer *peer)
     peer->busy_job = server->run.job_id;
     peer->cpu_us = 0;
     peer_forget_holding(peer);
+    peer->items_done = 0;
     (void)server_send(server, peer, &message);
 }
 

@@ -18,6 +18,8 @@ void server_forget(struct server *server,
     bool joined = peer_is_joined(peer);
     if (why[0] != '\0') {
         server_note(server, "lost worker %s@%s: %s", peer->name, peer->host, why);
+        server->run.last_lost_us = stage_now_us();
+        (void)err_set(&server->run.last_lost, 0, "worker %s@%s: %s", peer->name, peer->host, why);
     }
     if (peer->busy_job == server->run.job_id) {
         server->run.cpu_us_gone += peer->cpu_us;
@@ -32,7 +34,7 @@ void server_forget(struct server *server,
     if (joined && server->run.runner != NULL) {
         runner_worker_event(server->run.runner, stage_now_us(), worker, how);
     }
-    if (server->no_more_workers && server->peers.count == 0 && server->run.runner != NULL) {
+    if (server->no_more_workers && server->run.runner != NULL && server_able(server) == 0) {
         runner_no_more_workers(server->run.runner, stage_now_us());
     }
 }
@@ -135,6 +137,7 @@ static void on_hello(struct server *server,
     peer->credit_max = hello->credit_max;
     peer->protocol_minor = hello->protocol_minor;
     peer->heard_us = stage_now_us();
+    server->stats.registrations++;
     struct wire_message welcome = {.type = WIRE_WELCOME};
     welcome.as.welcome.protocol_minor = WIRE_PROTOCOL_MINOR;
     welcome.as.welcome.heartbeat_ms = server->options.heartbeat_ms;
@@ -342,6 +345,9 @@ static void on_session_message(struct server *server,
     struct peer *peer = peers_find(&server->peers, message->session);
     if (peer == NULL || peer->address.value != address.value) {
         server->stats.stale_messages++;
+        if (message->type == WIRE_RESULTS && server_is_of_run(server, message)) {
+            server->run.late += message->as.results.count;
+        }
         if (message->type != WIRE_BYE) {
             reject_stranger(
                 server, address, message->session, WIRE_REASON_SESSION, "this session is over");
@@ -416,10 +422,11 @@ const struct zsock_handlers server_socket_handlers = {
     .peer_dropped = on_peer_dropped,
 };
 
-/* Workers that come by themselves may come back, but a run does not wait for ever. */
+/* Workers that come by themselves may come back, but a run does not wait for ever; nor for those
+ * that are there and cannot run it. */
 static void give_up_alone(struct server *server, uint64_t now_us)
 {
-    bool alone = server->run.workers > 0 && server->run.runner != NULL && server->peers.count == 0;
+    bool alone = server->run.workers > 0 && server->run.runner != NULL && server_able(server) == 0;
     if (!alone) {
         server->alone_since_us = 0;
         return;

@@ -146,13 +146,14 @@ class Result:
 
 
 class Program:
-    """One started program. `stdin`: bytes, a descriptor, None for nothing at all, or PIPE to write to `self.stdin`."""
+    """One started program. `directory`: where its control socket goes, so that no test sees those of others. `stdin`: bytes, a descriptor, None for nothing at all, or PIPE to write to `self.stdin`."""
 
     PIPE = object()
 
-    def __init__(self, marker, argv, stdin=None, stdout=None, stderr=None, env=None):
+    def __init__(self, marker, directory, argv, stdin=None, stdout=None, stderr=None, env=None):
         environment = {k: v for k, v in os.environ.items() if k not in FOREIGN_SETTINGS}
         environment[MARKER_NAME] = marker
+        environment["XDG_RUNTIME_DIR"] = directory
         environment.update(env or {})
         give = isinstance(stdin, bytes) or stdin is Program.PIPE
         self.began = time.monotonic()
@@ -232,7 +233,7 @@ class EndToEndTest(unittest.TestCase):
     # --- starting ---
 
     def start(self, argv, **how):
-        program = Program(self.marker, [str(a) for a in argv], **how)
+        program = Program(self.marker, self.directory, [str(a) for a in argv], **how)
         self.programs.append(program)
         return program
 

@@ -8,7 +8,8 @@
 char *directory_absolute(const char *path);
 
 /* Make sure that the entry of the file `path` outlives a power failure: fsync of the directory that
- * it is in. Returns 0 or -1 with errno. */
+ * it is in. File systems that cannot do that are believed not to need it. Returns 0 or -1 with
+ * errno. */
 int directory_sync_of(const char *path);
 
 #endif

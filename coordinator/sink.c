@@ -21,8 +21,11 @@ static struct sink *new_sink(const struct sink_options *options)
     }
     sink->wake = options->wake;
     sink->wake_arg = options->wake_arg;
+    sink->marked = options->marked;
+    sink->marked_arg = options->marked_arg;
     sink->is_range = options->is_range;
     sink->range_first = options->range_first;
+    sink->order.next = options->resume && options->keep_order ? options->next : 0;
     sink->queue_end = &sink->queue;
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
@@ -69,6 +72,19 @@ int sink_open(const struct sink_options *options,
     return 0;
 }
 
+static void enqueue(struct sink *sink, struct sink_held *held)
+{
+    (void)pthread_mutex_lock(&sink->lock);
+    bool was_empty = sink->queue == NULL;
+    *sink->queue_end = held;
+    sink->queue_end = &held->next;
+    sink_backlog_add(sink, held->backlog_bytes);
+    (void)pthread_mutex_unlock(&sink->lock);
+    if (was_empty) {
+        (void)pthread_cond_signal(&sink->changed);
+    }
+}
+
 int sink_put(struct sink *sink, const struct sink_batch *batch)
 {
     CHECK(batch->count > 0 && (batch->payload != NULL || sink->is_range));
@@ -82,15 +98,21 @@ int sink_put(struct sink *sink, const struct sink_batch *batch)
     if (held == NULL) {
         return ERR_NOMEM;
     }
-    (void)pthread_mutex_lock(&sink->lock);
-    bool was_empty = sink->queue == NULL;
-    *sink->queue_end = held;
-    sink->queue_end = &held->next;
-    sink_backlog_add(sink, held->backlog_bytes);
-    (void)pthread_mutex_unlock(&sink->lock);
-    if (was_empty) {
-        (void)pthread_cond_signal(&sink->changed);
+    enqueue(sink, held);
+    return 0;
+}
+
+int sink_put_mark(struct sink *sink, uint64_t number)
+{
+    CHECK(sink->marked != NULL && number > 0);
+    if (sink_has_failed(sink)) {
+        return 0;
     }
+    struct sink_held *held = sink_held_new_mark(number);
+    if (held == NULL) {
+        return ERR_NOMEM;
+    }
+    enqueue(sink, held);
     return 0;
 }
 

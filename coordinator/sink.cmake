@@ -6,6 +6,7 @@ add_library(quartet_sink STATIC
   sink_claims.c
   sink_columns.c
   sink_csv.c
+  sink_cuts.c
   sink_failures.c
   sink_file.c
   sink_format.c
@@ -14,9 +15,11 @@ add_library(quartet_sink STATIC
   sink_ndjson.c
   sink_order.c
   sink_outputs.c
+  sink_outputs_open.c
   sink_print.c
   sink_raw.c
   sink_results.c
+  sink_results_resume.c
   sink_text.c
   sink_text_json.c
   sink_thread.c

@@ -105,6 +105,23 @@ void client_end_without_memory(struct client *client)
     client->exit_status = AGENT_EXIT_LOST;
 }
 
+/* Once, when it begins. */
+static void note_drain(struct client *client)
+{
+    enum agent_drain_reason reason = agent_drain_reason(client->agent);
+    char why[32];
+    if (reason == client->drain_noted) {
+        return;
+    }
+    client->drain_noted = reason;
+    (void)snprintf(why, sizeof(why), "signal %d", client->signal);
+    client_note(client,
+                "%s: finishing what runs, giving back the rest",
+                reason == AGENT_DRAIN_ASKED         ? why
+                : reason == AGENT_DRAIN_COORDINATOR ? "the coordinator lets this worker go"
+                                                    : "the time limit is near");
+}
+
 /* Actions may lead to further events (an engine that stops at once): each event has its own
  * list, on the stack of this call. */
 void client_step(struct client *client, const struct agent_event *event)
@@ -115,6 +132,7 @@ void client_step(struct client *client, const struct agent_event *event)
         client_end_without_memory(client);
         return;
     }
+    note_drain(client);
     for (size_t i = 0; i < actions.count; i++) {
         perform(client, &actions.list[i]);
     }
@@ -131,13 +149,13 @@ static void on_timer(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct client *client = handle->data;
-    if (client->signal != 0) {
-        _exit(128 + number); /* asked twice */
-    }
+    bool twice = client->signal != 0;
     client->signal = number;
-    client_note(client, "signal %d: finishing what runs, giving back the rest", number);
-    struct agent_event event = {.type = AGENT_DRAIN};
+    struct agent_event event = {.type = twice ? AGENT_QUIT : AGENT_DRAIN};
     client_step(client, &event);
+    if (twice) {
+        client->exit_status = 128 + number; /* items were cut short */
+    }
 }
 
 static int open_socket(struct client *client, struct err_text *ret_error)
@@ -181,6 +199,11 @@ static void loop_until_finished(struct client *client)
     }
 }
 
+double client_drain_from_s(double time_limit_s, double drain_limit_s)
+{
+    return time_limit_s - drain_limit_s - CLIENT_LEAVING_S;
+}
+
 /* Another one in each worker and each time. */
 static uint64_t random_number(void)
 {
@@ -191,6 +214,8 @@ static uint64_t random_number(void)
 
 static int open_client(struct client *client, struct err_text *ret_error)
 {
+    double time_limit_s = client->options.time_limit_s;
+    double drain_from_s = client_drain_from_s(time_limit_s, client->options.drain_limit_s);
     struct agent_options options = {
         .credit_max = client->options.credit_max,
         .results_per_message = WIRE_CHUNKS_MAX,
@@ -198,6 +223,7 @@ static int open_client(struct client *client, struct err_text *ret_error)
         .drain_limit_us = (uint64_t)(client->options.drain_limit_s * 1e6),
         .give_up_us = (uint64_t)(client->options.give_up_s * 1e6),
         .idle_limit_us = (uint64_t)(client->options.idle_limit_s * 1e6),
+        .time_limit_us = time_limit_s > 0 ? (uint64_t)(drain_from_s * 1e6) : 0,
         .seed = random_number(),
     };
     (void)gethostname(client->host, sizeof(client->host) - 1);

@@ -71,7 +71,8 @@ struct client {
     bool reconnect; /* close and open the socket at the end of this turn */
     bool finished;
     int exit_status;
-    int signal;
+    int signal; /* the last one; 0: none */
+    enum agent_drain_reason drain_noted;
     struct chunk chunks[WIRE_CHUNKS_MAX]; /* of the CHUNKS message in hand, and of take_back */
     size_t chunk_count;
     struct chunk_result results[CLIENT_TAKE_MAX];

@@ -10,5 +10,6 @@ add_library(quartet_sched STATIC
   sched_restore.c
   sched_size.c
   sched_status.c
+  sched_suspects.c
   sched_workers.c)
 target_link_libraries(quartet_sched PUBLIC quartet_base)

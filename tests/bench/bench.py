@@ -16,6 +16,7 @@ import time
 
 sys.dont_write_bytecode = True  # leaves no __pycache__ in the tree
 
+import faults
 import own_work
 from rig import Failed, LARGE_FILES, Rig, SMALL_FILES, status_kib
 from table import Row, interleave, print_table
@@ -297,6 +298,7 @@ SECTIONS = {
     "memory": memory,
     "idle": idle,
     **own_work.SECTIONS,
+    **faults.SECTIONS,
 }
 LEFT_OUT = {"floors-1s"}  # unless asked for
 

@@ -168,9 +168,9 @@ class Reattached(ResumeTest):
 
 
 class Refused(ResumeTest):
-    def interrupted(self, *arguments):
+    def interrupted(self, *arguments, lines=5):
         program = self.start_quartet("run", *arguments, "--journal", self.journal, "--out", self.out)
-        self.wait_for_lines(5, program)
+        self.wait_for_lines(lines, program)
         self.kill(program)
 
     def test_journal_that_exists_is_not_begun_again(self):
@@ -188,7 +188,7 @@ class Refused(ResumeTest):
 
     def test_changed_items_and_parameters_are_refused(self):
         urls = self.write_file("items", "".join("%d\n" % i for i in range(100)))
-        self.interrupted("exec", "--items", urls, "--quiet", "--", "sleep", "0.05")
+        self.interrupted("exec", "--items", urls, "--quiet", "--", "sh", "-c", "sleep 0.05", "{}")
         before = self.lines()
         with open(urls, "a", encoding="utf-8") as file:
             file.write("one more\n")
@@ -202,7 +202,7 @@ class Refused(ResumeTest):
         self.assert_status(self.resume().finish(), EXIT_OK)
 
     def test_results_that_were_cut_are_refused(self):
-        self.interrupted("sleep", "--param", "seconds=0.02", "--range", "1:200")
+        self.interrupted("sleep", "--param", "seconds=0.02", "--range", "1:800", lines=200)
         os.truncate(self.out, 10)
         self.assert_refused(self.resume().finish(), self.out, status=EXIT_USAGE)
         os.unlink(self.out)

@@ -23,14 +23,6 @@ static int say_complete(const struct journal_state *state, const char *path)
     return state->counts.tally.failed > 0 ? EXIT_ITEMS_FAILED : EXIT_ALL_OK;
 }
 
-static void say_what_is_done(const struct journal_state *state)
-{
-    char done[UNITS_TEXT_SIZE];
-    (void)fprintf(stderr,
-                  "quartet resume: %s items are done already\n",
-                  units_format_exact(state->done.members, done));
-}
-
 /* The options given here: everything but the command's name and the journal. */
 static int pick_extra(int argc, char **argv, const char *path, char **ret_extra)
 {
@@ -64,7 +56,6 @@ static int go_on(struct run *run,
         (void)fprintf(stderr, "quartet resume: %s\n", error.s);
         return EXIT_CANNOT_GO_ON;
     }
-    say_what_is_done(&run->state);
     int status = run_perform(run, count, words, zygote);
     run_free(run); /* its options point into the words */
     free(words);

@@ -1,4 +1,5 @@
 /* What is opened for a run, and the run itself; see run_internal.h. */
+#include "common/base/units.h"
 #include "coordinator/commands.h"
 #include "coordinator/output.h"
 #include "coordinator/run_internal.h"
@@ -72,6 +73,16 @@ static struct job make_job(struct run *run)
     return job;
 }
 
+static void say_what_is_done(const struct run *run)
+{
+    char done[UNITS_TEXT_SIZE];
+    if (run->resumed && !run->options.quiet) {
+        (void)fprintf(stderr,
+                      "quartet run: goes on; %s items are done already\n",
+                      units_format_exact(run->state.done.members, done));
+    }
+}
+
 static int play(struct run *run, struct zygote *zygote, struct err_text *ret_error)
 {
     const char *url = NULL;
@@ -85,6 +96,7 @@ static int play(struct run *run, struct zygote *zygote, struct err_text *ret_err
     if (rc != 0) {
         return rc;
     }
+    say_what_is_done(run);
     const struct job job = make_job(run);
     session_run(run->session, &job, run->placement, &run->result);
     return 0;

@@ -169,7 +169,7 @@ class Reattached(ResumeTest):
 
 class Refused(ResumeTest):
     def interrupted(self, *arguments, lines=5):
-        program = self.start_quartet("run", *arguments, "--journal", self.journal, "--out", self.out)
+        program = self.start_quartet("run", "--journal", self.journal, "--out", self.out, *arguments)
         self.wait_for_lines(lines, program)
         self.kill(program)
 
@@ -188,7 +188,7 @@ class Refused(ResumeTest):
 
     def test_changed_items_and_parameters_are_refused(self):
         urls = self.write_file("items", "".join("%d\n" % i for i in range(100)))
-        self.interrupted("exec", "--items", urls, "--quiet", "--", "sh", "-c", "sleep 0.05", "{}")
+        self.interrupted("exec", "--items", urls, "--quiet", "--", "sh", "-c", "sleep 0.2", "{}")
         before = self.lines()
         with open(urls, "a", encoding="utf-8") as file:
             file.write("one more\n")

@@ -251,12 +251,6 @@ static int check_file(const char *path, struct err_text *ret_error)
                        path,
                        S_ISDIR(status.st_mode) ? "a directory" : "no regular file");
     }
-    if (status.st_size == 0) {
-        return err_set(ret_error,
-                       ERR_INVALID,
-                       "'%s' is empty: nothing was begun that could be gone on with; remove it",
-                       path);
-    }
     return 0;
 }
 

@@ -36,7 +36,7 @@ static int teardown(void **state)
 
 static const char *beside(const char *ending)
 {
-    static char path[600];
+    static char path[720];
     (void)snprintf(path, sizeof(path), "%s%s", fixture.path, ending);
     return path;
 }

@@ -136,9 +136,22 @@ static int check_tables(sqlite3 *db, const char *path, struct err_text *ret_erro
 
 int journal_schema_check(sqlite3 *db, const char *path, struct err_text *ret_error)
 {
+    int64_t parts;
     int64_t application_id;
     int64_t version;
-    int code = journal_sql_number(db, path, "PRAGMA application_id", ret_error, &application_id);
+    int code = journal_sql_number(
+        db, path, "SELECT count(*) FROM sqlite_schema", ret_error, &parts);
+    if (code == 0 && parts == 0) { /* also when its making was cut short: that was taken back */
+        return err_set(
+            ret_error,
+            ERR_INVALID,
+            "journal '%s' is empty: nothing was begun that could be gone on with; remove "
+            "it",
+            path);
+    }
+    if (code == 0) {
+        code = journal_sql_number(db, path, "PRAGMA application_id", ret_error, &application_id);
+    }
     if (code == 0) {
         code = journal_sql_number(db, path, "PRAGMA user_version", ret_error, &version);
     }

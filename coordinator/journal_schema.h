@@ -16,7 +16,7 @@ enum {
 int journal_schema_create(sqlite3 *db);
 
 /* Is it a journal of this version, with these tables and nothing else (no views, no triggers)? 0;
- * ERR_INVALID with what it is instead, in words that begin with "'PATH'"; or an error of reading. */
+ * ERR_INVALID with what it is instead; or an error of reading. */
 int journal_schema_check(sqlite3 *db, const char *path, struct err_text *ret_error);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "coordinator/journal_medium.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* Bytes of one row: a payload and the records of one result are less than half of it. */
@@ -10,8 +11,9 @@ enum { ROW_BYTES_MAX = 64 * 1024 * 1024 };
 int journal_sql_error(sqlite3 *db, const char *path, struct err_text *ret_error)
 {
     const char *words = sqlite3_errmsg(db);
-    int reason = sqlite3_system_errno(db);
-    switch (sqlite3_errcode(db) & 0xff) {
+    int reason = errno; /* SQLite does not keep it in every case */
+    int rc = sqlite3_extended_errcode(db);
+    switch (rc == SQLITE_IOERR_NOMEM ? SQLITE_NOMEM : rc & 0xff) {
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
         return err_set(ret_error,
@@ -77,6 +79,10 @@ int journal_sql_open(const char *path, struct err_text *ret_error, sqlite3 **ret
         int code = journal_sql_error(db, path, ret_error); /* `db` NULL: no memory */
         (void)sqlite3_close(db);
         return code;
+    }
+    if (sqlite3_db_readonly(db, "main") == 1) {
+        (void)sqlite3_close(db);
+        return err_set(ret_error, ERR_IO, "cannot write the journal '%s': it is read-only", path);
     }
     *ret_db = db;
     return 0;

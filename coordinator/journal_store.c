@@ -24,8 +24,8 @@ static const char *const statements[JOURNAL_STATEMENTS] = {
     [JOURNAL_PUT_OUTPUT] = "INSERT OR REPLACE INTO outputs VALUES(?, ?)",
     [JOURNAL_PUT_WAITING] = "INSERT INTO waiting VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [JOURNAL_DROP_WAITING] = "DELETE FROM waiting WHERE \"end\" <= ? RETURNING seal",
-    [JOURNAL_PUT_PROGRESS] = "INSERT OR REPLACE INTO progress VALUES("
-                             "1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    [JOURNAL_PUT_PROGRESS] = ("INSERT OR REPLACE INTO progress VALUES("
+                              "1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 };
 
 static int failed(const struct journal_store *store, struct err_text *ret_error)
@@ -62,7 +62,9 @@ void journal_store_close(struct journal_store *store, bool orderly)
         (void)sqlite3_finalize(store->statements[i]);
     }
     if (store->db != NULL) {
-        if (!orderly) {
+        if (orderly) {
+            (void)sqlite3_exec(store->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
+        } else {
             (void)sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         }
         (void)sqlite3_close(store->db);
@@ -251,12 +253,6 @@ static int check_file(const char *path, struct err_text *ret_error)
                        path,
                        S_ISDIR(status.st_mode) ? "a directory" : "no regular file");
     }
-    if (status.st_size == 0) {
-        return err_set(ret_error,
-                       ERR_INVALID,
-                       "'%s' is empty: nothing was begun that could be gone on with; remove it",
-                       path);
-    }
     return 0;
 }
 
@@ -294,7 +290,7 @@ static int note_resumed(struct journal_store *store, struct err_text *ret_error)
     return 0;
 }
 
-/* Under the lock, which is kept; a complete journal is left as it is. */
+/* Under the lock, which is kept. */
 static int read_store(struct journal_store *store,
                       struct err_text *ret_error,
                       struct journal_state *ret_state)
@@ -319,11 +315,14 @@ static int read_store(struct journal_store *store,
 
 static int make_ready(struct journal_store *store, struct err_text *ret_error)
 {
+    if (store->progress.complete) {
+        return 0; /* nothing will be written */
+    }
     int code = journal_sql_set_mode(store->db, store->path, ret_error);
     if (code == 0) {
         code = prepare_all(store, ret_error);
     }
-    return code != 0 || store->progress.complete ? code : note_resumed(store, ret_error);
+    return code == 0 ? note_resumed(store, ret_error) : code;
 }
 
 int journal_store_open(const char *path,

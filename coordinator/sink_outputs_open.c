@@ -47,7 +47,8 @@ static int find_cut(struct target *target,
     }
     target->path = directory_absolute(path);
     if (target->path == NULL) {
-        return err_set(ret_error, ERR_IO, "cannot write %s: %s", target->name, strerror(errno));
+        int code = errno == ENOMEM ? ERR_NOMEM : ERR_IO;
+        return err_set(ret_error, code, "cannot write %s: %s", target->name, strerror(errno));
     }
     const struct sink_place *cut = sink_cuts_find(options, target->path);
     if (cut == NULL) {

@@ -8,7 +8,7 @@
 #include <semaphore.h>
 
 struct journal_fixture {
-    char path[512];
+    char path[700];
     sem_t woken;
     struct journal_options options;
     struct journal *journal; /* NULL: not open */

@@ -36,7 +36,7 @@ static int teardown(void **state)
 
 static const char *beside(const char *ending)
 {
-    static char path[600];
+    static char path[720];
     (void)snprintf(path, sizeof(path), "%s%s", fixture.path, ending);
     return path;
 }
@@ -377,6 +377,27 @@ static void test_journal_begins_anew_beside_an_old_log(void **state)
     journal_fixture_assert_done(&fixture, &done, 1);
 }
 
+/* The process died while it made the tables: SQLite takes back what it had begun to write. */
+static void test_journal_that_was_not_made_to_an_end_is_empty(void **state)
+{
+    (void)state;
+    /* A rollback journal that says the file had no pages of 4096 bytes. */
+    static const unsigned char head[28] = {0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7, 0, 0,
+                                           0,    0,    1,    2,    3,    4,    0,    0,    0, 0,
+                                           0,    0,    0x02, 0,    0,    0,    0x10, 0};
+    char rollback[512] = {0};
+    memcpy(rollback, head, sizeof(head));
+    journal_fixture_create(&fixture);
+    journal_fixture_close(&fixture);
+    journal_fixture_copy(fixture.path, path_fixture(directory, "part"), 8192);
+    assert_int_equal(rename(path_fixture(directory, "part"), fixture.path), 0);
+    FILE *file = fopen(beside("-journal"), "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(rollback, 1, sizeof(rollback), file), sizeof(rollback));
+    assert_int_equal(fclose(file), 0);
+    journal_fixture_refused(&fixture, ERR_INVALID, "is empty");
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 3) {
@@ -403,6 +424,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(test_journal_refuses_what_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_journal_begins_anew_beside_an_old_log, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_journal_that_was_not_made_to_an_end_is_empty, setup, teardown),
     };
     return cmocka_run_group_tests_name("journal", tests, NULL, NULL);
 }

@@ -26,13 +26,13 @@ static const struct interval done[3][3] = {
 };
 static const size_t done_count[3] = {1, 2, 2};
 
-static char whole[600]; /* the file, orderly closed */
-static char torn[600];  /* the file as it was with its log beside it, "TORN-wal" */
+static char whole[720]; /* the file, orderly closed */
+static char torn[720];  /* the file as it was with its log beside it, "TORN-wal" */
 
 static void copy_beside(const char *from, const char *to)
 {
-    char from_log[620];
-    char to_log[620];
+    char from_log[740];
+    char to_log[740];
     (void)snprintf(from_log, sizeof(from_log), "%s-wal", from);
     (void)snprintf(to_log, sizeof(to_log), "%s-wal", to);
     journal_fixture_copy(from, to, SIZE_MAX);
@@ -159,8 +159,8 @@ static void test_journal_with_a_changed_byte_is_refused_or_right(void **state)
 static void test_journal_whose_log_was_cut_has_the_groups_before(void **state)
 {
     (void)state;
-    char log[620];
-    char torn_log[620];
+    char log[740];
+    char torn_log[740];
     bool seen[4] = {false};
     (void)snprintf(log, sizeof(log), "%s-wal", fixture.path);
     (void)snprintf(torn_log, sizeof(torn_log), "%s-wal", torn);
@@ -179,7 +179,7 @@ static void test_journal_whose_log_was_cut_has_the_groups_before(void **state)
 static void test_journal_whose_log_has_a_changed_byte_has_the_groups_before(void **state)
 {
     (void)state;
-    char log[620];
+    char log[740];
     (void)snprintf(log, sizeof(log), "%s-wal", fixture.path);
     size_t len = 0;
     for (size_t at = 0; at == 0 || at < len; at += 499) {

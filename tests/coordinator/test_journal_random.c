@@ -133,7 +133,7 @@ static bool batch_waits(const struct model *model, const struct sink_batch *batc
 /* What the sink would say of these batches. */
 static void mark(struct model *model, struct sink_batch *batches, size_t count, uint64_t number)
 {
-    char paths[2][600];
+    char paths[2][720];
     struct sink_place places[2];
     struct sink_batch waiting[ITEMS];
     size_t waiting_count = 0;

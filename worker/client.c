@@ -246,11 +246,15 @@ static int open_loop(struct client *client, struct err_text *ret_error)
     }
     CHECK(uv_async_init(&client->loop, &client->wake, client_on_engine_wake) == 0);
     (void)uv_timer_init(&client->loop, &client->timer);
+    CHECK(uv_async_init(&client->loop, &client->plugin.loaded, client_on_plugin_loaded) == 0);
+    (void)uv_timer_init(&client->loop, &client->plugin.limit);
     (void)uv_idle_init(&client->loop, &client->plugin.idle);
     (void)uv_signal_init(&client->loop, &client->terminate);
     (void)uv_signal_init(&client->loop, &client->interrupt);
     client->wake.data = client;
     client->timer.data = client;
+    client->plugin.loaded.data = client;
+    client->plugin.limit.data = client;
     client->plugin.idle.data = client;
     client->terminate.data = client;
     client->interrupt.data = client;
@@ -277,13 +281,14 @@ static bool close_engine(struct client *client)
 static void free_client(struct client *client)
 {
     zsock_close(client->socket, BYE_LINGER_MS);
-    client_drop_plugin(client);
     plugin_store_free(client->plugin.store);
     if (!close_engine(client)) {
         return; /* its threads still use the client: both end with the program */
     }
     uv_close((uv_handle_t *)&client->wake, NULL);
     uv_close((uv_handle_t *)&client->timer, NULL);
+    uv_close((uv_handle_t *)&client->plugin.loaded, NULL);
+    uv_close((uv_handle_t *)&client->plugin.limit, NULL);
     uv_close((uv_handle_t *)&client->plugin.idle, NULL);
     uv_close((uv_handle_t *)&client->terminate, NULL);
     uv_close((uv_handle_t *)&client->interrupt, NULL);
@@ -321,6 +326,13 @@ int client_run(const struct client_options *options, struct zygote *zygote)
         loop_until_finished(client);
     }
     int exit_status = client->exit_status;
+    client_drop_plugin(client);
+    struct plugin_loader *left = client->plugin.left;
     free_client(client);
+    if (!plugin_loader_reap(&left, STOP_LIMIT_MS)) {
+        /* Functions that run at exit would wait for the dynamic linker, which that plugin has. */
+        (void)fflush(NULL);
+        _exit(exit_status);
+    }
     return exit_status;
 }

@@ -24,6 +24,7 @@ struct client_options {
     double
         drain_limit_s; /* on SIGTERM: leave after this long even with items still running; 0: no limit */
     double time_limit_s; /* be gone after this long: drains in time; 0: never */
+    double load_limit_s; /* for a plugin to start in when it is loaded; above 0 */
     bool allow_exec;     /* jobs may run commands */
     bool allow_plugins;  /* jobs may bring plugins */
     bool quiet;

@@ -9,6 +9,7 @@
 #include "worker/agent.h"
 #include "worker/client.h"
 #include "worker/engine/engine.h"
+#include "worker/plugin_loader.h"
 #include "worker/plugin_store.h"
 #include "worker/workloads/params.h"
 #include "worker/workloads/workload.h"
@@ -36,11 +37,15 @@ struct client_job {
 
 /* The plugin of client->job on its way. */
 struct client_plugin {
-    struct plugin_store *store; /* made for the first job with a plugin */
-    struct plugin_fetch *fetch; /* NULL: none is on its way */
-    uv_idle_t idle;             /* runs while the file that is there is checked */
-    uint64_t asked_session;     /* the last FETCH was said in this session, */
-    uint64_t asked_offset;      /* about the part from here on */
+    struct plugin_store *store;   /* made for the first job with a plugin */
+    struct plugin_fetch *fetch;   /* NULL: none is on its way */
+    uv_idle_t idle;               /* runs while the file that is there is checked */
+    struct plugin_loader *loader; /* the file is there and being loaded; NULL: it is not */
+    struct plugin_loader *left;   /* loads that nobody waits for */
+    uv_async_t loaded;
+    uv_timer_t limit;       /* of the load */
+    uint64_t asked_session; /* the last FETCH was said in this session, */
+    uint64_t asked_offset;  /* about the part from here on */
 };
 
 struct client {
@@ -117,6 +122,7 @@ void client_ask_for_plugin_again(struct client *client);
 void client_on_part(struct client *client,
                     const struct wire_message *message,
                     const struct blob *payload);
+void client_on_plugin_loaded(uv_async_t *loaded);
 /* Forget the plugin that is on its way, if there is one. */
 void client_drop_plugin(struct client *client);
 

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { EXIT_CANNOT_GO_ON = 3 };
+enum { EXIT_CANNOT_GO_ON = 3, PLUGIN_LOAD_LIMIT_S = 10 };
 
 int main(int argc, char **argv)
 {
@@ -48,6 +48,7 @@ int main(int argc, char **argv)
             .idle_limit_s = asked.idle_limit_s,
             .drain_limit_s = asked.drain_limit_s,
             .time_limit_s = asked.time_limit_s,
+            .load_limit_s = PLUGIN_LOAD_LIMIT_S,
             .allow_exec = asked.allow_exec,
             .allow_plugins = asked.allow_plugins,
             .quiet = asked.quiet,

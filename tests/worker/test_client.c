@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,9 +32,12 @@ struct scene {
     unsigned char hash[HASH_SIZE];
     struct workload_ops workload; /* what the plugin turns out to have */
     const char *load_error;       /* or why it cannot be loaded */
-    const char *note;             /* what the workload has to say */
-    bool with_records;            /* the engine makes records */
-    bool records_asked;           /* by the last engine's options */
+    bool hangs;                   /* it does not come back until `let_go` */
+    sem_t let_go;
+    sem_t came_back;
+    const char *note;   /* what the workload has to say */
+    bool with_records;  /* the engine makes records */
+    bool records_asked; /* by the last engine's options */
     size_t loads;
     char error[WIRE_TEXT_MAX + 1]; /* of READY */
 };
@@ -58,6 +62,11 @@ int __wrap_plugin_load(const char *path,
     (void)fclose(file);
     free(bytes);
     current->loads++;
+    if (current->hangs) {
+        while (sem_wait(&current->let_go) != 0) {
+        }
+        CHECK(sem_post(&current->came_back) == 0);
+    }
     if (current->load_error != NULL) {
         return err_set(ret_error, ERR_INVALID, "%s", current->load_error);
     }
@@ -123,6 +132,7 @@ static int setup(void **state)
     hash_add(hash, scene->plugin, PLUGIN_SIZE);
     hash_finish(hash, scene->hash);
     hash_free(hash);
+    CHECK(sem_init(&scene->let_go, 0, 0) == 0 && sem_init(&scene->came_back, 0, 0) == 0);
     scene->workload = *workload_find("noop");
     scene->workload.name = "thumbs";
     (void)snprintf(scene->cache, sizeof(scene->cache), "/tmp/quartet-test-XXXXXX");
@@ -132,6 +142,7 @@ static int setup(void **state)
     scene->options = (struct client_options){.endpoint = scene->fake.endpoint,
                                              .name = "tester",
                                              .credit_max = 64,
+                                             .load_limit_s = 10,
                                              .allow_plugins = true,
                                              .allow_exec = true,
                                              .quiet = true};
@@ -360,6 +371,60 @@ static void test_client_tells_why_a_plugin_cannot_be_loaded(void **state)
     assert_string_equal(scene->error, "it is of another architecture");
 }
 
+static void let_plugin_come_back(struct scene *scene)
+{
+    CHECK(sem_post(&scene->let_go) == 0);
+    while (sem_wait(&scene->came_back) != 0) {
+    }
+}
+
+/* The loop talks meanwhile: a job that needs no plugin can follow. */
+static void play_hanging_plugin(struct scene *scene)
+{
+    send_job(scene, JOB, true);
+    give_plugin(scene);
+    expect_ready(scene);
+    send_cancel(scene, JOB);
+    send_job(scene, JOB + 1, false);
+    struct wire_message message;
+    fake_coordinator_expect(&scene->fake, WIRE_READY, &message);
+    CHECK(message.as.ready.error.len == 0);
+    (void)run_two_chunks(scene, JOB + 1);
+    let_plugin_come_back(scene);
+}
+
+static void test_client_refuses_a_plugin_that_hangs_when_it_is_loaded(void **state)
+{
+    struct scene *scene = *state;
+    scene->hangs = true;
+    scene->options.load_limit_s = 0.05;
+    run(scene, play_hanging_plugin);
+    assert_string_equal(scene->error,
+                        "the plugin has not started within 0.1 s: its code that runs when it is "
+                        "loaded takes too long or hangs");
+    assert_int_equal(scene->loads, 1);
+}
+
+/* What comes of it later is not for the next job. */
+static void play_plugin_given_up_while_it_is_loaded(struct scene *scene)
+{
+    send_job(scene, JOB, true);
+    give_plugin(scene);
+    send_cancel(scene, JOB);
+    send_job(scene, JOB + 1, false);
+    expect_ready(scene);
+    let_plugin_come_back(scene);
+    (void)run_two_chunks(scene, JOB + 1);
+}
+
+static void test_client_gives_up_a_load_with_its_job(void **state)
+{
+    struct scene *scene = *state;
+    scene->hangs = true;
+    run(scene, play_plugin_given_up_while_it_is_loaded);
+    assert_string_equal(scene->error, "");
+}
+
 static void test_client_refuses_a_plugin_with_another_workload(void **state)
 {
     struct scene *scene = *state;
@@ -574,6 +639,8 @@ int main(void)
         TEST(test_client_runs_no_command_without_the_flag),
         TEST(test_client_runs_commands_with_the_flag),
         TEST(test_client_tells_why_a_plugin_cannot_be_loaded),
+        TEST(test_client_refuses_a_plugin_that_hangs_when_it_is_loaded),
+        TEST(test_client_gives_up_a_load_with_its_job),
         TEST(test_client_refuses_a_plugin_with_another_workload),
         TEST(test_client_refuses_bytes_with_another_hash),
         TEST(test_client_goes_on_fetching_in_a_new_session),

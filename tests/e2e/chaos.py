@@ -9,7 +9,7 @@ import time
 import unittest
 
 import results
-from harness import EXIT_OK, QUARTET, WORKER, EndToEndTest, only_sample, wait_until, within
+from harness import EXIT_OK, QUARTET, WORKER, EndToEndTest, only_sample, wait_until
 from servers import free_port
 from storm import Coordinator, Crew, Storm, blaming_nobody, plan
 

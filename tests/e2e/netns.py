@@ -1,9 +1,9 @@
 """Hosts of their own on this machine: network namespaces on one bridge, whose links can be cut, unplugged and squeezed.
 
-Every namespace, that of the bridge too, belongs to a `cat` that waits on a pipe of the test: when the test ends, however it ends, the
-pipe closes, the namespace goes with its `cat`, and links, addresses and rules go with the namespace. Nothing has a name outside,
-so that any number of such networks can stand at once, all with the same addresses. What runs elsewhere, the test itself included,
-cannot reach them.
+Every namespace, that of the bridge too, is held by a `cat` that waits on a pipe of the test: when the test ends, however it ends, the
+pipe closes and the `cat` with it, the namespace goes with the last program in it, and links, addresses and rules go with the
+namespace. Nothing has a name outside, so that any number of such networks can stand at once, all with the same addresses. What runs
+elsewhere, the test itself included, cannot reach them.
 
 One kernel, one clock: delay, and disks of their own, cannot be had this way.
 """

@@ -15,8 +15,8 @@ MASK = (1 << 64) - 1
 
 
 class Work:
-    """The items FIRST to LAST of one workload, and what one of them must come to: `is_right(item, record)`. `calm`: work that comes to
-    the same in less time, for the undisturbed run."""
+    """The items FIRST to LAST of one workload, and what one of them must come to: `is_right(item, record)`. `calm`: work that comes
+    to the same in less time, for the undisturbed run."""
 
     def __init__(self, workload, first, last, arguments=(), command=(), is_right=lambda item, record: True, calm=None):
         self.workload = workload
@@ -76,8 +76,8 @@ def bytes_in(path):
 
 
 def record_differences(work, path, ordered=False, may_fail=None, may_miss=False):
-    """How the records in a file differ from one right record for each item, in words; an empty list: not at all. The last line must be
-    whole as well. `may_fail`: items may have failed for a reason of this pattern. `may_miss`: not every item must be there."""
+    """How the records in a file differ from one right record for each item, in words; an empty list: not at all. The last line must
+    be whole as well. `may_fail`: items may have failed for a reason of this pattern. `may_miss`: not every item must be there."""
     said = []
     seen = set()
     last_index = -1

@@ -54,7 +54,8 @@ class Crew:
 
 
 class Coordinator:
-    """The coordinator of one run with a journal, which may be killed and is resumed then. Its workers find it again: it keeps its port."""
+    """The coordinator of one run with a journal, which may be killed and is resumed then. Its workers find it again, as it keeps
+    its port. `listens`: it has workers that come by themselves."""
 
     def __init__(self, test, argv, journal=None, listens=True):
         self.test = test
@@ -77,8 +78,8 @@ class Coordinator:
 
 
 def blaming_nobody():
-    """Options of `run` with which items are not blamed for the workers that a storm kills under them, and what a few may fail with all
-    the same (a pattern), or None."""
+    """Options of `run` with which items are not blamed for the workers that a storm kills under them, and what a few may fail with
+    all the same (a pattern), or None."""
     said = subprocess.run([QUARTET, "run", "--help"], capture_output=True, text=True, check=True).stdout
     if "--crash-limit" in said:
         return ("--crash-limit", "255"), None

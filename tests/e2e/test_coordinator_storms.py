@@ -1,5 +1,5 @@
-"""A coordinator that is killed and resumed again and again: what was finished is neither lost nor run again, nothing is written twice,
-and the results are those of an undisturbed run."""
+"""A coordinator that is killed and resumed again and again: what was finished is neither lost nor run again, nothing is written
+twice, and the results are those of an undisturbed run."""
 
 import random
 

@@ -1,9 +1,10 @@
-"""Disks that are full, descriptors and memory that run out while work is under way: what was done is right and written once, what was
-not done is named with the reason, and running that again completes it.
+"""Disks that are full, descriptors and memory that run out while work is under way: what was done is right and written once, what
+was not done is named with the reason, and running that again completes it.
 
 What a program says that cannot even start so is in test_descriptors.py, single full files are in test_output.py and test_exec.py.
 """
 
+import json
 import os
 import subprocess
 import unittest
@@ -41,9 +42,13 @@ class Exhaustion(EndToEndTest):
             return
         with open(self.path("failures"), encoding="utf-8") as file:
             self.assertEqual(sorted(map(int, file)), failed)
-        again = self.report("run", work.workload, "--items", self.path("failures"), "--out", self.path("again"), "--", *work.command)
-        self.assertEqual((only_sample(again)["ok"], only_sample(again)["failed"]), (len(failed), 0))
-        self.assertEqual(only_sample(result.report())["ok"] + len(failed), work.count)
+        again = self.quartet("run", work.workload, "--items", self.path("failures"), "--out", self.path("again"), "--",
+                             *work.command)
+        self.assert_status(again, EXIT_OK)
+        with open(self.path("again"), encoding="utf-8") as file:
+            records = {int(record["item"]): record for record in map(json.loads, file)}
+        self.assertEqual(sorted(records), failed)
+        self.assertEqual([item for item, record in records.items() if not work.is_right(item, record)], [])
 
     def run_with_crew(self, work, workers, coordinator_limits=None):
         """Run with `workers`, a list of (limits or None, arguments); results go to `out` and `failures`."""

@@ -120,8 +120,8 @@ static void say_bye(struct server *server)
 static void say_what_was_refused(struct server *server)
 {
     const struct server_stats *stats = &server->stats;
-    server->notes = (struct bucket){0}; /* this is always said */
     server_say_left_out(server);
+    server->notes = (struct line_limit){{0}, 0}; /* what follows is always said */
     if (stats->bad_frames > 0) {
         server_note(
             server, "%" PRIu64 " messages that could not be read were dropped", stats->bad_frames);

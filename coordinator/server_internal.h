@@ -3,6 +3,7 @@
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
+#include "common/base/line_limit.h"
 #include "common/io/zsock.h"
 #include "common/wire/wire.h"
 #include "coordinator/patience.h"
@@ -45,7 +46,6 @@ struct server_stats {
     uint64_t rejected;       /* workers refused */
     uint64_t stale_messages; /* of sessions or jobs that are over */
     uint64_t ignored;        /* registrations passed over: too many by one connection */
-    uint64_t notes_left_out; /* in a row, up to now */
     uint64_t registrations;  /* HELLOs that were answered with a session */
 };
 
@@ -60,7 +60,7 @@ struct server {
     char host[PEER_NAME_SIZE]; /* of this machine */
     struct peers peers;
     struct patience patience;
-    struct bucket notes; /* lines on standard error */
+    struct line_limit notes;
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
     bool probe_due; /* some connection dropped: find out whose */
@@ -78,8 +78,8 @@ struct server {
 /* Workers that run the job of the run on stage, or may: all but those that said that they cannot. */
 uint32_t server_able(const struct server *server);
 
-/* A line on standard error, unless --quiet; wipes the progress bar first. At most some dozens at once and one a
- * second: what is left out is counted, and the count is said with the next one. */
+/* A line on standard error, unless --quiet; wipes the progress bar first. Not too
+ * many (line_limit.h): how many were left out is said with the next one. */
 void server_note(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -9,8 +9,6 @@
 
 enum {
     BATCH_PAYLOAD_MAX = 2 * 1024 * 1024,
-    NOTES_AT_ONCE = 64,
-    NOTE_EACH_US = 1000000,
     MINOR_WITH_RECORDS = 1, /* the protocol's, since when it has records and plugins */
 };
 
@@ -18,10 +16,9 @@ enum {
 
 void server_say_left_out(struct server *server)
 {
-    if (server->stats.notes_left_out > 0) {
-        (void)fprintf(
-            stderr, "quartet: %" PRIu64 " notes were left out\n", server->stats.notes_left_out);
-        server->stats.notes_left_out = 0;
+    uint64_t left_out = line_limit_take_left_out(&server->notes);
+    if (left_out > 0) {
+        (void)fprintf(stderr, "quartet: %" PRIu64 " notes were left out\n", left_out);
     }
 }
 
@@ -30,8 +27,7 @@ void server_note(struct server *server, const char *format, ...)
     if (server->options.quiet || server->closing) {
         return;
     }
-    if (!bucket_take(&server->notes, stage_now_us(), NOTES_AT_ONCE, NOTE_EACH_US)) {
-        server->stats.notes_left_out++;
+    if (!line_limit_allows(&server->notes, stage_now_us())) {
         return;
     }
     if (server->stage->progress != NULL) {

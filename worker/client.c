@@ -4,6 +4,7 @@
 #include "worker/client_internal.h"
 #include "worker/workloads/params.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,10 +20,20 @@ uint64_t client_now_us(void)
     return uv_hrtime() / 1000;
 }
 
-void client_note(const struct client *client, const char *format, ...)
+void client_note(struct client *client, const char *format, ...)
 {
     if (client->options.quiet) {
         return;
+    }
+    if (!line_limit_allows(&client->notes, client_now_us())) {
+        return;
+    }
+    uint64_t left_out = line_limit_take_left_out(&client->notes);
+    if (left_out > 0) {
+        (void)fprintf(stderr,
+                      "quartet-worker %s: %" PRIu64 " notes were left out\n",
+                      client->options.name,
+                      left_out);
     }
     va_list arguments;
     va_start(arguments, format);

@@ -4,6 +4,7 @@
 #ifndef QUARTET_WORKER_CLIENT_INTERNAL_H
 #define QUARTET_WORKER_CLIENT_INTERNAL_H
 
+#include "common/base/line_limit.h"
 #include "common/io/zsock.h"
 #include "common/wire/wire.h"
 #include "worker/agent.h"
@@ -73,6 +74,7 @@ struct client {
     struct client_job job;
     struct client_plugin plugin;
     struct err_text engine_error;
+    struct line_limit notes;
     bool reconnect; /* close and open the socket at the end of this turn */
     bool finished;
     int exit_status;
@@ -85,8 +87,8 @@ struct client {
 
 uint64_t client_now_us(void);
 
-/* A line on standard error, unless --quiet. */
-void client_note(const struct client *client, const char *format, ...)
+/* A line on standard error, unless --quiet or when there are too many (line_limit.h). */
+void client_note(struct client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Give the agent one event and perform what it answers. */

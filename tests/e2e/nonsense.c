@@ -60,6 +60,15 @@ static void send_truncated(struct nonsense *nonsense, void *socket)
         nonsense->raw, socket, bytes, len > 0 ? (size_t)rng_below(&nonsense->rng, len) : 0, false);
 }
 
+/* Would this end a worker in good order? */
+static bool is_farewell(struct nonsense *nonsense, const unsigned char *bytes, size_t len)
+{
+    struct wire_message message;
+    struct err_text error;
+    return wire_decode(nonsense->raw->decoder, bytes, len, &error, &message) == 0 &&
+           (message.type == WIRE_REJECT || message.type == WIRE_DRAIN || message.type == WIRE_BYE);
+}
+
 static void send_turned_over(struct nonsense *nonsense, void *socket)
 {
     unsigned char bytes[SAMPLE_MAX];
@@ -68,6 +77,7 @@ static void send_turned_over(struct nonsense *nonsense, void *socket)
         bytes[rng_below(&nonsense->rng, len)] ^= (unsigned char)(1U
                                                                  << rng_below(&nonsense->rng, 8));
     }
+    len = is_farewell(nonsense, bytes, len) ? len - 1 : len;
     raw_send_frame(nonsense->raw, socket, bytes, len, false);
 }
 

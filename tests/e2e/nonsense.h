@@ -15,7 +15,8 @@ void nonsense_init(struct nonsense *nonsense, struct raw *raw, uint64_t seed);
 void nonsense_deinit(struct nonsense *nonsense);
 
 /* One such message, to the peer of that routing id when `id_len` is not 0 (for a ROUTER). Few of them have frames of 16 MiB or
- * thousands of frames: these cost the sender most. A turned bit may leave a message valid. */
+ * thousands of frames: these cost the sender most. A turned bit may leave a message valid, but not
+ * one that ends a worker. */
 void nonsense_say(struct nonsense *nonsense, void *socket, const void *id, size_t id_len);
 
 void nonsense_fill(struct nonsense *nonsense, unsigned char *bytes, size_t len);

@@ -10,19 +10,21 @@ import procfs
 from harness import EXIT_OK, SANITIZED, EndToEndTest, Program, main, only_sample, test_program
 
 HOSTILE_WORKER = test_program("hostile_worker")
+HOSTILE_COORDINATOR = test_program("hostile_coordinator")
 
 SEED = int(os.environ.get("QUARTET_SEED", random.randrange(1 << 32)))
 MESSAGES = 10000 if SANITIZED else 100000
 CONNECTIONS = 100 if SANITIZED else 500
 
 # Work that takes a while and no processor: what it takes longer is what it was hindered.
-ITEMS = 1000 if SANITIZED else 4000
+ITEMS = 3000 if SANITIZED else 4000
 RUN = ("run", "sleep", "--param", "seconds=0.01", "--range", "1:%d" % ITEMS, "--strategy", "threads", "--threads", "4")
 WORKERS = 2
 
 MIB = 1024 * 1024
 RATIO_MAX = 4  # of the time it takes alone: not slowed to a crawl, on a machine that runs the attack too
 MEMORY_MORE_MAX = 256 * MIB
+WORKER_MEMORY_MAX = 256 * MIB
 LINES_MAX = 300
 
 
@@ -66,6 +68,23 @@ class Hostile(EndToEndTest):
         self.assertLess(err.count("\n"), LINES_MAX)
         self.assertRegex(err, r"[1-9]\d+ messages that could not be read were dropped")
         self.assertRegex(err, r"[1-9]\d+ registrations were refused")
+
+    def test_worker_survives_a_hostile_coordinator_and_works_for_an_honest_one(self):
+        at = "ipc://" + self.path("coordinator")
+        hostile = self.start([HOSTILE_COORDINATOR, at, MESSAGES // 5, SEED])
+        hostile.out.wait_for("^listening$", 10)
+        worker = self.start_worker(at, "--name", "honest", "--allow-plugins", env={"XDG_CACHE_HOME": self.path("cache")})
+        result = hostile.finish(120)
+        self.assert_status(result, EXIT_OK)
+        self.assertTrue(worker.is_running(), worker.output())
+        peak = procfs.peak_memory_bytes(worker.pid)
+        print("seed %d: %d messages to a worker: %.1f s, %.0f MiB, %d lines" % (
+            SEED, MESSAGES // 5, result.seconds, peak / MIB, worker.err.text().count("\n")), " ".join(result.out.split()), flush=True)
+        self.assertLess(peak, WORKER_MEMORY_MAX)
+        sample = only_sample(self.report("run", "squares", "--range", "1:100000", "--listen", at, "--wait", "1"))
+        self.assertEqual((sample["ok"], sample["failed"]), (100000, 0))
+        self.assert_status(worker.finish(10), EXIT_OK)
+        self.assertLess(worker.err.text().count("\n"), LINES_MAX)
 
 
 if __name__ == "__main__":

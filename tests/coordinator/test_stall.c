@@ -150,6 +150,10 @@ static void test_stall_tells_workers_that_left_from_lost_ones(void **state)
     view.workers.offering = 1;
     view.workers.leaving = 1;
     assert_stall(&view, STALL_DRAINING, "every worker is draining");
+    view.items.held = 2; /* they finish these, and take nothing else */
+    assert_stall(&view, STALL_DRAINING, "every worker is draining");
+    view.items.fresh = 0;
+    assert_fine(&view);
 }
 
 static void test_stall_knows_silence_from_long_work(void **state)

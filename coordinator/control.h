@@ -32,7 +32,8 @@ enum {
 
 /* Listen. Returns 0; without a path also when no default place can be had, and then `*ret_control` is NULL. Otherwise
  * ERR_INVALID (the path is too long, or something that is no socket is there), ERR_BUSY (somebody listens
- * there), ERR_IO, ERR_NOMEM. The handles on the loop do not keep it alive. */
+ * there), ERR_IO, ERR_NOMEM. The handles on the loop do not keep it alive. The program
+ * ignores SIGPIPE: whoever asked may be gone. */
 int control_open(const struct control_options *options,
                  struct err_text *ret_error,
                  struct control **ret_control);

@@ -99,10 +99,15 @@ static enum stall_reason judge_starting(const struct stall_view *view, char *ret
                  total == 1 ? "its engine" : "their engines");
 }
 
-/* Somebody has items. That is work under way, unless nobody who has some is heard of. */
+/* Somebody has items. That is work under way, unless nobody who has some is heard of; but what is not
+ * sent yet may wait for other workers than these. */
 static enum stall_reason judge_held(const struct stall_view *view, char *ret_text)
 {
     const struct stall_workers *workers = &view->workers;
+    bool more = view->items.fresh > 0 || view->items.queued > 0;
+    if (more && workers->leaving > 0 && workers->running + workers->starting == 0) {
+        return found(STALL_DRAINING, ret_text, "every worker is draining");
+    }
     if (view->local || view->silence_us == 0 || workers->heard_us < view->silence_us) {
         return STALL_NONE;
     }

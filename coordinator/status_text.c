@@ -80,11 +80,17 @@ static void print_items(const json_t *job, FILE *stream)
     (void)fprintf(stream, ", %s not sent yet\n", exact(items, "fresh", a));
 }
 
-static void print_count(const json_t *object, const char *key, const char *words, FILE *stream)
+/* `one` of them, or many. */
+static void print_count(const json_t *object,
+                        const char *key,
+                        const char *one,
+                        const char *many,
+                        FILE *stream)
 {
     char text[UNITS_TEXT_SIZE];
-    if (whole_of(object, key) > 0) {
-        (void)fprintf(stream, ", %s %s", exact(object, key, text), words);
+    uint64_t count = whole_of(object, key);
+    if (count > 0) {
+        (void)fprintf(stream, ", %s %s", units_format_exact(count, text), count == 1 ? one : many);
     }
 }
 
@@ -93,12 +99,14 @@ static void print_chunks(const json_t *job, FILE *stream)
     const json_t *chunks = json_object_get(job, "chunks");
     char text[UNITS_TEXT_SIZE];
     (void)fprintf(stream, "chunks     %s sent", exact(chunks, "sent", text));
-    print_count(chunks, "retried", "sent again", stream);
-    print_count(chunks, "speculated", "run twice for being late", stream);
-    print_count(chunks, "adopted", "gone on with in a new session", stream);
-    print_count(chunks, "duplicates", "results that came twice", stream);
-    print_count(chunks, "late", "results that came too late", stream);
-    print_count(job, "workers_lost", "workers lost", stream);
+    print_count(chunks, "retried", "sent again", "sent again", stream);
+    print_count(
+        chunks, "speculated", "run twice for being late", "run twice for being late", stream);
+    print_count(
+        chunks, "adopted", "gone on with in a new session", "gone on with in new sessions", stream);
+    print_count(chunks, "duplicates", "result that came twice", "results that came twice", stream);
+    print_count(chunks, "late", "result that came too late", "results that came too late", stream);
+    print_count(job, "workers_lost", "worker lost", "workers lost", stream);
     (void)fputc('\n', stream);
 }
 

@@ -136,7 +136,8 @@ static int parse_error(const json_t *json, struct err_text *ret_error)
     for (size_t i = 0; name != NULL && i < ERROR_COUNT; i++) {
         code = strcmp(errors[i].name, name) == 0 ? errors[i].code : code;
     }
-    return err_set(ret_error, code, "%s", text != NULL ? text : "the coordinator gave no reason");
+    bool told = text != NULL && text[0] != '\0';
+    return err_set(ret_error, code, "%s", told ? text : "the coordinator gave no reason");
 }
 
 int control_reply_parse(const char *line,

@@ -137,6 +137,9 @@ static void test_control_replies_come_back_as_they_were(void **state)
         free(line);
     }
     assert_null(control_reply_ok(NULL));
+    const char *silent = "{\"ok\":false,\"error\":\"gone\",\"text\":\"\"}";
+    assert_int_equal(control_reply_parse(silent, strlen(silent), &error, &result), ERR_GONE);
+    assert_string_equal(error.s, "the coordinator gave no reason");
 }
 
 static void test_control_takes_nothing_else_for_a_reply(void **state)

@@ -6,8 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Files that stay free for the coordinator's own: a report, a plugin, a child that is started. */
-enum { DESCRIPTORS_KEPT = 4 };
+/* Files that stay free for the coordinator's own (outputs, plugins, what is started): one of so many that are
+ * allowed, and at most DESCRIPTORS_KEPT_MAX. */
+enum { DESCRIPTORS_KEPT_EACH = 32, DESCRIPTORS_KEPT_MAX = 16 };
 
 /* The same process on a new connection, or registering anew on the one it has: its old session is over,
  * through no fault of the chunks it holds. */
@@ -41,7 +42,9 @@ static bool has_room(const struct server *server, char *ret_text, size_t size)
                        server->peers.count);
         return false;
     }
-    if (descriptors_left(&limit) < DESCRIPTORS_KEPT) {
+    uint64_t left = descriptors_left(&limit);
+    uint64_t kept = limit / DESCRIPTORS_KEPT_EACH;
+    if (left < (kept < DESCRIPTORS_KEPT_MAX ? kept : DESCRIPTORS_KEPT_MAX)) {
         (void)snprintf(ret_text,
                        size,
                        "too few open files: the coordinator may have %" PRIu64

@@ -5,7 +5,8 @@
  *   strange_peer oversized ENDPOINT N  N messages beyond every limit
  *   strange_peer registrar ENDPOINT N  registers N times over, as somebody else each time, and reads nothing
  *   strange_peer liar ENDPOINT       registers, takes chunks, and sends results that nobody asked it for
- *   strange_peer miscounter ENDPOINT registers, takes chunks, and says of one that it had more items
+ *   strange_peer miscounter ENDPOINT registers, takes chunks, and says of one that it had more items; then it
+ *                                would register again
  *
  * Exits with 0 when the coordinator answered as it should, otherwise with 1 and a line on standard error. hostile_worker.c
  * does all of it at once and in numbers. */
@@ -199,6 +200,10 @@ static void be_a_miscounter(struct strange *strange)
         .run_us = &run_us,
     };
     send_message(strange, &message);
+    expect_reject(strange, WIRE_REASON_MALFORMED);
+    const struct wire_text workload = wire_text("sleep");
+    struct wire_message hello = raw_hello(&workload, NONCE);
+    send_message(strange, &hello); /* or it would be given the same chunk again and again */
     expect_reject(strange, WIRE_REASON_MALFORMED);
 }
 

@@ -52,6 +52,15 @@ static inline uint32_t sched_hash(uint64_t value)
     return (uint32_t)((value * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
 }
 
+/* How many chunks of a suspicion one worker may have. */
+static inline uint32_t sched_company_max(enum sched_suspicion suspicion)
+{
+    if (suspicion < SCHED_GROUP) {
+        return UINT32_MAX;
+    }
+    return suspicion == SCHED_GROUP ? SCHED_GROUP_MAX : 1;
+}
+
 enum sched_chunk_state {
     SCHED_CHUNK_FREE = 0, /* the slot has no chunk; its id is that of the last one it had */
     SCHED_CHUNK_HELD,     /* by a worker */
@@ -426,9 +435,6 @@ void sched_lose(struct sched *sched, uint32_t slot, uint32_t together, struct sc
 /* Its worker is not lost after all. */
 void sched_unlose(struct sched_chunk *chunk);
 
-/* How many chunks of a suspicion one worker may have. */
-uint32_t sched_company_max(enum sched_suspicion suspicion);
-
 /* Does a suspect wait that can be sent? */
 bool sched_suspects_wait(const struct sched *sched);
 
@@ -457,7 +463,7 @@ void sched_lose_doubled(struct sched *sched, uint32_t slot, bool lost);
 
 /* --- sched_speculate.c: what is late, and who runs it as well --- */
 
-/* Send out again what is late, if nothing else is left to send. */
+/* Send out again what is late, if nothing else is left to send: no item is fresh. */
 void sched_speculate(struct sched *sched, struct sched_actions *out);
 
 /* When the chunk in this slot, which is held, will be finished by what is known of its holder. */

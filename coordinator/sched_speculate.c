@@ -248,7 +248,7 @@ static bool give_out_of(struct sched *sched,
 /* Is nothing left to send but what is under way already? */
 static bool is_all_out(const struct sched *sched)
 {
-    return sched->fresh == 0 && !sched->holding && sched->chunks.queued.head == INDEX_NONE &&
+    return !sched->holding && sched->chunks.queued.head == INDEX_NONE &&
            sched->chunks.suspects_count == 0 && sched->stats.items_held > 0 &&
            sched->cost.items > 0;
 }

@@ -201,7 +201,7 @@ static int choose_works(struct compare *compare,
         struct work *work = &compare->works[compare->work_count++];
         int rc = work_choose(
             work, given ? words[i] : defaults[i], &compare->options, count == 1, ret_error);
-        rc = rc != 0 ? rc : work_check_items(work, &compare->options, true, ret_error);
+        rc = rc != 0 ? rc : work_check_items(work, &compare->options, WORK_STREAM_COPY, NULL, ret_error);
         if (rc != 0) {
             return rc;
         }

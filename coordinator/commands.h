@@ -34,6 +34,7 @@ int command_asked_status(int error);
 
 int cmd_compare(int argc, char **argv, struct zygote *zygote);
 int cmd_run(int argc, char **argv, struct zygote *zygote);
+int cmd_resume(int argc, char **argv, struct zygote *zygote);
 int cmd_status(int argc, char **argv, struct zygote *zygote);
 int cmd_drain(int argc, char **argv, struct zygote *zygote);
 int cmd_workloads(int argc, char **argv, struct zygote *zygote);

@@ -62,6 +62,7 @@ struct options {
     bool dry_run;
     uint64_t retries;
     struct halt halt;
+    const char *journal; /* what it takes to go on after this process died; NULL: nothing is kept */
 
     /* when workers die or are late */
     uint64_t crash_limit;
@@ -98,6 +99,8 @@ void options_add_command(struct option_table *table, struct options *options);
 void options_add_results(struct option_table *table, struct options *options);
 /* What happens when items fail. */
 void options_add_policy(struct option_table *table, struct options *options);
+/* What is kept in case the coordinator dies. */
+void options_add_journal(struct option_table *table, struct options *options);
 /* When workers die, or are late. `speculate`: the default. */
 void options_add_recovery(struct option_table *table, struct options *options, bool speculate);
 /* Where `quartet status` asks. */

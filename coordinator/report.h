@@ -24,6 +24,7 @@ struct sample {
     double startup_s; /* apart from it: making the engines, until every one is ready */
     double cpu_s;     /* user and system time of all slots */
     uint64_t items;   /* that were to be run */
+    uint64_t items_before; /* of these, done by an earlier run that this one goes on with */
     uint64_t ok;
     uint64_t failed;
     uint64_t retried;       /* chunks that were sent again */

@@ -36,6 +36,12 @@ static void print_counts(const struct sample *sample, FILE *stream)
                       ", %s not run",
                       units_format_exact(sample->items - sample->ok - sample->failed, left));
     }
+    if (sample->items_before > 0) {
+        char before[UNITS_TEXT_SIZE];
+        (void)fprintf(stream,
+                      " (%s of them before the run was resumed)",
+                      units_format_exact(sample->items_before, before));
+    }
     (void)fprintf(stream,
                   "\nresults    checksum %016" PRIx64 ", %s\n",
                   sample->checksum,
@@ -48,7 +54,7 @@ static void print_time(const struct sample *sample, FILE *stream)
     char cpu[UNITS_TEXT_SIZE];
     char startup[UNITS_TEXT_SIZE];
     char rate[UNITS_TEXT_SIZE];
-    double done = (double)(sample->ok + sample->failed);
+    double done = (double)(sample->ok + sample->failed - sample->items_before);
     double per_second = sample->wall_s > 0 ? done / sample->wall_s : 0;
     (void)fprintf(stream,
                   "time       %s (%s items/s), CPU %s, start-up %s apart from it\n",

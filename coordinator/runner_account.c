@@ -138,6 +138,7 @@ void runner_fill_sample(const struct runner *runner, struct sample *ret_sample)
     memset(ret_sample, 0, sizeof(*ret_sample));
     ret_sample->wall_s = (double)(runner->ended_us - runner->begun_us) / 1e6;
     ret_sample->items = source_available(runner->source);
+    ret_sample->items_before = runner->items_before;
     ret_sample->ok = stats.tally.ok;
     ret_sample->failed = stats.tally.failed;
     ret_sample->retried = stats.chunks_retried;

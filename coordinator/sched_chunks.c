@@ -1,6 +1,6 @@
 /* The table of live chunks.
  *
- * An id is (uses of the slot << SCHED_SLOT_BITS) | slot: found without a search, never used
+ * An id is the epoch, how often the slot was used, and the slot: found without a search, never used
  * twice, and it tells a chunk that is over from one that never was. */
 #include "common/base/check.h"
 #include "common/base/err.h"
@@ -11,18 +11,27 @@
 
 static_assert(sizeof(struct sched_chunk) == 64, "a chunk is one cache line");
 
-/* A slot is retired after so many chunks: a quarter of a million years at a million a second. As
- * many are left for the parts of its last one. */
-#define USES_MAX ((UINT64_MAX >> SCHED_SLOT_BITS) / 2)
+/* A slot is retired after so many chunks, which takes one slot that has all chunks half an hour at a
+ * million a second; the next one goes on. As many are left for the parts of its last one. */
+#define USES_MAX (UINT32_MAX / 2)
 
-int sched_chunks_init(struct sched_chunks *chunks)
+static uint32_t uses_of(uint64_t id)
 {
-    *chunks = (struct sched_chunks){.free_head = INDEX_NONE,
+    return (uint32_t)(id >> SCHED_SLOT_BITS);
+}
+
+int sched_chunks_init(struct sched_chunks *chunks, uint8_t epoch)
+{
+    *chunks = (struct sched_chunks){.epoch = (uint64_t)epoch << (SCHED_SLOT_BITS + SCHED_USES_BITS),
+                                    .free_head = INDEX_NONE,
                                     .order = LIST_EMPTY,
+                                    .ahead = INDEX_NONE,
                                     .queued = LIST_EMPTY,
-                                    .suspects = LIST_EMPTY,
                                     .due_us = UINT64_MAX,
                                     .spent = LIST_EMPTY};
+    for (uint32_t i = 0; i < SCHED_SUSPICIONS; i++) {
+        chunks->suspects[i] = LIST_EMPTY;
+    }
     for (uint32_t i = 0; i < SCHED_DELAYS; i++) {
         chunks->delayed[i] = LIST_EMPTY;
     }
@@ -71,8 +80,19 @@ static uint32_t take_slot(struct sched_chunks *chunks)
         return INDEX_NONE;
     }
     slot = chunks->used++;
-    chunks->table[slot].id = slot;
+    chunks->table[slot].id = chunks->epoch | slot;
     return slot;
+}
+
+/* Behind chunk `last`; INDEX_NONE: before all. */
+static void put_in_order(struct sched_chunks *chunks, uint32_t last, uint32_t slot)
+{
+    if (last != INDEX_NONE) {
+        list_insert(&chunks->order, LINKS(chunks->table, order), last, slot);
+    } else {
+        list_prepend(&chunks->order, LINKS(chunks->table, order), slot);
+    }
+    chunks->live++;
 }
 
 uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t count)
@@ -82,10 +102,15 @@ uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t 
         return INDEX_NONE;
     }
     struct sched_chunk *chunk = &chunks->table[slot];
-    *chunk = (struct sched_chunk){
-        .id = chunk->id + SCHED_CHUNKS_MAX, .first = first, .count = count, .worker = INDEX_NONE};
-    list_append(&chunks->order, LINKS(chunks->table, order), slot);
-    chunks->live++;
+    *chunk = (struct sched_chunk){.id = chunk->id + SCHED_CHUNKS_MAX,
+                                  .first = first,
+                                  .count = count,
+                                  .worker = INDEX_NONE,
+                                  .avoid = INDEX_NONE};
+    put_in_order(chunks,
+                 chunks->ahead == INDEX_NONE ? chunks->order.tail
+                                             : chunks->table[chunks->ahead].order.previous,
+                 slot);
     return slot;
 }
 
@@ -103,7 +128,7 @@ static void put_part(struct sched_chunks *chunks, uint32_t slot, const struct sc
     struct sched_chunk *chunk = &chunks->table[slot];
     uint64_t id = chunk->id + SCHED_CHUNKS_MAX;
     struct link order = chunk->order;
-    CHECK(id > chunk->id);
+    CHECK(uses_of(id) > uses_of(chunk->id));
     *chunk = *part;
     chunk->id = id;
     chunk->order = order;
@@ -121,8 +146,7 @@ uint32_t sched_chunks_insert(struct sched_chunks *chunks,
     uint32_t slot = take_slot(chunks);
     CHECK(slot != INDEX_NONE);
     put_part(chunks, slot, part);
-    list_insert(&chunks->order, LINKS(chunks->table, order), last, slot);
-    chunks->live++;
+    put_in_order(chunks, last, slot);
     return slot;
 }
 
@@ -132,7 +156,7 @@ uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id
 {
     uint32_t slot = (uint32_t)(id.value & (SCHED_CHUNKS_MAX - 1));
     *ret_past = false;
-    if (slot >= chunks->used || id.value < SCHED_CHUNKS_MAX) {
+    if (slot >= chunks->used || uses_of(id.value) == 0) {
         return INDEX_NONE;
     }
     const struct sched_chunk *chunk = &chunks->table[slot];
@@ -149,7 +173,7 @@ static struct list *list_of(struct sched_chunks *chunks, const struct sched_chun
     case SCHED_CHUNK_QUEUED:
         return &chunks->queued;
     case SCHED_CHUNK_SUSPECT:
-        return &chunks->suspects;
+        return &chunks->suspects[chunk->suspicion];
     case SCHED_CHUNK_DELAYED:
         return &chunks->delayed[sched_delay_of(chunk->failures)];
     default:
@@ -158,18 +182,23 @@ static struct list *list_of(struct sched_chunks *chunks, const struct sched_chun
     }
 }
 
+static void enter_state(struct sched_chunks *chunks, uint32_t slot, enum sched_chunk_state state)
+{
+    chunks->table[slot].state = (uint8_t)state;
+    chunks->queued_count += state == SCHED_CHUNK_QUEUED;
+    chunks->suspects_count += state == SCHED_CHUNK_SUSPECT;
+}
+
 /* Put a chunk at the end of the list of this state. */
 static void append(struct sched_chunks *chunks, uint32_t slot, enum sched_chunk_state state)
 {
-    struct sched_chunk *chunk = &chunks->table[slot];
-    chunk->state = (uint8_t)state;
-    chunks->queued_count += state == SCHED_CHUNK_QUEUED;
-    list_append(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
+    enter_state(chunks, slot, state);
+    list_append(list_of(chunks, &chunks->table[slot]), LINKS(chunks->table, place), slot);
 }
 
 static enum sched_chunk_state waiting(const struct sched_chunk *chunk)
 {
-    return chunk->losses > 0 ? SCHED_CHUNK_SUSPECT : SCHED_CHUNK_QUEUED;
+    return chunk->suspicion != SCHED_CLEAR ? SCHED_CHUNK_SUSPECT : SCHED_CHUNK_QUEUED;
 }
 
 void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot)
@@ -179,10 +208,8 @@ void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot)
 
 void sched_chunks_queue_first(struct sched_chunks *chunks, uint32_t slot)
 {
-    struct sched_chunk *chunk = &chunks->table[slot];
-    chunk->state = (uint8_t)waiting(chunk);
-    chunks->queued_count += chunk->state == SCHED_CHUNK_QUEUED;
-    list_prepend(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
+    enter_state(chunks, slot, waiting(&chunks->table[slot]));
+    list_prepend(list_of(chunks, &chunks->table[slot]), LINKS(chunks->table, place), slot);
 }
 
 void sched_chunks_spend(struct sched_chunks *chunks, uint32_t slot)
@@ -215,6 +242,8 @@ void sched_chunks_unqueue(struct sched_chunks *chunks, uint32_t slot)
     list_remove(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
     if (chunk->state == SCHED_CHUNK_QUEUED) {
         chunks->queued_count--;
+    } else if (chunk->state == SCHED_CHUNK_SUSPECT) {
+        chunks->suspects_count--;
     } else if (chunk->state == SCHED_CHUNK_DELAYED) {
         find_due(chunks);
     }
@@ -236,10 +265,13 @@ void sched_chunks_release_due(struct sched_chunks *chunks, uint64_t now_us)
 void sched_chunks_free(struct sched_chunks *chunks, uint32_t slot)
 {
     struct sched_chunk *chunk = &chunks->table[slot];
+    if (chunks->ahead == slot) {
+        chunks->ahead = chunk->order.next;
+    }
     list_remove(&chunks->order, LINKS(chunks->table, order), slot);
     chunk->state = SCHED_CHUNK_FREE;
     chunks->live--;
-    if (chunk->id >> SCHED_SLOT_BITS < USES_MAX) {
+    if (uses_of(chunk->id) < USES_MAX) {
         chunk->place.next = chunks->free_head;
         chunks->free_head = slot;
     } else {

@@ -14,11 +14,9 @@ static uint32_t bucket_mask(const struct sched_workers *workers)
     return workers->capacity * 2 - 1;
 }
 
-/* Fibonacci hashing: the high bits of a product with 2^64 / golden ratio are well mixed also for
- * ids that count up. */
 static uint32_t home_of(const struct sched_workers *workers, uint64_t id)
 {
-    return (uint32_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & bucket_mask(workers);
+    return sched_hash(id) & bucket_mask(workers);
 }
 
 static void bucket_insert(struct sched_workers *workers, uint32_t index)
@@ -120,7 +118,7 @@ uint32_t sched_workers_find(struct sched_workers *workers, struct worker_id id)
 
 static enum sched_turn turn_of(const struct sched_worker *worker)
 {
-    if (worker->draining || worker->credit == 0 || worker->alone) {
+    if (worker->draining || worker->credit == 0) {
         return SCHED_TURN_NONE;
     }
     if (worker->held_count == 0) {
@@ -129,7 +127,20 @@ static enum sched_turn turn_of(const struct sched_worker *worker)
     if (worker->waits == SCHED_TURN_ASIDE) {
         return SCHED_TURN_ASIDE;
     }
-    return worker->held_count < worker->slots ? SCHED_TURN_FREE : SCHED_TURN_BUSY;
+    if (worker->mixed || worker->held_count >= sched_company_max(worker->suspicion)) {
+        return SCHED_TURN_NONE;
+    }
+    return sched_turn_with(worker->suspicion, worker->held_count >= worker->slots);
+}
+
+/* Count it among those that run suspects, or no more. */
+static void update_serving(struct sched_workers *workers, struct sched_worker *worker)
+{
+    bool serves = worker->suspicion != SCHED_CLEAR && !worker->draining;
+    if (serves != worker->serves) {
+        worker->serves = serves;
+        workers->serving += serves ? 1 : UINT32_MAX;
+    }
 }
 
 static void leave_turn(struct sched_workers *workers, uint32_t index)
@@ -162,10 +173,10 @@ static void update_turn(struct sched_workers *workers, uint32_t index)
 
 uint32_t sched_workers_next(const struct sched_workers *workers,
                             enum sched_turn turn,
-                            uint64_t avoid)
+                            uint32_t avoid)
 {
     uint32_t index = workers->turns[turn].head;
-    if (index == INDEX_NONE || workers->table[index].id != avoid) {
+    if (index == INDEX_NONE || index != avoid) {
         return index;
     }
     uint32_t other = workers->table[index].turn.next;
@@ -237,22 +248,42 @@ void sched_workers_drain(struct sched_workers *workers, uint32_t index)
         worker->draining = true;
         workers->slots -= worker->slots;
         leave_turn(workers, index);
+        update_serving(workers, worker);
     }
+}
+
+static void take(struct sched *sched, uint32_t index, uint32_t slot)
+{
+    struct sched_worker *worker = &sched->workers.table[index];
+    struct sched_chunk *chunk = &sched->chunks.table[slot];
+    if (worker->held_count > 0 && (chunk->suspicion != worker->suspicion ||
+                                   worker->held_count >= sched_company_max(worker->suspicion))) {
+        worker->mixed = true;
+    }
+    worker->held_count++;
+    if (chunk->suspicion > worker->suspicion) {
+        worker->suspicion = chunk->suspicion;
+        update_serving(&sched->workers, worker);
+    }
+    list_append(&worker->held, LINKS(sched->chunks.table, place), slot);
+    chunk->state = SCHED_CHUNK_HELD;
+    chunk->worker = index;
+    enter_turn(&sched->workers, index);
 }
 
 void sched_workers_hold(struct sched *sched, uint32_t index, uint32_t slot)
 {
     struct sched_worker *worker = &sched->workers.table[index];
-    struct sched_chunk *chunk = &sched->chunks.table[slot];
     CHECK(worker->credit > 0);
     worker->credit--;
     worker->sent++;
-    worker->held_count++;
-    worker->alone = chunk->losses > 0;
-    list_append(&worker->held, LINKS(sched->chunks.table, place), slot);
-    chunk->state = SCHED_CHUNK_HELD;
-    chunk->worker = index;
-    enter_turn(&sched->workers, index);
+    take(sched, index, slot);
+}
+
+void sched_workers_adopt(struct sched *sched, uint32_t index, uint32_t slot)
+{
+    sched->workers.table[index].adopted++;
+    take(sched, index, slot);
 }
 
 void sched_workers_release(struct sched *sched, uint32_t slot)
@@ -262,7 +293,11 @@ void sched_workers_release(struct sched *sched, uint32_t slot)
     struct sched_worker *worker = &sched->workers.table[chunk->worker];
     list_remove(&worker->held, LINKS(sched->chunks.table, place), slot);
     worker->held_count--;
-    worker->alone = false;
+    if (worker->held_count == 0 && worker->suspicion != SCHED_CLEAR) {
+        worker->suspicion = SCHED_CLEAR;
+        worker->mixed = false;
+        update_serving(&sched->workers, worker);
+    }
     update_turn(&sched->workers, chunk->worker);
     chunk->worker = INDEX_NONE;
 }

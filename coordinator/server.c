@@ -117,16 +117,30 @@ static void say_bye(struct server *server)
     stage_wait_anyway(server->stage, all_left, server, BYE_LIMIT_US);
 }
 
+static void say_what_was_refused(struct server *server)
+{
+    const struct server_stats *stats = &server->stats;
+    server_say_left_out(server);
+    server->notes = (struct line_limit){{0}, 0}; /* what follows is always said */
+    if (stats->bad_frames > 0) {
+        server_note(
+            server, "%" PRIu64 " messages that could not be read were dropped", stats->bad_frames);
+    }
+    if (stats->rejected + stats->ignored > 0) {
+        server_note(server,
+                    "%" PRIu64 " registrations were refused, %" PRIu64
+                    " more passed over because one connection had too many",
+                    stats->rejected,
+                    stats->ignored);
+    }
+}
+
 void server_free(struct server *server)
 {
     if (server == NULL) {
         return;
     }
-    if (server->stats.bad_frames > 0) {
-        server_note(server,
-                    "%" PRIu64 " messages that could not be read were dropped",
-                    server->stats.bad_frames);
-    }
+    say_what_was_refused(server);
     if (server->socket != NULL) {
         say_bye(server);
         zsock_close(server->socket, BYE_LINGER_MS);
@@ -241,6 +255,7 @@ static void cancel_job(struct server *server)
             struct wire_message message = {.type = WIRE_CANCEL, .job = server->run.job_id};
             peer_batch_clear(&peer->batch);
             peer->state = PEER_IDLE;
+            (void)peer_note_durable(peer, UINT64_MAX); /* whatever was noted: the job is over */
             (void)server_send(server, peer, &message);
         }
     }
@@ -318,6 +333,7 @@ static void play(struct server *server, const struct job *job, struct job_result
     }
     stage_play(server->stage, run->runner, job->label, job->keep_bar);
     job_result_fill(run->runner, ret_result);
+    ret_result->sample.workers_lost += run->refused;
     ret_result->sample.cpu_s = (double)sum_cpu_us(server) / 1e6;
     ret_result->sample.startup_s = (double)startup_us / 1e6;
     ret_result->workers = run->workers;
@@ -335,12 +351,15 @@ void server_run(struct server *server, const struct job *job, struct job_result 
     memset(ret_result, 0, sizeof(*ret_result));
     struct runner_options options = {
         .items = job->items,
+        .items_count = job->items_count,
         .chunk_items = job->chunk_items,
         .retries_max = job->retries,
         .crash_limit = job->crash_limit,
         .speculate = job->speculate,
         .halt = job->halt,
         .sink = job->sink,
+        .journal = job->journal,
+        .state = job->state,
         .lease_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * SILENT_BEATS,
         .workers_max = server->options.workers_max,
         .link = &server_link,
@@ -355,7 +374,7 @@ void server_run(struct server *server, const struct job *job, struct job_result 
     memset(&server->run, 0, sizeof(server->run));
     server->run.job = job;
     server->run.runner = runner;
-    server->run.job_id = server->next_job++;
+    server->run.job_id = job->id != 0 ? job->id : server->next_job++;
     play(server, job, ret_result);
     server->run.runner = NULL;
     server->run.job = NULL;

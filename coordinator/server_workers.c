@@ -1,3 +1,4 @@
+#include "common/io/descriptors.h"
 #include "coordinator/job_plugin.h"
 #include "coordinator/server_internal.h"
 
@@ -5,14 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Files that stay free for the coordinator's own: outputs, plugins, what is started. */
+enum { DESCRIPTORS_KEPT = 16 };
+
 void server_forget(struct server *server,
                    struct peer *peer,
                    enum sched_event_type how,
                    const char *why)
 {
     struct worker_id worker = {peer->session};
-    bool joined = peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
-    if (how == SCHED_WORKER_LOST) {
+    bool joined = peer_is_joined(peer);
+    if (why[0] != '\0') {
         server_note(server, "lost worker %s@%s: %s", peer->name, peer->host, why);
         server->run.last_lost_us = stage_now_us();
         (void)err_set(&server->run.last_lost, 0, "worker %s@%s: %s", peer->name, peer->host, why);
@@ -43,12 +47,59 @@ static void copy_text(char *to, size_t size, struct wire_text text)
     err_one_line(to);
 }
 
+/* The same process on a new connection, or registering anew on the one it has: its old session is over,
+ * through no fault of the chunks it holds. */
+static void forget_earlier(struct server *server, struct zsock_peer address, uint64_t nonce)
+{
+    struct peer *before;
+    while ((before = peers_find_nonce(&server->peers, nonce)) != NULL ||
+           (before = peers_find_address(&server->peers, address)) != NULL) {
+        server_forget(server, before, SCHED_WORKER_LEFT, "");
+    }
+}
+
+static void refuse_hello(struct server *server,
+                         struct zsock_peer address,
+                         enum wire_reason reason,
+                         const char *text)
+{
+    server->stats.rejected++;
+    server_reject(server, address, 0, reason, text);
+}
+
+/* Is there room for one more? `ret_text` says what there is not. libzmq drops connections without a word
+ * when no more files may be opened: before that happens, workers are told. */
+static bool has_room(const struct server *server, char *ret_text, size_t size)
+{
+    uint64_t limit = 0;
+    if (server->peers.count == server->peers.max) {
+        (void)snprintf(ret_text,
+                       size,
+                       "the coordinator holds %u workers and takes no more",
+                       server->peers.count);
+        return false;
+    }
+    if (descriptors_left(&limit) < DESCRIPTORS_KEPT) {
+        (void)snprintf(ret_text,
+                       size,
+                       "the coordinator may open %" PRIu64
+                       " files, and nearly all are open (raise ulimit -n where it runs)",
+                       limit);
+        return false;
+    }
+    return true;
+}
+
 static void on_hello(struct server *server,
                      struct zsock_peer address,
                      const struct wire_message *message)
 {
     const struct wire_hello *hello = &message->as.hello;
     char text[256];
+    if (!patience_hello(&server->patience, address.value, stage_now_us())) {
+        server->stats.ignored++;
+        return;
+    }
     if (hello->protocol_major != WIRE_PROTOCOL_MAJOR) {
         (void)snprintf(text,
                        sizeof(text),
@@ -58,25 +109,24 @@ static void on_hello(struct server *server,
                        WIRE_PROTOCOL_MINOR,
                        hello->protocol_major,
                        hello->protocol_minor);
-        server->stats.rejected++;
         server_note(server, "refused a worker: %s", text);
-        server_reject(server, address, 0, WIRE_REASON_VERSION, text);
+        refuse_hello(server, address, WIRE_REASON_VERSION, text);
         return;
     }
-    struct peer *before = peers_find_nonce(&server->peers, hello->nonce);
-    if (before != NULL) {
-        /* The same process on a new connection: its old session is over, through no fault of the
-         * chunks it holds. */
-        server_forget(server, before, SCHED_WORKER_LEFT, "");
+    if (patience_is_shunned(&server->patience, hello->nonce)) {
+        refuse_hello(
+            server, address, WIRE_REASON_MALFORMED, "what this worker said before cannot be true");
+        return;
+    }
+    forget_earlier(server, address, hello->nonce);
+    if (!has_room(server, text, sizeof(text))) {
+        server_note(server, "refused a worker: %s", text);
+        refuse_hello(server, address, WIRE_REASON_FULL, text);
+        return;
     }
     struct peer *peer = peers_add(&server->peers, address);
     if (peer == NULL) {
-        (void)snprintf(text,
-                       sizeof(text),
-                       "the coordinator holds %u workers and takes no more",
-                       server->peers.count);
-        server->stats.rejected++;
-        server_reject(server, address, 0, WIRE_REASON_FULL, text);
+        refuse_hello(server, address, WIRE_REASON_FULL, "the coordinator has no memory");
         return;
     }
     copy_text(peer->name, sizeof(peer->name), hello->name);
@@ -124,8 +174,28 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
                 (struct worker_id){peer->session},
                 ready->slots,
                 ready->credit,
-                NULL,
-                0);
+                peer->holding,
+                peer->holding_count);
+    peer_forget_holding(peer);
+}
+
+/* Before READY: what the worker goes on with. */
+static void on_holding(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    if (peer->state != PEER_STARTING) {
+        server->stats.stale_messages++;
+        return;
+    }
+    switch (peer_add_holding(peer, &message->as.chunks)) {
+    case 0:
+        break;
+    case ERR_NOMEM:
+        peer_forget_holding(peer); /* then it is run again: only its work is lost */
+        break;
+    default:
+        server_refuse_worker(
+            server, peer, WIRE_REASON_MALFORMED, "it says to hold more than it can");
+    }
 }
 
 bool server_is_of_run(const struct server *server, const struct wire_message *message)
@@ -133,13 +203,26 @@ bool server_is_of_run(const struct server *server, const struct wire_message *me
     return server->run.runner != NULL && message->job == server->run.job_id;
 }
 
+/* To somebody without a session here; but not over and over. */
+static void reject_stranger(struct server *server,
+                            struct zsock_peer address,
+                            uint64_t session,
+                            enum wire_reason reason,
+                            const char *text)
+{
+    if (patience_refuse(&server->patience, address.value, stage_now_us())) {
+        server_reject(server, address, session, reason, text);
+    }
+}
+
 void server_drop_bad(struct server *server, struct zsock_peer address, const char *why)
 {
     server->stats.bad_frames++;
     struct peer *peer = peers_find_address(&server->peers, address);
-    server_reject(server, address, peer == NULL ? 0 : peer->session, WIRE_REASON_MALFORMED, why);
     if (peer != NULL) {
-        server_forget(server, peer, SCHED_WORKER_LOST, why);
+        server_refuse_worker(server, peer, WIRE_REASON_MALFORMED, why);
+    } else {
+        reject_stranger(server, address, 0, WIRE_REASON_MALFORMED, why);
     }
 }
 
@@ -149,14 +232,18 @@ void server_refuse_worker(struct server *server,
                           const char *why)
 {
     server_reject(server, peer->address, peer->session, reason, why);
-    server_forget(server, peer, SCHED_WORKER_LOST, why);
+    if (reason == WIRE_REASON_MALFORMED) {
+        patience_shun(&server->patience, peer->nonce);
+    }
+    server->run.refused += peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
+    server_forget(server, peer, SCHED_WORKER_LEFT, why);
 }
 
 static void on_returned(struct server *server,
                         struct peer *peer,
                         const struct wire_message *message)
 {
-    if (peer->state != PEER_RUNNING && peer->state != PEER_LEAVING) {
+    if (!peer_is_joined(peer)) {
         peer->state = peer->state == PEER_IDLE ? PEER_IDLE : PEER_UNABLE;
         return;
     }
@@ -176,14 +263,17 @@ static void on_heartbeat(struct server *server,
                          struct peer *peer,
                          const struct wire_message *message)
 {
+    uint64_t coming = message->as.heartbeat.coming;
+    if (coming > 0) {
+        peer->coming_until_us = peer->heard_us + coming * US_PER_S / SLOWEST_BYTES_PER_S;
+    }
     if (message->job == 0) {
         /* One said before the worker had read the JOB that is under way to it means nothing. */
         peer->busy_job = peer->state == PEER_STARTING ? peer->busy_job : 0;
         return;
     }
     /* One that leaves still finishes what it has begun, for as long as that takes. */
-    if (server_is_of_run(server, message) &&
-        (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING)) {
+    if (server_is_of_run(server, message) && peer_is_joined(peer)) {
         peer->cpu_us = message->as.heartbeat.cpu_us;
         runner_worker_event(
             server->run.runner, stage_now_us(), (struct worker_id){peer->session}, SCHED_HEARD);
@@ -240,6 +330,7 @@ static const struct {
     [WIRE_HEARTBEAT] = {on_heartbeat, false},
     [WIRE_BYE] = {on_bye, false},
     [WIRE_FETCH] = {on_fetch, true},
+    [WIRE_HOLDING] = {on_holding, true},
 };
 
 static void on_session_message(struct server *server,
@@ -258,12 +349,13 @@ static void on_session_message(struct server *server,
             server->run.late += message->as.results.count;
         }
         if (message->type != WIRE_BYE) {
-            server_reject(
+            reject_stranger(
                 server, address, message->session, WIRE_REASON_SESSION, "this session is over");
         }
         return;
     }
     peer->heard_us = stage_now_us();
+    peer->coming_until_us = 0;
     if (handlers[type].of_run && !server_is_of_run(server, message)) {
         server->stats.stale_messages++;
         return;
@@ -363,10 +455,15 @@ void server_on_beat(uv_timer_t *timer)
         if (peer == NULL) {
             continue;
         }
+        bool sending = peer->coming_until_us > now_us;
+        peer->heard_us = sending ? now_us : peer->heard_us; /* as good as a word of it */
         if (peer->state != PEER_RUNNING && now_us - peer->heard_us > SILENT_BEATS * beat_us) {
             server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
         } else if (now_us - peer->sent_us >= beat_us) {
             (void)server_send_heartbeat(server, peer);
+        } else if (sending && server->run.runner != NULL && peer_is_joined(peer)) {
+            runner_worker_event(
+                server->run.runner, now_us, (struct worker_id){peer->session}, SCHED_HEARD);
         }
     }
     give_up_alone(server, now_us);

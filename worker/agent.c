@@ -10,23 +10,17 @@
 enum {
     CREDIT_MAX = 65536,
     DIRECT_ACTIONS = 8, /* most actions of a step besides the messages that are cut to size */
-    LAST_ACTIONS = 3,   /* an order to the engine, BYE and EXIT always find room */
+    LAST_ACTIONS = 4,   /* RESULTS behind its HEARTBEAT, an order, BYE and EXIT always find room */
 };
 
 static const uint64_t heartbeat_us_max = UINT64_C(3600000000);
 
 /* --- questions and deeds that only the reactions need --- */
 
-static bool in_session(const struct agent *agent, const struct agent_event *event)
-{
-    return agent->link == LINK_WELCOMED && event->session == agent->session;
-}
-
 /* Chunks that may be asked for now. */
 static uint32_t credit_due(const struct agent *agent)
 {
-    if (agent->draining || agent->engine != ENGINE_IS_RUNNING || agent->job_failed ||
-        !agent->job_asked) {
+    if (agent->draining || agent->job_failed || !agent_can_deliver(agent)) {
         return 0;
     }
     if (agent->results.records_bytes > AGENT_RECORDS_KEPT) {
@@ -50,21 +44,12 @@ static uint32_t take_credit(struct agent *agent)
     return credit;
 }
 
-/* One order to the engine at most comes of an event. It goes out after the messages: the shell
- * may answer an order at once, with an event of its own, and what that event makes the agent say
- * must not overtake what it said before. */
-static void order_engine(struct agent *agent, enum agent_action_type order)
-{
-    CHECK(agent->order == 0);
-    agent->order = order;
-}
-
 static void start_engine(struct agent *agent)
 {
     agent_move_engine(agent, ENGINE_IS_STARTING);
     agent->engine_job = agent->job;
     agent->busy_us = agent->now_us;
-    order_engine(agent, AGENT_START_ENGINE);
+    agent_order_engine(agent, AGENT_START_ENGINE);
 }
 
 /* What the engine holds is lost with it. */
@@ -73,7 +58,8 @@ static void stop_engine(struct agent *agent)
     agent_move_engine(agent, ENGINE_IS_STOPPING);
     agent->held = 0;
     agent->credit_out = 0;
-    order_engine(agent, AGENT_STOP_ENGINE);
+    agent_holding_forget(&agent->holding);
+    agent_order_engine(agent, AGENT_STOP_ENGINE);
 }
 
 static void forget_job(struct agent *agent)
@@ -104,7 +90,7 @@ static void say_ready(struct agent *agent, struct agent_actions *out)
 static void say_idle(struct agent *agent, struct agent_actions *out)
 {
     if (agent->link == LINK_WELCOMED && agent->job == 0 && agent->engine == ENGINE_IS_NONE) {
-        agent_say_heartbeat(agent, out);
+        (void)agent_say_heartbeat(agent, out);
     }
 }
 
@@ -125,8 +111,10 @@ static void on_connected(struct agent *agent,
     if (agent->link != LINK_DOWN) {
         /* A second connection without a word of the first one's end: the session was bound to
          * the first. */
-        agent_end_session(agent);
-        agent_move_link(agent, LINK_DOWN);
+        agent_lose_connection(agent);
+    }
+    if (agent->returning && agent->now_us >= agent->hello_from_us) {
+        agent_wait_before_hello(agent, AGENT_RETURN_US);
     }
     if (agent->now_us < agent->hello_from_us) {
         agent_move_link(agent, LINK_WAITING);
@@ -142,8 +130,7 @@ static void on_disconnected(struct agent *agent,
     (void)event;
     (void)out;
     if (agent->link != LINK_DOWN) {
-        agent_end_session(agent);
-        agent_move_link(agent, LINK_DOWN);
+        agent_lose_connection(agent);
     }
 }
 
@@ -174,6 +161,8 @@ static void on_welcome(struct agent *agent,
     agent_move_link(agent, LINK_WELCOMED);
     agent->session = event->session;
     agent->sessions++;
+    agent->coordinator_minor = event->as.welcome.minor;
+    agent->returning = false;
     agent->heartbeat_us = bounded(event->as.welcome.heartbeat_us, 1, heartbeat_us_max);
     agent->welcomed_us = agent->now_us;
     agent->heard_us = agent->now_us;
@@ -230,18 +219,30 @@ static void on_heard(struct agent *agent,
 
 /* --- reactions: the job and its engine --- */
 
+/* Said again in a new session: the engine goes on, and what it has done since is sent again. */
+static void go_on_with_job(struct agent *agent, struct agent_actions *out)
+{
+    agent->job_asked = true;
+    if (!agent_can_deliver(agent)) {
+        return; /* READY is said when the engine stands */
+    }
+    bool in_hand = agent->held > 0 || agent_results_unacked(&agent->results) > 0;
+    if (in_hand && !agent->job_failed && agent->coordinator_minor >= WIRE_MINOR_HOLDING) {
+        agent->holding.phase = HOLDING_ASKED;
+        agent_order_engine(agent, AGENT_ASK_HOLDING);
+    } else {
+        say_ready(agent, out);
+    }
+}
+
 static void on_job(struct agent *agent, const struct agent_event *event, struct agent_actions *out)
 {
-    if (!in_session(agent, event) || event->job == 0) {
+    if (!agent_in_session(agent, event) || event->job == 0) {
         return;
     }
     if (event->job == agent->job) {
-        /* Said again in a new session: the engine goes on, and what it has done since is sent
-         * again. */
-        bool news = !agent->job_asked;
-        agent->job_asked = true;
-        if (news && agent_can_deliver(agent)) {
-            say_ready(agent, out);
+        if (!agent->job_asked) {
+            go_on_with_job(agent, out);
         }
         return;
     }
@@ -261,7 +262,7 @@ static void on_cancel(struct agent *agent,
                       const struct agent_event *event,
                       struct agent_actions *out)
 {
-    if (in_session(agent, event) && event->job == agent->job && agent->job != 0) {
+    if (agent_in_session(agent, event) && event->job == agent->job && agent->job != 0) {
         forget_job(agent);
         say_idle(agent, out);
     }
@@ -295,10 +296,10 @@ static void on_engine_failed(struct agent *agent,
         return;
     }
     agent->job_failed = true;
+    stop_engine(agent);
     if (agent->job_asked) {
         say_ready(agent, out);
     }
-    stop_engine(agent);
 }
 
 static void on_engine_stopped(struct agent *agent,
@@ -323,7 +324,7 @@ static void on_chunks(struct agent *agent,
                       struct agent_actions *out)
 {
     size_t count = event->as.chunks.count;
-    bool wanted = in_session(agent, event) && event->job == agent->job &&
+    bool wanted = agent_in_session(agent, event) && event->job == agent->job &&
                   agent->engine == ENGINE_IS_RUNNING && agent->job_asked;
     if (!wanted) {
         agent_emit(agent, out, AGENT_DISCARD);
@@ -347,7 +348,7 @@ static void on_chunks(struct agent *agent,
     if (agent->draining) {
         /* They were under way when the drain began. The agent knows no ids; the engine gives
          * back what it has not begun. */
-        order_engine(agent, AGENT_TAKE_BACK);
+        agent_order_engine(agent, AGENT_TAKE_BACK);
     }
 }
 
@@ -377,74 +378,21 @@ static void on_results(struct agent *agent,
 static void on_ack(struct agent *agent, const struct agent_event *event, struct agent_actions *out)
 {
     (void)out;
-    if (in_session(agent, event) && agent_results_ack(&agent->results, event->as.ack)) {
+    if (agent_in_session(agent, event) && agent_results_ack(&agent->results, event->as.ack)) {
         agent->ack_moved_us = agent->now_us;
     }
 }
 
-/* --- reactions: leaving --- */
-
-static void on_drain(struct agent *agent,
-                     const struct agent_event *event,
-                     struct agent_actions *out)
-{
-    (void)out;
-    bool from_signal = event->session == 0;
-    if (agent->draining || !(from_signal || in_session(agent, event))) {
-        return;
-    }
-    agent->draining = true;
-    agent->drain_us = agent->now_us;
-    if (agent->engine == ENGINE_IS_RUNNING && agent->held > 0) {
-        order_engine(agent, AGENT_TAKE_BACK);
-    } else {
-        agent->returned.due = agent_can_deliver(agent) &&
-                              agent_results_unacked(&agent->results) > 0;
-    }
-}
-
-static void on_taken_back(struct agent *agent,
-                          const struct agent_event *event,
-                          struct agent_actions *out)
-{
-    (void)out;
-    size_t count = event->as.taken_back.count;
-    if (!agent->draining || agent->engine != ENGINE_IS_RUNNING) {
-        return;
-    }
-    CHECK(count <= agent->held);
-    agent->held -= (uint32_t)count;
-    if (!agent_can_deliver(agent)) {
-        return; /* no session that they were given in: the coordinator has them back already */
-    }
-    struct agent_returned *returned = &agent->returned;
-    if (count > 0) {
-        memcpy(returned->list + returned->count,
-               event->as.taken_back.list,
-               count * sizeof(*returned->list));
-    }
-    returned->count += count;
-    returned->due = true;
-}
-
-/* --- what follows every event: messages cut to size, and the end of a drain --- */
-
-static void say_returned(struct agent *agent, struct agent_actions *out)
-{
-    struct agent_returned *returned = &agent->returned;
-    size_t count = returned->count - returned->sent;
-    count = count < WIRE_CHUNKS_MAX ? count : WIRE_CHUNKS_MAX;
-    struct agent_action *action = agent_say(agent, out, AGENT_SEND_RETURNED);
-    action->first = returned->sent;
-    action->count = (uint32_t)count;
-    returned->sent += count;
-    returned->due = false;
-}
+/* --- what follows every event: messages cut to size --- */
 
 static void say_results(struct agent *agent, uint32_t count, struct agent_actions *out)
 {
     if (agent->results.seq_next == agent->results.seq_acked + 1) {
         agent->ack_moved_us = agent->now_us;
+    }
+    uint64_t coming = agent_results_next_bytes(&agent->results, count);
+    if (coming > AGENT_LONG_MESSAGE) {
+        agent_say_heartbeat(agent, out)->coming = coming;
     }
     struct agent_action *action = agent_say(agent, out, AGENT_SEND_RESULTS);
     action->first = agent->results.sent;
@@ -466,8 +414,14 @@ static bool credit_is_worth_a_message(const struct agent *agent)
 static void send_pending(struct agent *agent, struct agent_actions *out)
 {
     size_t room_until = out->capacity - LAST_ACTIONS;
+    while (out->count < room_until && agent->holding.phase == HOLDING_SAYING) {
+        if (!agent_say_holding(agent, out)) {
+            agent_holding_forget(&agent->holding);
+            say_ready(agent, out);
+        }
+    }
     while (out->count < room_until && agent_has_returned(agent)) {
-        say_returned(agent, out);
+        agent_say_returned(agent, out);
     }
     while (out->count < room_until && agent_has_unsent(agent)) {
         say_results(agent,
@@ -486,16 +440,6 @@ static void give_order(struct agent *agent, struct agent_actions *out)
     if (agent->order != 0) {
         agent_emit(agent, out, agent->order)->job = agent->engine_job;
         agent->order = 0;
-    }
-}
-
-static void leave_when_drained(struct agent *agent, struct agent_actions *out)
-{
-    bool drained = agent->draining && agent->held == 0 && !agent_has_returned(agent) &&
-                   agent_results_unacked(&agent->results) == 0;
-    if (drained) {
-        err_set(&agent->exit_text, 0, "drained: everything was finished or given back");
-        agent_say_bye_and_leave(agent, out);
     }
 }
 
@@ -519,34 +463,17 @@ static void (*const reactions[])(struct agent *agent,
     [AGENT_CHUNKS] = on_chunks,
     [AGENT_ACK] = on_ack,
     [AGENT_HEARD] = on_heard,
-    [AGENT_DRAIN] = on_drain,
+    [AGENT_DRAIN] = agent_on_drain,
+    [AGENT_QUIT] = agent_on_quit,
     [AGENT_BYE] = on_bye,
     [AGENT_ENGINE_READY] = on_engine_ready,
     [AGENT_ENGINE_FAILED] = on_engine_failed,
     [AGENT_ENGINE_STOPPED] = on_engine_stopped,
     [AGENT_RESULTS] = on_results,
-    [AGENT_TAKEN_BACK] = on_taken_back,
+    [AGENT_TAKEN_BACK] = agent_on_taken_back,
+    [AGENT_HOLDING] = agent_on_holding,
     [AGENT_TICK] = on_tick,
 };
-
-static int reserve_returned(struct agent_returned *returned, size_t more)
-{
-    if (returned->sent == returned->count) {
-        returned->sent = 0;
-        returned->count = 0;
-    }
-    size_t needed = returned->count + more;
-    if (needed <= returned->capacity) {
-        return 0;
-    }
-    struct chunk_id *list = realloc(returned->list, needed * sizeof(*list));
-    if (list == NULL) {
-        return ERR_NOMEM;
-    }
-    returned->list = list;
-    returned->capacity = needed;
-    return 0;
-}
 
 /* All memory that this event can need, before anything changes. */
 static int reserve(struct agent *agent,
@@ -555,7 +482,11 @@ static int reserve(struct agent *agent,
 {
     size_t results = event->type == AGENT_RESULTS ? event->as.results.count : 0;
     size_t returned = event->type == AGENT_TAKEN_BACK ? event->as.taken_back.count : 0;
-    if (reserve_returned(&agent->returned, returned) != 0) {
+    size_t holding = event->type == AGENT_HOLDING
+                         ? event->as.holding.count + agent_results_unacked(&agent->results)
+                         : 0;
+    if (agent_returned_reserve(&agent->returned, returned) != 0 ||
+        agent_holding_reserve(&agent->holding, holding) != 0) {
         return ERR_NOMEM;
     }
     return agent_results_reserve(&agent->results, results, out->capacity - out->count);
@@ -593,14 +524,14 @@ int agent_step(struct agent *agent,
         swallow(agent, event, out);
         return 0;
     }
-    if (is_message(event->type) && in_session(agent, event)) {
+    if (is_message(event->type) && agent_in_session(agent, event)) {
         agent->heard_us = now_us;
     }
     reactions[event->type](agent, event, out);
     if (agent->link != LINK_LEFT) {
         send_pending(agent, out);
         give_order(agent, out);
-        leave_when_drained(agent, out);
+        agent_leave_when_drained(agent, out);
     }
     return 0;
 }
@@ -626,6 +557,8 @@ int agent_new(const struct agent_options *options, uint64_t now_us, struct agent
     agent->options = *options;
     agent->now_us = now_us;
     agent->alone_us = now_us;
+    agent->born_us = now_us;
+    rng_init(&agent->rng, options->seed);
     agent_results_init(&agent->results);
     *ret_agent = agent;
     return 0;
@@ -638,6 +571,7 @@ void agent_free(struct agent *agent)
     }
     agent_results_deinit(&agent->results);
     free(agent->returned.list);
+    free(agent->holding.list);
     free(agent);
 }
 
@@ -682,6 +616,9 @@ void agent_check(const struct agent *agent)
     CHECK((agent->job_asked || agent->credit_out == 0) && "credit_conserved");
     CHECK(asked <= agent->window.largest && "credit_conserved");
     CHECK(promised <= 2 * (uint64_t)agent->options.credit_max && "credit_conserved");
+    bool naming = agent->holding.phase != HOLDING_NONE;
+    CHECK((!naming || (agent->job_asked && agent->engine == ENGINE_IS_RUNNING)) && "one_session");
+    CHECK((!naming || agent->credit_out == 0) && "credit_conserved");
     CHECK((agent->link == LINK_WELCOMED || agent->link == LINK_LEFT || !agent->job_asked) &&
           "one_session");
     agent_results_check(&agent->results);

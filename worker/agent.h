@@ -5,12 +5,17 @@
  * Events and the time go in, actions come out; worker/client.c is the shell that performs them
  * on ZeroMQ and the engine.
  *
- * A session begins with WELCOME and ends when the connection drops, the coordinator is silent or
- * acknowledges nothing for AGENT_SILENCE_BEATS heartbeats, it sends more chunks than there was
- * credit for, or it rejects the session. After a refusal the next HELLO waits, from 100 ms to 5
- * s, doubling. A worker that lost its session goes on working: it registers again with the same
- * nonce, and results that were not acknowledged are sent again. Only a new job, or CANCEL, makes
- * it forget them.
+ * A session begins with WELCOME and ends when the connection drops, the coordinator is silent for
+ * AGENT_SILENCE_BEATS heartbeats or acknowledges nothing for AGENT_ACK_BEATS, it sends more chunks
+ * than there was credit for, or it rejects the session. A worker that lost its session goes on
+ * working: it registers again with the same nonce. When JOB names the job that it has, perhaps
+ * from a coordinator that was started anew, it says what it has in hand (HOLDING), then READY, and
+ * results that were not acknowledged are sent again. Only a new job, CANCEL or BYE makes it forget
+ * them.
+ *
+ * Waits before HELLO: none before the first one; AGENT_RETURN_US after a session or a HELLO that
+ * came to nothing; 100 ms to 5 s, doubling, after a refusal. Each is cut at random by up to half,
+ * so that many workers that lost one coordinator do not come back in one instant.
  *
  * A drain gives back what is unbegun (RETURNED), finishes the rest, and leaves when every result
  * is acknowledged; at drain_limit_us; or after 5 s in which nothing could be delivered. A second
@@ -41,7 +46,19 @@ struct agent;
 
 enum {
     AGENT_WINDOW_US = 20000,
+
+    /* More than the three after which a coordinator counts a worker as lost: what it says with its
+     * last breath (REJECT, BYE) is worth waiting for, and a new session costs both sides more. */
     AGENT_SILENCE_BEATS = 5,
+
+    /* An acknowledgement may wait for the coordinator's disk. */
+    AGENT_ACK_BEATS = 15,
+
+    AGENT_RETURN_US = 500000,
+
+    /* Bytes of records in a RESULTS message that are announced by a HEARTBEAT before it: half a
+     * second of a connection of 4 Mbit/s, in which nothing else is heard of this worker. */
+    AGENT_LONG_MESSAGE = 256 * 1024,
 
     /* Bytes of records in one RESULTS message, unless its only result has more: large enough that
      * the message's own cost does not matter, small enough that a slow connection is never without
@@ -78,6 +95,7 @@ enum agent_event_type {
     AGENT_ACK,    /* RESULTS up to seq are accounted for */
     AGENT_HEARD,  /* any other sign of life */
     AGENT_DRAIN,  /* coordinator or a signal: give back what is unbegun, finish the rest, leave */
+    AGENT_QUIT,   /* a second signal: leave now, with whatever still runs */
     AGENT_BYE,    /* the coordinator is done: exit with success */
     AGENT_ENGINE_READY,
     AGENT_ENGINE_FAILED,
@@ -96,6 +114,8 @@ struct agent_event {
     union {
         struct {
             uint64_t heartbeat_us;
+            uint32_t
+                minor; /* of the protocol that the coordinator speaks: may it be sent HOLDING? */
         } welcome;
 
         struct {
@@ -158,7 +178,8 @@ struct agent_action {
     uint64_t session;
     uint64_t job;
     uint64_t seq;
-    uint64_t first; /* absolute number of a result, from 0 for the agent's life */
+    uint64_t first;  /* absolute number of a result, from 0 for the agent's life */
+    uint64_t coming; /* of HEARTBEAT: bytes of records in the RESULTS behind it; 0: nothing long */
     uint32_t count;
     uint32_t credit;
     bool failed;
@@ -220,6 +241,16 @@ struct agent_stats {
 };
 
 void agent_get_stats(const struct agent *agent, struct agent_stats *ret_stats);
+
+/* Why the agent drains, from the step on in which it began to. */
+enum agent_drain_reason {
+    AGENT_DRAIN_NOT,         /* it does not */
+    AGENT_DRAIN_ASKED,       /* AGENT_DRAIN without a session: by a signal */
+    AGENT_DRAIN_COORDINATOR, /* by a message */
+    AGENT_DRAIN_TIME,        /* options.time_limit_us has come */
+};
+
+enum agent_drain_reason agent_drain_reason(const struct agent *agent);
 
 /* Why AGENT_EXIT came: one line. */
 const char *agent_exit_text(const struct agent *agent);

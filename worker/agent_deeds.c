@@ -62,7 +62,8 @@ const char *agent_state_name(const struct agent *agent)
 
 bool agent_can_deliver(const struct agent *agent)
 {
-    return agent->job_asked && (agent->engine == ENGINE_IS_RUNNING || agent->job_failed);
+    return agent->job_asked && agent->holding.phase == HOLDING_NONE &&
+           (agent->engine == ENGINE_IS_RUNNING || agent->job_failed);
 }
 
 bool agent_has_unsent(const struct agent *agent)
@@ -72,7 +73,22 @@ bool agent_has_unsent(const struct agent *agent)
 
 bool agent_has_returned(const struct agent *agent)
 {
-    return agent->returned.due || agent->returned.sent < agent->returned.count;
+    return agent->holding.phase == HOLDING_NONE &&
+           (agent->returned.due || agent->returned.sent < agent->returned.count);
+}
+
+bool agent_in_session(const struct agent *agent, const struct agent_event *event)
+{
+    return agent->link == LINK_WELCOMED && event->session == agent->session;
+}
+
+/* One order to the engine at most comes of an event. It goes out after the messages: the shell
+ * may answer an order at once, with an event of its own, and what that event makes the agent say
+ * must not overtake what it said before. */
+void agent_order_engine(struct agent *agent, enum agent_action_type order)
+{
+    CHECK(agent->order == 0);
+    agent->order = order;
 }
 
 struct agent_action *agent_emit(struct agent *agent,
@@ -93,13 +109,13 @@ struct agent_action *agent_say(struct agent *agent,
     return agent_emit(agent, out, type);
 }
 
-void agent_say_heartbeat(struct agent *agent, struct agent_actions *out)
+struct agent_action *agent_say_heartbeat(struct agent *agent, struct agent_actions *out)
 {
     /* About the job whose engine stands, also while it is being stopped: job 0 means that
      * nothing runs here. */
-    agent_say(agent, out, AGENT_SEND_HEARTBEAT)->job = agent->engine == ENGINE_IS_NONE
-                                                           ? agent->job
-                                                           : agent->engine_job;
+    struct agent_action *action = agent_say(agent, out, AGENT_SEND_HEARTBEAT);
+    action->job = agent->engine == ENGINE_IS_NONE ? agent->job : agent->engine_job;
+    return action;
 }
 
 void agent_end_session(struct agent *agent)
@@ -116,6 +132,8 @@ void agent_end_session(struct agent *agent)
     agent->credit_out = 0;
     agent->returned.sent = agent->returned.count;
     agent->returned.due = false;
+    agent->returning = true;
+    agent_holding_forget(&agent->holding);
     agent_results_restart(&agent->results);
 }
 
@@ -135,13 +153,27 @@ void agent_back_off(struct agent *agent)
     if (agent->back_off_us > BACK_OFF_US_MAX) {
         agent->back_off_us = BACK_OFF_US_MAX;
     }
-    agent->hello_from_us = agent->now_us + agent->back_off_us;
+    bool alike = agent->returning && agent->back_off_us < AGENT_RETURN_US;
+    agent_wait_before_hello(agent, alike ? AGENT_RETURN_US : agent->back_off_us);
+}
+
+void agent_wait_before_hello(struct agent *agent, uint64_t wait_us)
+{
+    uint64_t half_us = wait_us / 2;
+    agent->hello_from_us = agent->now_us + half_us + rng_below(&agent->rng, wait_us - half_us + 1);
+    agent->returning = false;
+}
+
+void agent_lose_connection(struct agent *agent)
+{
+    agent_end_session(agent);
+    agent->returning = true;
+    agent_move_link(agent, LINK_DOWN);
 }
 
 void agent_reconnect(struct agent *agent, struct agent_actions *out)
 {
-    agent_end_session(agent);
-    agent_move_link(agent, LINK_DOWN);
+    agent_lose_connection(agent);
     agent_emit(agent, out, AGENT_RECONNECT);
 }
 

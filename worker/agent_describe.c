@@ -18,12 +18,14 @@ static const char *const event_names[] = {
     [AGENT_ACK] = "ACK",
     [AGENT_HEARD] = "HEARD",
     [AGENT_DRAIN] = "DRAIN",
+    [AGENT_QUIT] = "QUIT",
     [AGENT_BYE] = "BYE",
     [AGENT_ENGINE_READY] = "ENGINE_READY",
     [AGENT_ENGINE_FAILED] = "ENGINE_FAILED",
     [AGENT_ENGINE_STOPPED] = "ENGINE_STOPPED",
     [AGENT_RESULTS] = "RESULTS",
     [AGENT_TAKEN_BACK] = "TAKEN_BACK",
+    [AGENT_HOLDING] = "HOLDING",
     [AGENT_TICK] = "TICK",
 };
 
@@ -39,6 +41,8 @@ static const char *const action_names[] = {
     [AGENT_SUBMIT] = "SUBMIT",
     [AGENT_DISCARD] = "DISCARD",
     [AGENT_TAKE_BACK] = "TAKE_BACK",
+    [AGENT_ASK_HOLDING] = "ASK_HOLDING",
+    [AGENT_SEND_HOLDING] = "SEND_HOLDING",
     [AGENT_RECONNECT] = "RECONNECT",
     [AGENT_EXIT] = "EXIT",
 };
@@ -82,7 +86,10 @@ char *agent_describe_event(const struct agent_event *event, char *ret_text, size
     add_header(&line, event->session, event->job);
     switch (event->type) {
     case AGENT_WELCOME:
-        add(&line, " heartbeat_us=%" PRIu64, event->as.welcome.heartbeat_us);
+        add(&line,
+            " heartbeat_us=%" PRIu64 " minor=%" PRIu32,
+            event->as.welcome.heartbeat_us,
+            event->as.welcome.minor);
         break;
     case AGENT_REJECT:
         add(&line,
@@ -107,6 +114,9 @@ char *agent_describe_event(const struct agent_event *event, char *ret_text, size
         break;
     case AGENT_TAKEN_BACK:
         add(&line, " count=%zu", event->as.taken_back.count);
+        break;
+    case AGENT_HOLDING:
+        add(&line, " count=%zu", event->as.holding.count);
         break;
     default:
         break;
@@ -136,7 +146,13 @@ char *agent_describe_action(const struct agent_action *action, char *ret_text, s
             action->count,
             action->credit);
         break;
+    case AGENT_SEND_HEARTBEAT:
+        if (action->coming > 0) {
+            add(&line, " coming=%" PRIu64, action->coming);
+        }
+        break;
     case AGENT_SEND_RETURNED:
+    case AGENT_SEND_HOLDING:
         add(&line, " first=%" PRIu64 " count=%" PRIu32, action->first, action->count);
         break;
     case AGENT_EXIT:

@@ -4,6 +4,7 @@
 #define QUARTET_WORKER_AGENT_INTERNAL_H
 
 #include "common/base/err.h"
+#include "common/base/rng.h"
 #include "worker/agent.h"
 
 /* --- the window: how many chunks to hold (agent_window.c) --- */
@@ -80,6 +81,9 @@ uint32_t agent_results_next_count(const struct agent_results *results,
                                   uint32_t max,
                                   uint32_t errors_max);
 
+/* Bytes of records of the next `count` results. */
+uint64_t agent_results_next_bytes(const struct agent_results *results, uint32_t count);
+
 /* The next `count` results (0 is allowed) have become one message. Returns its seq. Room was
  * reserved. */
 uint64_t agent_results_mark_sent(struct agent_results *results, uint32_t count);
@@ -126,9 +130,24 @@ struct agent_returned {
         due; /* say RETURNED even with no id: the coordinator then knows that this worker is leaving */
 };
 
+/* What is in hand when a job goes on in a new session; see agent_holding.c. */
+struct agent_holding {
+    enum agent_holding_phase {
+        HOLDING_NONE,   /* nothing is to be named */
+        HOLDING_ASKED,  /* the engine was asked */
+        HOLDING_SAYING, /* [sent, count) are still to be named, then READY said */
+    } phase;
+    struct chunk *list;
+    size_t count;
+    size_t capacity;
+    size_t sent;
+};
+
 struct agent {
     struct agent_options options;
     uint64_t now_us;
+    uint64_t born_us;
+    struct rng rng; /* of the jitter */
 
     /* The connection and the session. */
     enum agent_link link;
@@ -142,8 +161,10 @@ struct agent {
     uint64_t spoke_us;    /* last message sent */
     uint64_t
         ack_moved_us; /* the oldest unacknowledged message was sent, or an acknowledgement came */
+    uint32_t coordinator_minor; /* of the protocol, in this session */
+    bool returning;         /* a session or a connection was lost, and no wait has followed yet */
     uint64_t hello_from_us; /* no HELLO before that */
-    uint64_t back_off_us;   /* last wait before a HELLO; 0: none yet */
+    uint64_t back_off_us;   /* after the last refusal, before jitter; 0: none yet */
 
     /* The job and its engine. */
     uint64_t job;        /* wanted by the coordinator; 0: none */
@@ -161,9 +182,11 @@ struct agent {
     uint64_t items_done;
     uint64_t busy_us; /* when there last was a chunk, a new engine or a new session */
     struct agent_results results;
+    struct agent_holding holding;
 
     /* Leaving. */
     bool draining;
+    enum agent_drain_reason drain_reason;
     uint64_t drain_us; /* since when */
     struct agent_returned returned;
     struct err_text last_refusal;
@@ -177,7 +200,8 @@ void agent_move_link(struct agent *agent, enum agent_link next);
 void agent_move_engine(struct agent *agent, enum agent_engine next);
 const char *agent_state_name(const struct agent *agent);
 
-/* Has the coordinator been told READY in this session, so that it knows whose results come? */
+/* Has the coordinator been told READY in this session, so that it knows whose results come? (Or is
+ * that the next thing to say.) */
 bool agent_can_deliver(const struct agent *agent);
 
 /* Is there something to send that found no room among the actions? */
@@ -192,22 +216,66 @@ struct agent_action *agent_say(struct agent *agent,
                                struct agent_actions *out,
                                enum agent_action_type type);
 
+/* Give the engine an order, once this event's messages are out. */
+void agent_order_engine(struct agent *agent, enum agent_action_type order);
+
+/* Is the event of the session that stands? */
+bool agent_in_session(const struct agent *agent, const struct agent_event *event);
+
 void agent_say_hello(struct agent *agent, struct agent_actions *out);
 
 /* The next HELLO only after a while, longer each time: a thousand refused workers must not keep
  * the coordinator busy. */
 void agent_back_off(struct agent *agent);
 
+/* No HELLO before half of `wait_us` has passed, or as much as chance adds to that, up to the
+ * whole. */
+void agent_wait_before_hello(struct agent *agent, uint64_t wait_us);
+
 /* About the job whose engine stands; job 0: none does. */
-void agent_say_heartbeat(struct agent *agent, struct agent_actions *out);
+struct agent_action *agent_say_heartbeat(struct agent *agent, struct agent_actions *out);
 
 /* Forget what belongs to the session, if there is one; the link is the caller's to move. */
 void agent_end_session(struct agent *agent);
+void agent_lose_connection(struct agent *agent);
 void agent_reconnect(struct agent *agent, struct agent_actions *out);
 
 /* The end. Whatever still runs ends with the program, and the coordinator gives it to others. */
 void agent_leave(struct agent *agent, int exit_status, struct agent_actions *out);
 void agent_say_bye_and_leave(struct agent *agent, struct agent_actions *out);
+
+/* --- what is in hand (agent_holding.c) --- */
+
+/* Room for so many chunks. Returns 0 or ERR_NOMEM (unchanged). */
+int agent_holding_reserve(struct agent_holding *holding, size_t count);
+void agent_holding_forget(struct agent_holding *holding);
+
+/* The reaction to AGENT_HOLDING. */
+void agent_on_holding(struct agent *agent,
+                      const struct agent_event *event,
+                      struct agent_actions *out);
+
+/* Say the next HOLDING. False: all are said. */
+bool agent_say_holding(struct agent *agent, struct agent_actions *out);
+
+/* --- leaving (agent_leave.c) --- */
+
+/* Not while draining. */
+void agent_begin_drain(struct agent *agent, enum agent_drain_reason reason);
+
+/* Reactions. */
+void agent_on_drain(struct agent *agent,
+                    const struct agent_event *event,
+                    struct agent_actions *out);
+void agent_on_quit(struct agent *agent, const struct agent_event *event, struct agent_actions *out);
+void agent_on_taken_back(struct agent *agent,
+                         const struct agent_event *event,
+                         struct agent_actions *out);
+
+/* Room for `more` ids. Returns 0 or ERR_NOMEM (unchanged). */
+int agent_returned_reserve(struct agent_returned *returned, size_t more);
+void agent_say_returned(struct agent *agent, struct agent_actions *out);
+void agent_leave_when_drained(struct agent *agent, struct agent_actions *out);
 
 /* --- timers (agent_timers.c) --- */
 

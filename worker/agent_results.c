@@ -174,6 +174,15 @@ uint32_t agent_results_next_count(const struct agent_results *results,
     return (uint32_t)count;
 }
 
+uint64_t agent_results_next_bytes(const struct agent_results *results, uint32_t count)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; results->records_unsent > 0 && i < count; i++) {
+        bytes += results->list[index_of(results->sent + i, results->capacity)].records_len;
+    }
+    return bytes;
+}
+
 uint64_t agent_results_mark_sent(struct agent_results *results, uint32_t count)
 {
     CHECK(results->seq_next - results->seq_acked - 1 < results->message_capacity);

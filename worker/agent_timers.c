@@ -41,6 +41,18 @@ static void give_up(struct agent *agent, struct agent_actions *out)
     agent_leave(agent, AGENT_EXIT_LOST, out);
 }
 
+static uint64_t due_time_limit(const struct agent *agent)
+{
+    bool limited = !agent->draining && agent->options.time_limit_us > 0;
+    return limited ? later(agent->born_us, agent->options.time_limit_us) : never;
+}
+
+static void drain_in_time(struct agent *agent, struct agent_actions *out)
+{
+    (void)out;
+    agent_begin_drain(agent, AGENT_DRAIN_TIME);
+}
+
 static uint64_t due_drain_limit(const struct agent *agent)
 {
     bool limited = agent->draining && agent->options.drain_limit_us > 0;
@@ -95,14 +107,15 @@ static void leave_idle(struct agent *agent, struct agent_actions *out)
     agent_say_bye_and_leave(agent, out);
 }
 
-static uint64_t silence_us(const struct agent *agent)
+static uint64_t beats_after(const struct agent *agent, uint64_t us, uint64_t beats)
 {
-    return AGENT_SILENCE_BEATS * agent->heartbeat_us;
+    return later(us, beats * agent->heartbeat_us);
 }
 
 static uint64_t due_silence(const struct agent *agent)
 {
-    return agent->link == LINK_WELCOMED ? later(agent->heard_us, silence_us(agent)) : never;
+    return agent->link == LINK_WELCOMED ? beats_after(agent, agent->heard_us, AGENT_SILENCE_BEATS)
+                                        : never;
 }
 
 /* A coordinator that lives but leaves results unacknowledged has lost a message; a new session
@@ -111,7 +124,7 @@ static uint64_t due_ack(const struct agent *agent)
 {
     bool waiting = agent->link == LINK_WELCOMED &&
                    agent->results.seq_next > agent->results.seq_acked + 1;
-    return waiting ? later(agent->ack_moved_us, silence_us(agent)) : never;
+    return waiting ? beats_after(agent, agent->ack_moved_us, AGENT_ACK_BEATS) : never;
 }
 
 static uint64_t due_greeting(const struct agent *agent)
@@ -129,9 +142,16 @@ static uint64_t due_heartbeat(const struct agent *agent)
     return agent->link == LINK_WELCOMED ? later(agent->spoke_us, agent->heartbeat_us) : never;
 }
 
+static void beat(struct agent *agent, struct agent_actions *out)
+{
+    (void)agent_say_heartbeat(agent, out);
+}
+
 static uint64_t due_unsent(const struct agent *agent)
 {
-    return agent_has_returned(agent) || agent_has_unsent(agent) ? agent->now_us : never;
+    bool unsent = agent_has_returned(agent) || agent_has_unsent(agent) ||
+                  agent->holding.phase == HOLDING_SAYING;
+    return unsent ? agent->now_us : never;
 }
 
 static void nothing_more(struct agent *agent, struct agent_actions *out)
@@ -151,11 +171,12 @@ static const struct {
     {due_drain_limit, end_drain},
     {due_drain_alone, end_drain_alone},
     {due_idle, leave_idle},
+    {due_time_limit, drain_in_time},
     {due_silence, agent_reconnect},
     {due_ack, agent_reconnect},
     {due_greeting, agent_reconnect},
     {due_hello, agent_say_hello},
-    {due_heartbeat, agent_say_heartbeat},
+    {due_heartbeat, beat},
     {due_unsent, nothing_more},
 };
 

@@ -184,6 +184,21 @@ void client_take_back(struct client *client)
     }
 }
 
+void client_tell_holding(struct client *client)
+{
+    size_t count = client->engine == NULL ? 0 : engine_held(client->engine);
+    struct chunk *list = calloc(count + 1, sizeof(*list));
+    if (list == NULL) {
+        client_end_without_memory(client);
+        return;
+    }
+    struct agent_event event = {.type = AGENT_HOLDING, .job = client->engine_job};
+    event.as.holding.list = list;
+    event.as.holding.count = count == 0 ? 0 : engine_holding(client->engine, list, count);
+    client_step(client, &event);
+    free(list);
+}
+
 void client_discard_chunks(struct client *client)
 {
     for (size_t i = 0; i < client->chunk_count; i++) {
@@ -196,15 +211,9 @@ void client_submit_chunks(struct client *client)
 {
     if (client->engine == NULL ||
         engine_submit(client->engine, client->chunks, client->chunk_count) != 0) {
-        /* The agent counts them as held. A worker without memory is of no use: its end makes the coordinator send them
-         * elsewhere. */
-        (void)fprintf(stderr,
-                      "quartet-worker %s: out of memory: %zu chunks could not be queued\n",
-                      client->options.name,
-                      client->chunk_count);
+        /* The agent counts them as held. */
         client_discard_chunks(client);
-        client->finished = true;
-        client->exit_status = AGENT_EXIT_LOST;
+        client_end_without_memory(client);
     }
     client->submitted += client->chunk_count;
     client->chunk_count = 0;

@@ -175,6 +175,27 @@ void client_send_heartbeat(struct client *client, const struct agent_action *act
     message.as.heartbeat.items_done = stats.items_done;
     message.as.heartbeat.held = stats.held;
     message.as.heartbeat.cpu_us = client->engine == NULL ? 0 : engine_cpu_us(client->engine);
+    message.as.heartbeat.coming = action->coming;
+    client_send(client, &message);
+}
+
+void client_send_holding(struct client *client, const struct agent_action *action)
+{
+    uint64_t id[WIRE_CHUNKS_MAX];
+    uint64_t first[WIRE_CHUNKS_MAX];
+    uint64_t items[WIRE_CHUNKS_MAX];
+    uint32_t attempt[WIRE_CHUNKS_MAX];
+    const struct chunk *from = agent_holding(client->agent) + action->first;
+    for (uint32_t i = 0; i < action->count; i++) {
+        id[i] = from[i].id.value;
+        first[i] = from[i].first;
+        items[i] = from[i].count;
+        attempt[i] = from[i].attempt;
+    }
+    struct wire_message message = {
+        .type = WIRE_HOLDING, .session = action->session, .job = action->job};
+    message.as.chunks = (struct wire_chunks){
+        .count = action->count, .id = id, .first = first, .items = items, .attempt = attempt};
     client_send(client, &message);
 }
 

@@ -119,7 +119,7 @@ static const struct option dealer_options[] = {
     {ZMQ_IMMEDIATE, 1}, /* or a new coordinator gets what was meant for the old one */
     {ZMQ_RCVHWM, QUEUE_MAX},
     {ZMQ_RECONNECT_IVL, 100},
-    {ZMQ_RECONNECT_IVL_MAX, 5000},
+    {ZMQ_RECONNECT_IVL_MAX, 1000}, /* a coordinator that is back finds its workers soon */
     {ZMQ_CONNECT_TIMEOUT, 5000},
 };
 

@@ -265,6 +265,7 @@ static bool read_heartbeat(const struct reader *r, const void *from, struct wire
         .items_done = body->items_done,
         .held = body->held,
         .cpu_us = body->cpu_us,
+        .coming = body->coming,
     };
     return true;
 }
@@ -301,6 +302,7 @@ static bool (*const readers[])(const struct reader *r,
     [WIRE_BYE] = read_reject,
     [WIRE_FETCH] = read_fetch,
     [WIRE_PART] = read_fetch,
+    [WIRE_HOLDING] = read_chunks,
 };
 
 static const void *body_of(const Quartet__Header *header, size_t offset)

@@ -124,7 +124,7 @@ static void describe_ready(struct line *line, const struct wire_message *message
     }
 }
 
-static void describe_chunks(struct line *line, const struct wire_message *message)
+static void describe_holding(struct line *line, const struct wire_message *message)
 {
     const struct wire_chunks *chunks = &message->as.chunks;
     add(line, " n=%zu", chunks->count);
@@ -136,6 +136,12 @@ static void describe_chunks(struct line *line, const struct wire_message *messag
             chunks->first[0],
             chunks->items[0]);
     }
+}
+
+static void describe_chunks(struct line *line, const struct wire_message *message)
+{
+    const struct wire_chunks *chunks = &message->as.chunks;
+    describe_holding(line, message);
     add(line, " payload=%" PRIu64, sum_of(chunks->payload_len, chunks->count));
 }
 
@@ -173,6 +179,9 @@ static void describe_heartbeat(struct line *line, const struct wire_message *mes
         beat->items_done,
         beat->held,
         beat->cpu_us);
+    if (beat->coming > 0) {
+        add(line, " coming=%" PRIu64, beat->coming);
+    }
 }
 
 static void describe_returned(struct line *line, const struct wire_message *message)
@@ -205,6 +214,7 @@ static void (*const describers[])(struct line *line, const struct wire_message *
     [WIRE_BYE] = describe_reject,
     [WIRE_FETCH] = describe_fetch,
     [WIRE_PART] = describe_fetch,
+    [WIRE_HOLDING] = describe_holding,
 };
 
 char *wire_describe(const struct wire_message *message, char *ret_text, size_t size)

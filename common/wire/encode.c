@@ -176,7 +176,7 @@ static void fill_ready(struct wire_encoder *e, const struct wire_message *messag
     e->header.ready = body;
 }
 
-static void fill_chunks(struct wire_encoder *e, const struct wire_message *message)
+static Quartet__Chunks *fill_table(struct wire_encoder *e, const struct wire_message *message)
 {
     const struct wire_chunks *chunks = &message->as.chunks;
     size_t count = chunks->count;
@@ -192,7 +192,17 @@ static void fill_chunks(struct wire_encoder *e, const struct wire_message *messa
     body->attempt = unconst(chunks->attempt);
     body->n_payload_len = any_u32(chunks->payload_len, count) ? count : 0;
     body->payload_len = unconst(chunks->payload_len);
-    e->header.chunks = body;
+    return body;
+}
+
+static void fill_chunks(struct wire_encoder *e, const struct wire_message *message)
+{
+    e->header.chunks = fill_table(e, message);
+}
+
+static void fill_holding(struct wire_encoder *e, const struct wire_message *message)
+{
+    e->header.holding = fill_table(e, message);
 }
 
 static void fill_errors(struct wire_encoder *e,
@@ -247,6 +257,7 @@ static void fill_heartbeat(struct wire_encoder *e, const struct wire_message *me
     body->items_done = message->as.heartbeat.items_done;
     body->held = message->as.heartbeat.held;
     body->cpu_us = message->as.heartbeat.cpu_us;
+    body->coming = message->as.heartbeat.coming;
     e->header.heartbeat = body;
 }
 
@@ -293,6 +304,7 @@ static void (*const fillers[])(struct wire_encoder *e, const struct wire_message
     [WIRE_BYE] = fill_bye,
     [WIRE_FETCH] = fill_fetch,
     [WIRE_PART] = fill_part,
+    [WIRE_HOLDING] = fill_holding,
 };
 
 static size_t fill(struct wire_encoder *e, const struct wire_message *message)

@@ -20,6 +20,7 @@ static const struct wire_type_info types[] = {
     [WIRE_BYE] = {"BYE", BODY(bye), false, false},
     [WIRE_FETCH] = {"FETCH", BODY(fetch), true, true},
     [WIRE_PART] = {"PART", BODY(part), true, true},
+    [WIRE_HOLDING] = {"HOLDING", BODY(holding), true, true},
 };
 
 const struct wire_type_info *wire_type_info(uint32_t type)

@@ -197,6 +197,20 @@ static bool validate_chunks(const struct refusal *r, const struct wire_message *
            slices_valid(r, "sum of payload_len", chunks->payload_len, chunks->count);
 }
 
+/* Nothing is sent with it: its chunks are in hand already. */
+static bool validate_holding(const struct refusal *r, const struct wire_message *message)
+{
+    if (message->as.chunks.payload_len != NULL) {
+        return refuse(r, "has a payload_len, and nothing of it travels");
+    }
+    return validate_chunks(r, message);
+}
+
+static bool validate_heartbeat(const struct refusal *r, const struct wire_message *message)
+{
+    return in_range(r, "coming", message->as.heartbeat.coming, 0, WIRE_PAYLOAD_MAX);
+}
+
 static bool outcomes_valid(const struct refusal *r, const struct wire_results *results)
 {
     for (size_t i = 0; results->failed != NULL && i < results->count; i++) {
@@ -261,10 +275,12 @@ static bool (*const validators[])(const struct refusal *r, const struct wire_mes
     [WIRE_READY] = validate_ready,
     [WIRE_CHUNKS] = validate_chunks,
     [WIRE_RESULTS] = validate_results,
+    [WIRE_HEARTBEAT] = validate_heartbeat,
     [WIRE_RETURNED] = validate_returned,
     [WIRE_BYE] = validate_reject,
     [WIRE_FETCH] = validate_fetch,
     [WIRE_PART] = validate_fetch,
+    [WIRE_HOLDING] = validate_holding,
 };
 
 static bool validate_header(const struct refusal *r, const struct wire_message *message)

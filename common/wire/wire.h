@@ -17,7 +17,8 @@
 
 enum {
     WIRE_PROTOCOL_MAJOR = 1,
-    WIRE_PROTOCOL_MINOR = 1,
+    WIRE_PROTOCOL_MINOR = 2,
+    WIRE_MINOR_HOLDING = 2,              /* from this minor version on a peer knows HOLDING */
     WIRE_HEADER_MAX = 64 * 1024,         /* bytes of a header frame */
     WIRE_PAYLOAD_MAX = 16 * 1024 * 1024, /* bytes of a payload frame */
     WIRE_CHUNKS_MAX = 896,       /* chunks or results in one message; fits for every value */

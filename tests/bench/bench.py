@@ -16,6 +16,8 @@ import time
 
 sys.dont_write_bytecode = True  # leaves no __pycache__ in the tree
 
+import durable
+import faults
 import own_work
 from rig import Failed, LARGE_FILES, Rig, SMALL_FILES, status_kib
 from table import Row, interleave, print_table
@@ -297,6 +299,8 @@ SECTIONS = {
     "memory": memory,
     "idle": idle,
     **own_work.SECTIONS,
+    "durable": durable.durable,
+    **faults.SECTIONS,
 }
 LEFT_OUT = {"floors-1s"}  # unless asked for
 

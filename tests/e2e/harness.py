@@ -48,6 +48,11 @@ FOREIGN_SETTINGS = ("NO_COLOR", "TERM", "COLUMNS", "LC_ALL", "LANG", "LC_CTYPE",
                     "PYTHONUNBUFFERED", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
+def test_program(name):
+    """The path of a program that only tests have."""
+    return os.path.join(os.environ.get("QUARTET_TEST_PROGRAMS", ""), name)
+
+
 def within(seconds):
     """A deadline of so many seconds in a plain build, as seconds in this one."""
     return seconds * SLOW

@@ -24,7 +24,7 @@ FLAGS = {
     "origin": {"listen", "insecure", "parent"},
 }
 WORKER_FLAGS = {"connect", "describe", "name", "slots", "credit-max", "give-up", "idle-timeout",
-                "drain-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
+                "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
                 "version"}
 DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",
             "wait-timeout": "60", "seed": "1", "crash-limit": "3", "speculate": "off"}

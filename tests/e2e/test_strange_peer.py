@@ -1,10 +1,8 @@
 """Peers that are no workers of ours while an honest run goes on: refused in words, counted, and of no effect."""
 
-import os
+from harness import EXIT_OK, SANITIZED, EndToEndTest, Program, main, only_sample, test_program
 
-from harness import EXIT_OK, SANITIZED, EndToEndTest, Program, main, only_sample
-
-STRANGE_PEER = os.environ.get("QUARTET_STRANGE_PEER", "")
+STRANGE_PEER = test_program("strange_peer")
 MANY = 2000 if SANITIZED else 10000
 
 RUN = ("run", "sleep", "--param", "seconds=0.01", "--items", "-", "--strategy", "threads")

@@ -114,7 +114,7 @@ struct sim_message {
     uint32_t credit;       /* JOB: fixed; READY, RESULTS: granted */
     uint64_t seq;          /* RESULTS */
     size_t count;
-    struct chunk *chunks;         /* CHUNKS; owned */
+    struct chunk *chunks;         /* CHUNKS, HOLDING; owned */
     struct chunk_result *results; /* RESULTS; owned, without texts */
     struct chunk_id *ids;         /* RETURNED; owned */
 };
@@ -239,6 +239,9 @@ struct sim_server {
     bool dirty;
 };
 
+/* How suspect a chunk is, and so how many of its like one worker may have. */
+enum sim_suspicion { SIM_CLEAR = 0, SIM_COMPANY, SIM_GROUP, SIM_ALONE, SIM_SUSPICIONS };
+
 /* What the judge knows of a chunk, by the slot that the actions name. */
 struct sim_chunk {
     uint64_t id; /* 0: none is live in this slot */
@@ -246,8 +249,8 @@ struct sim_chunk {
     uint64_t first;
     uint64_t count;
     uint32_t attempt;
-    uint32_t losses;     /* with any it is a suspect */
-    uint32_t own_losses; /* a piece of a suspect has losses, but none of its own */
+    enum sim_suspicion suspicion;
+    uint32_t losses; /* while it was alone */
     uint32_t failures;
     bool must_split;
     uint64_t holder; /* session; 0: queued */
@@ -258,7 +261,7 @@ struct sim_part {
     uint64_t first;
     uint64_t count;
     uint32_t attempt; /* that it must be sent as */
-    uint32_t losses;
+    enum sim_suspicion suspicion;
     uint32_t failures;
     uint64_t due_us;
 };
@@ -267,8 +270,8 @@ struct sim_session {
     uint64_t id;
     uint64_t credit;
     uint32_t slots;
-    uint32_t held;     /* chunks */
-    uint32_t suspects; /* among them */
+    uint32_t held;                /* chunks */
+    enum sim_suspicion suspicion; /* of all of them */
     bool live;
     bool draining;
 };
@@ -277,9 +280,8 @@ struct sim_session {
 struct sim_sums {
     uint64_t items_held;
     uint64_t items_queued;
-    bool suspects_wait;
-    bool others_wait;    /* and may be sent now */
-    uint64_t must_split; /* id of a chunk; 0: none */
+    bool waits[SIM_SUSPICIONS]; /* something of this suspicion, that may be sent now */
+    uint64_t must_split;        /* id of a chunk; 0: none */
 };
 
 struct sim_judge {
@@ -422,6 +424,9 @@ void sim_server_stop(struct sim *sim);
 void sim_server_no_more_workers(struct sim *sim);
 
 /* --- sim_judge.c --- */
+
+/* Most chunks of one suspicion that a worker may have. */
+uint32_t sim_company_max(enum sim_suspicion suspicion);
 
 void sim_judge_begin_job(struct sim *sim);
 void sim_judge_deinit(struct sim_judge *judge);

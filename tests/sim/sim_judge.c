@@ -72,19 +72,32 @@ static void let_go(struct sim_judge *judge, struct sim_chunk *chunk)
     struct sim_session *session = session_of(judge, chunk->holder);
     if (session != NULL) {
         session->held--;
-        session->suspects -= chunk->losses > 0;
+        session->suspicion = session->held > 0 ? session->suspicion : SIM_CLEAR;
     }
     chunk->holder = 0;
 }
 
-/* A chunk that its holder lost. What was alone with it, and has several items, has to be split. */
-static void chunk_lost(struct sim_chunk *chunk)
+uint32_t sim_company_max(enum sim_suspicion suspicion)
 {
-    if (chunk->losses > 0 && chunk->count > 1) {
+    static const uint32_t max[SIM_SUSPICIONS] = {UINT32_MAX, UINT32_MAX, 16, 1};
+    return max[suspicion];
+}
+
+/* A chunk whose holder was lost, with `together` of them. A suspect that was alone, and has several items, has to be split. */
+static void chunk_lost(struct sim_chunk *chunk, uint32_t together)
+{
+    bool blamed = together == 1 && (chunk->suspicion != SIM_CLEAR || chunk->count == 1);
+    if (blamed && chunk->count > 1) {
         chunk->must_split = true;
-    } else {
+    } else if (blamed) {
         chunk->losses++;
-        chunk->own_losses++;
+        chunk->suspicion = SIM_ALONE;
+    } else if (chunk->suspicion == SIM_CLEAR) {
+        chunk->suspicion = SIM_COMPANY;
+    } else if (chunk->suspicion == SIM_COMPANY && together > sim_company_max(SIM_GROUP)) {
+        chunk->suspicion = SIM_GROUP;
+    } else {
+        chunk->suspicion = SIM_ALONE;
     }
 }
 
@@ -95,6 +108,7 @@ static void session_ends(struct sim *sim, uint64_t id, bool lost)
     if (session == NULL) {
         return;
     }
+    uint32_t together = session->held;
     for (size_t i = 0; i < judge->chunk_capacity; i++) {
         struct sim_chunk *chunk = &judge->chunks[i];
         if (chunk->id == 0 || chunk->holder != id) {
@@ -102,7 +116,7 @@ static void session_ends(struct sim *sim, uint64_t id, bool lost)
         }
         let_go(judge, chunk);
         if (lost) {
-            chunk_lost(chunk);
+            chunk_lost(chunk, together);
         }
     }
     session->live = false;
@@ -234,7 +248,7 @@ static void check_new(struct sim *sim, struct sim_chunk *chunk, const struct sch
         if (part.due_us > sim->now_us) {
             sim_fail(sim, "delay: items from %llu are not due yet", (ull)part.first);
         }
-        chunk->losses = part.losses;
+        chunk->suspicion = part.suspicion;
         chunk->failures = part.failures;
         judge->parts[i] = judge->parts[--judge->part_count];
         return;
@@ -256,7 +270,7 @@ static void check_retry(const struct sim *sim,
     if (action->attempt != chunk->attempt + 1) {
         sim_fail(sim, "attempts_count_up: %u after %u", action->attempt, chunk->attempt);
     }
-    if (chunk->count == 1 && chunk->own_losses > 0 && chunk->losses >= sim->plan.crash_limit) {
+    if (chunk->losses >= sim->plan.crash_limit) {
         sim_fail(
             sim, "attempts_bounded: chunk %llu was lost %u times", (ull)chunk->id, chunk->losses);
     }
@@ -281,11 +295,12 @@ static void on_send(struct sim *sim, const struct sched_action *action)
     } else {
         check_retry(sim, chunk, action);
     }
-    session->held++;
-    session->suspects += chunk->losses > 0;
-    if (session->suspects > 0 && session->held > 1) {
-        sim_fail(sim, "suspect_alone: not in session %llu", (ull)session->id);
+    if (session->held > 0 && (session->suspicion != chunk->suspicion ||
+                              session->held >= sim_company_max(session->suspicion))) {
+        sim_fail(sim, "suspects_apart: not in session %llu", (ull)session->id);
     }
+    session->held++;
+    session->suspicion = chunk->suspicion;
     chunk->attempt = action->attempt;
     chunk->holder = action->worker.value;
 }
@@ -370,7 +385,7 @@ static void check_finished(struct sim *sim,
                  (struct sim_part){.first = chunk.first + action->done,
                                    .count = chunk.count - action->done,
                                    .attempt = chunk.attempt,
-                                   .losses = chunk.losses > 0,
+                                   .suspicion = chunk.suspicion,
                                    .failures = chunk.failures});
     }
     add_tally(&judge->tally, &tally);
@@ -405,7 +420,7 @@ static void on_split(struct sim *sim, const struct sched_action *action)
                  (struct sim_part){.first = first,
                                    .count = items,
                                    .attempt = chunk.attempt + 1,
-                                   .losses = 1,
+                                   .suspicion = SIM_ALONE,
                                    .failures = chunk.failures});
         first += items;
     }
@@ -417,8 +432,7 @@ static void on_abandoned(struct sim *sim, const struct sched_action *action)
 {
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     const struct sim_chunk chunk = *live_chunk(sim, action);
-    if (chunk.losses < sim->plan.crash_limit || chunk.own_losses == 0 || chunk.holder != 0 ||
-        chunk.count != 1) {
+    if (chunk.losses < sim->plan.crash_limit || chunk.holder != 0 || chunk.count != 1) {
         sim_fail(sim,
                  "attempts_bounded: chunk %llu abandoned after %u losses",
                  (ull)chunk.id,

@@ -120,6 +120,7 @@ static void engine_chunk_ended(struct sim *sim, struct sim_worker *worker, uint6
     struct chunk_result result = {
         .id = chunk->id,
         .attempt = chunk->attempt,
+        .first = chunk->first,
         .run_us = value & ((UINT64_C(1) << 48) - 1),
         /* for want of records, which would tell which items failed */
         .error_index = chunk->first,
@@ -161,6 +162,35 @@ static void engine_take_back(struct sim *sim, struct sim_worker *worker)
     event.as.taken_back.count = count;
     step(sim, worker, &event);
     free(ids);
+}
+
+/* What waits, runs, and is done and was not taken. */
+static void engine_tell_holding(struct sim *sim, struct sim_worker *worker)
+{
+    struct sim_engine *engine = &worker->engine;
+    size_t count = 0;
+    size_t most = engine->queued + engine->slots + engine->done_count;
+    struct chunk *list = sim_realloc(NULL, (most + 1) * sizeof(*list));
+    for (size_t i = 0; i < engine->queued; i++) {
+        list[count++] = engine->queue[i];
+    }
+    for (uint32_t slot = 0; slot < engine->slots; slot++) {
+        if (engine->running[slot].busy) {
+            list[count++] = engine->running[slot].chunk;
+        }
+    }
+    for (size_t i = 0; i < engine->done_count; i++) {
+        const struct chunk_result *result = &engine->done[i];
+        list[count++] = (struct chunk){.id = result->id,
+                                       .first = result->first,
+                                       .count = result->tally.ok + result->tally.failed,
+                                       .attempt = result->attempt};
+    }
+    struct agent_event event = {.type = AGENT_HOLDING, .job = engine->job};
+    event.as.holding.list = list;
+    event.as.holding.count = count;
+    step(sim, worker, &event);
+    free(list);
 }
 
 static void engine_start(struct sim *sim, struct sim_worker *worker, uint64_t job)
@@ -223,6 +253,19 @@ static void send_results(struct sim *sim,
         message->results[i] = *agent_result(worker->agent, action->first + i);
         message->results[i].error = NULL;
     }
+    sim_send_to_server(sim, worker->connection, message);
+}
+
+static void send_holding(struct sim *sim,
+                         struct sim_worker *worker,
+                         const struct agent_action *action)
+{
+    struct sim_message *message = sim_message_new(WIRE_HOLDING, action->session, action->job);
+    message->count = action->count;
+    message->chunks = sim_realloc(NULL, action->count * sizeof(*message->chunks));
+    memcpy(message->chunks,
+           agent_holding(worker->agent) + action->first,
+           action->count * sizeof(*message->chunks));
     sim_send_to_server(sim, worker->connection, message);
 }
 
@@ -297,8 +340,11 @@ static void perform(struct sim *sim, struct sim_worker *worker, const struct age
     case AGENT_DISCARD:
         break;
     case AGENT_ASK_HOLDING:
+        engine_tell_holding(sim, worker);
+        break;
     case AGENT_SEND_HOLDING:
-        break; /* nobody does yet */
+        send_holding(sim, worker, action);
+        break;
     case AGENT_TAKE_BACK:
         engine_take_back(sim, worker);
         break;
@@ -359,6 +405,7 @@ static void on_message(struct sim *sim, struct sim_worker *worker, struct sim_me
     switch (message->type) {
     case WIRE_WELCOME:
         event.as.welcome.heartbeat_us = message->heartbeat_us;
+        event.as.welcome.minor = WIRE_PROTOCOL_MINOR;
         break;
     case WIRE_REJECT:
         event.as.reject.reason = message->reason;
@@ -413,6 +460,7 @@ void sim_worker_start(struct sim *sim, uint32_t index)
     worker->connection = 0;
     worker->engine.job = 0;
     engine_clear(&worker->engine);
+    options.seed = worker->nonce;
     CHECK(agent_new(&options, sim->now_us, &worker->agent) == 0);
     sim_trace(sim, "worker %u: starts", index);
     reconnect(sim, worker, sim_between(sim, 100, 5000));

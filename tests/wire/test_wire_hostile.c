@@ -108,15 +108,15 @@ static void test_wire_refuses_a_frame_beyond_the_limit(void **state)
 static void test_wire_refuses_an_unknown_type(void **state)
 {
     Quartet__Header header = header_of(WIRE_ACK);
-    header.type = WIRE_PART + 1;
-    assert_refused(state, &header, "header: type is 16, which is unknown");
+    header.type = WIRE_HOLDING + 1;
+    assert_refused(state, &header, "header: type is 17, which is unknown");
     header.type = UINT32_MAX;
     assert_refused(state, &header, "type is 4294967295");
 }
 
 static void test_wire_refuses_every_type_without_its_body(void **state)
 {
-    for (int type = WIRE_HELLO; type <= WIRE_PART; type++) {
+    for (int type = WIRE_HELLO; type <= WIRE_HOLDING; type++) {
         if (type != WIRE_ACK && type != WIRE_CANCEL && type != WIRE_DRAIN) {
             Quartet__Header header = header_of((enum wire_type)type);
             assert_refused(state, &header, "has no body");
@@ -405,6 +405,68 @@ static void test_wire_refuses_no_chunks_and_too_many(void **state)
     assert_refused(state, &header, "CHUNKS: number of chunks is 897");
 }
 
+static void test_wire_refuses_holding_with_bad_values(void **state)
+{
+    static const char *const texts[] = {
+        "HOLDING: id[0] is 0",
+        "HOLDING: attempt[1] is 0",
+        "HOLDING: count[0] is 0",
+        "HOLDING: count[1] is 2, which from 18446744073709551614 on passes 2^64",
+        "HOLDING: first has 1 values where 2 are due",
+        "HOLDING: attempt has 0 values where 2 are due",
+        "HOLDING: has a payload_len, and nothing of it travels",
+        "HOLDING: session is 0",
+        "HOLDING: job is 0",
+        "HOLDING: has no body",
+        "HOLDING: has the body of a CHUNKS",
+    };
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct two_chunks c;
+        two_chunks_init(&c);
+        c.header.type = WIRE_HOLDING;
+        c.header.chunks = NULL;
+        c.header.holding = &c.body;
+        c.body.n_payload_len = i == 6 ? 2 : 0;
+        c.id[0] = i == 0 ? 0 : 1;
+        c.attempt[1] = i == 1 ? 0 : 1;
+        c.count[0] = i == 2 ? 0 : 1;
+        c.first[1] = i == 3 ? UINT64_MAX - 1 : 0;
+        c.count[1] = i == 3 ? 2 : 1;
+        c.body.n_first = i == 4 ? 1 : 2;
+        c.body.n_attempt = i == 5 ? 0 : 2;
+        c.header.session = i == 7 ? 0 : 7;
+        c.header.job = i == 8 ? 0 : 2;
+        c.header.holding = i == 9 ? NULL : &c.body;
+        c.header.chunks = i == 10 ? &c.body : NULL;
+        assert_refused(state, &c.header, texts[i]);
+    }
+}
+
+static void test_wire_refuses_no_holding_and_too_much(void **state)
+{
+    static uint64_t one[WIRE_CHUNKS_MAX + 1];
+    static uint32_t attempt[WIRE_CHUNKS_MAX + 1];
+    Quartet__Chunks body = QUARTET__CHUNKS__INIT;
+    Quartet__Header header = header_of(WIRE_HOLDING);
+    header.holding = &body;
+    assert_refused(state, &header, "HOLDING: number of chunks is 0, allowed is 1 to 896");
+    body.n_id = body.n_first = body.n_count = body.n_attempt = WIRE_CHUNKS_MAX + 1;
+    body.id = body.first = body.count = one;
+    body.attempt = attempt;
+    assert_refused(state, &header, "HOLDING: number of chunks is 897");
+}
+
+static void test_wire_refuses_a_heartbeat_before_more_than_a_payload(void **state)
+{
+    Quartet__Beat beat = QUARTET__BEAT__INIT;
+    Quartet__Header header = header_of(WIRE_HEARTBEAT);
+    header.heartbeat = &beat;
+    beat.coming = (uint64_t)WIRE_PAYLOAD_MAX + 1;
+    assert_refused(state, &header, "HEARTBEAT: coming is 16777217, allowed is 0 to 16777216");
+    beat.coming = UINT64_MAX;
+    assert_refused(state, &header, "HEARTBEAT: coming is 18446744073709551615");
+}
+
 /* RESULTS of two with one error, likewise. */
 struct two_results {
     uint64_t id[2], ok[2], failed[2], checksum[2], run_us[2], error_index[2];
@@ -627,6 +689,9 @@ int main(void)
         TEST(test_wire_refuses_chunk_arrays_of_different_lengths),
         TEST(test_wire_refuses_chunks_with_bad_values),
         TEST(test_wire_refuses_no_chunks_and_too_many),
+        TEST(test_wire_refuses_holding_with_bad_values),
+        TEST(test_wire_refuses_no_holding_and_too_much),
+        TEST(test_wire_refuses_a_heartbeat_before_more_than_a_payload),
         TEST(test_wire_refuses_result_arrays_of_different_lengths),
         TEST(test_wire_refuses_results_with_bad_values),
         TEST(test_wire_refuses_records_beyond_a_payload_frame),

@@ -85,7 +85,7 @@ static size_t assert_arrives(struct fixture *f, const struct wire_message *messa
     return len;
 }
 
-static void test_wire_largest_chunks_fit(void **state)
+static void test_wire_largest_chunks_and_holding_fit(void **state)
 {
     struct fixture *f = *state;
     struct wire_message message = {
@@ -104,6 +104,9 @@ static void test_wire_largest_chunks_fit(void **state)
         f->half[i]--; /* first + count reaches 2^64 - 2 */
         f->most[i] = f->half[i];
     }
+    (void)assert_arrives(f, &message);
+    message.type = WIRE_HOLDING;
+    message.as.chunks.payload_len = NULL;
     (void)assert_arrives(f, &message);
 }
 
@@ -247,6 +250,16 @@ static void test_wire_describes_in_one_line(void **state)
     };
     assert_string_equal(wire_describe(&message, line, sizeof(line)),
                         "CHUNKS session=7 job=2 n=1 first=#11.2[5+30] payload=0");
+    message.type = WIRE_HOLDING;
+    assert_string_equal(wire_describe(&message, line, sizeof(line)),
+                        "HOLDING session=7 job=2 n=1 first=#11.2[5+30]");
+    message.type = WIRE_HEARTBEAT;
+    message.as.heartbeat = (struct wire_heartbeat){.items_done = 1, .held = 2, .cpu_us = 3};
+    assert_string_equal(wire_describe(&message, line, sizeof(line)),
+                        "HEARTBEAT session=7 job=2 items_done=1 held=2 cpu_us=3");
+    message.as.heartbeat.coming = 300000;
+    assert_string_equal(wire_describe(&message, line, sizeof(line)),
+                        "HEARTBEAT session=7 job=2 items_done=1 held=2 cpu_us=3 coming=300000");
 }
 
 static void test_wire_describes_plugins_and_records(void **state)
@@ -299,7 +312,7 @@ static void test_wire_describe_cuts_at_the_size_given(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_wire_largest_chunks_fit, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_wire_largest_chunks_and_holding_fit, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_wire_largest_results_fit_with_every_error_text, setup, teardown),
         cmocka_unit_test_setup_teardown(test_wire_largest_returned_fits, setup, teardown),

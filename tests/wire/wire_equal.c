@@ -110,7 +110,8 @@ static bool body_equal(const struct wire_message *a, const struct wire_message *
     case WIRE_HEARTBEAT:
         return a->as.heartbeat.items_done == b->as.heartbeat.items_done &&
                a->as.heartbeat.held == b->as.heartbeat.held &&
-               a->as.heartbeat.cpu_us == b->as.heartbeat.cpu_us;
+               a->as.heartbeat.cpu_us == b->as.heartbeat.cpu_us &&
+               a->as.heartbeat.coming == b->as.heartbeat.coming;
     case WIRE_RETURNED:
         return a->as.returned.count == b->as.returned.count &&
                u64s_equal(a->as.returned.id, b->as.returned.id, a->as.returned.count);

@@ -272,6 +272,30 @@ const struct wire_sample wire_samples[] = {
         .golden = "080f1107000000000000001804202caa01260a20e3b0c44298fc1c149afbf4c8996fb924"
                   "27ae41e4649b934ca495991b7852b85510808040",
     },
+    /* --- new in 1.2 --- */
+    {
+        .name = "holding",
+        .message = {.type = WIRE_HOLDING,
+                    .session = 8,
+                    .job = 3,
+                    .as.chunks = {.count = 3,
+                                  .id = U64(31, 0x0200000000000021, 40),
+                                  .first = U64(0, 21, 1000000000000),
+                                  .items = U64(20, 1, 300),
+                                  .attempt = U32(1, 2, 300)}},
+        .golden = "08101108000000000000001803b201400a181f0000000000000021000000000000022800"
+                  "0000000000001218000000000000000015000000000000000010a5d4e80000001a041401"
+                  "ac0222040102ac02",
+    },
+    {
+        .name = "heartbeat-coming",
+        .message = {.type = WIRE_HEARTBEAT,
+                    .session = 8,
+                    .job = 3,
+                    .as.heartbeat =
+                        {.items_done = 3300, .held = 5, .cpu_us = 330001, .coming = 1048640}},
+        .golden = "080911080000000000000018038a010d08e41910051891921420c08040",
+    },
 };
 
 const size_t wire_sample_count = COUNT_OF(wire_samples);

@@ -28,8 +28,11 @@ static void test_agent_splits_results_by_bytes_of_records(void **state)
     go_holding(rig, 5);
     rig_results_with_records(rig, 1, 5, 400 * KIB);
     assert_said(rig,
+                "SEND_HEARTBEAT session=7 job=1 coming=819200; "
                 "SEND_RESULTS session=7 job=1 seq=1 first=0 count=2 credit=5; "
+                "SEND_HEARTBEAT session=7 job=1 coming=819200; "
                 "SEND_RESULTS session=7 job=1 seq=2 first=2 count=2 credit=0; "
+                "SEND_HEARTBEAT session=7 job=1 coming=409600; "
                 "SEND_RESULTS session=7 job=1 seq=3 first=4 count=1 credit=0");
 }
 
@@ -38,11 +41,29 @@ static void test_agent_fills_a_message_to_the_last_byte(void **state)
     struct rig *rig = *state;
     go_holding(rig, 8);
     rig_results_with_records(rig, 1, 4, 256 * KIB);
-    assert_said(rig, "SEND_RESULTS session=7 job=1 seq=1 first=0 count=4 credit=4");
+    assert_said(rig,
+                "SEND_HEARTBEAT session=7 job=1 coming=1048576; "
+                "SEND_RESULTS session=7 job=1 seq=1 first=0 count=4 credit=4");
     rig_results_with_records(rig, 1, 4, 256 * KIB + 1);
     assert_said(rig,
+                "SEND_HEARTBEAT session=7 job=1 coming=786435; "
                 "SEND_RESULTS session=7 job=1 seq=2 first=4 count=3 credit=4; "
+                "SEND_HEARTBEAT session=7 job=1 coming=262145; "
                 "SEND_RESULTS session=7 job=1 seq=3 first=7 count=1 credit=0");
+}
+
+static void test_agent_announces_only_what_takes_long(void **state)
+{
+    struct rig *rig = *state;
+    go_holding(rig, 3);
+    rig_results_with_records(rig, 1, 1, AGENT_LONG_MESSAGE);
+    assert_said(rig, "SEND_RESULTS session=7 job=1 seq=1 first=0 count=1 credit=1");
+    rig_results_with_records(rig, 1, 1, AGENT_LONG_MESSAGE + 1);
+    assert_said(rig,
+                "SEND_HEARTBEAT session=7 job=1 coming=262145; "
+                "SEND_RESULTS session=7 job=1 seq=2 first=1 count=1 credit=1");
+    rig_results(rig, 1, 1, 0);
+    assert_said(rig, "SEND_RESULTS session=7 job=1 seq=3 first=2 count=1 credit=1");
 }
 
 static void test_agent_sends_a_result_that_is_too_large_alone(void **state)
@@ -59,6 +80,7 @@ static void test_agent_sends_a_result_that_is_too_large_alone(void **state)
                  .type = AGENT_RESULTS, .job = 1, .as.results = {.list = list, .count = 3}});
     assert_said(rig,
                 "SEND_RESULTS session=7 job=1 seq=1 first=0 count=1 credit=3; "
+                "SEND_HEARTBEAT session=7 job=1 coming=9441280; "
                 "SEND_RESULTS session=7 job=1 seq=2 first=1 count=1 credit=0; "
                 "SEND_RESULTS session=7 job=1 seq=3 first=2 count=1 credit=0");
 }
@@ -101,13 +123,15 @@ static void test_agent_grants_nothing_in_a_new_session_while_many_records_wait(v
     go_holding(rig, 40);
     rig_results_with_records(rig, 1, 33, MIB);
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     rig_welcome(rig, 8);
     rig_job(rig, 8, 1, 0);
-    assert_int_equal(rig->list[0].type, AGENT_SEND_READY);
-    assert_int_equal(rig->list[0].credit, 0);
-    /* All are sent again, cut as before. */
-    assert_int_equal(rig->actions.count, 1 + 33);
+    rig_holding(rig, 1, 7);
+    assert_int_equal(rig->list[0].type, AGENT_SEND_HOLDING);
+    assert_int_equal(rig->list[1].type, AGENT_SEND_READY);
+    assert_int_equal(rig->list[1].credit, 0);
+    /* All are sent again, cut as before, each announced. */
+    assert_int_equal(rig->actions.count, 2 + 2 * 33);
     assert_int_equal(rig->blobs, 33);
     rig_ack(rig, 8, 33);
     assert_int_equal(rig->blobs, 0);
@@ -169,6 +193,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         RIG_TEST(test_agent_splits_results_by_bytes_of_records),
         RIG_TEST(test_agent_fills_a_message_to_the_last_byte),
+        RIG_TEST(test_agent_announces_only_what_takes_long),
         RIG_TEST(test_agent_sends_a_result_that_is_too_large_alone),
         RIG_TEST(test_agent_grants_no_credit_while_many_records_wait),
         RIG_TEST(test_agent_grants_credit_again_when_records_are_acknowledged),

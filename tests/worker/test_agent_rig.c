@@ -1,6 +1,7 @@
 #include "tests/worker/test_agent_rig.h"
 
 #include "common/base/check.h"
+#include "common/wire/wire.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@ struct rig *rig_new(const struct agent_options *options)
 {
     struct rig *rig = calloc(1, sizeof(*rig));
     CHECK(rig != NULL);
+    rig->minor = WIRE_PROTOCOL_MINOR;
     rig->now_us = 1000;
     rig->next_id = 1;
     rig->actions = (struct agent_actions){.list = rig->list, .capacity = AGENT_ACTIONS_MIN};
@@ -78,9 +80,10 @@ void rig_plain(struct rig *rig, enum agent_event_type type, uint64_t session, ui
 void rig_welcome(struct rig *rig, uint64_t session)
 {
     rig_step(rig,
-             &(struct agent_event){.type = AGENT_WELCOME,
-                                   .session = session,
-                                   .as.welcome.heartbeat_us = RIG_HEARTBEAT_US});
+             &(struct agent_event){
+                 .type = AGENT_WELCOME,
+                 .session = session,
+                 .as.welcome = {.heartbeat_us = RIG_HEARTBEAT_US, .minor = rig->minor}});
 }
 
 void rig_reject(struct rig *rig, uint64_t session, uint32_t reason, const char *text)
@@ -127,6 +130,7 @@ void rig_results(struct rig *rig, uint64_t job, size_t count, size_t failing)
         bool fails = i < failing;
         list[i] = (struct chunk_result){.id = {rig->next_id++},
                                         .attempt = 1,
+                                        .first = rig->next_id * 10,
                                         .run_us = 10,
                                         .tally = {.ok = fails ? 9 : 10, .failed = fails ? 1 : 0},
                                         .error = fails ? strdup("it broke") : NULL,
@@ -200,6 +204,28 @@ void rig_tick_when_due(struct rig *rig)
     uint64_t due_us = agent_deadline_us(rig->agent);
     CHECK(due_us != UINT64_MAX);
     rig_tick_after(rig, due_us > rig->now_us ? due_us - rig->now_us : 0);
+}
+
+void rig_come_back(struct rig *rig)
+{
+    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    CHECK(rig->said[0] == '\0');
+    rig_tick_when_due(rig);
+    CHECK(strncmp(rig->said, "SEND_HELLO", 10) == 0);
+}
+
+void rig_holding(struct rig *rig, uint64_t job, size_t count)
+{
+    struct chunk *list = calloc(count + 1, sizeof(*list));
+    CHECK(list != NULL);
+    for (size_t i = 0; i < count; i++) {
+        list[i] = (struct chunk){
+            .id = {500 + i}, .first = 5000 + i * 10, .count = 10, .attempt = 2};
+    }
+    rig_step(rig,
+             &(struct agent_event){
+                 .type = AGENT_HOLDING, .job = job, .as.holding = {.list = list, .count = count}});
+    free(list);
 }
 
 void rig_go_welcomed(struct rig *rig)

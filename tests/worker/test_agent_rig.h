@@ -10,6 +10,7 @@ enum { RIG_HEARTBEAT_US = 1000000, RIG_SLOTS = 8, RIG_SESSION = 7, RIG_JOB = 1 }
 
 struct rig {
     struct agent *agent;
+    uint32_t minor; /* that the next coordinator speaks */
     uint64_t now_us;
     uint64_t next_id; /* of chunks in results */
     struct agent_action list[AGENT_ACTIONS_MIN];
@@ -52,6 +53,12 @@ void rig_taken_back(struct rig *rig, size_t count);
 /* Let time pass, then TICK; or until the agent's own deadline. */
 void rig_tick_after(struct rig *rig, uint64_t us);
 void rig_tick_when_due(struct rig *rig);
+
+/* The connection comes back: HELLO, after the wait that comes first. */
+void rig_come_back(struct rig *rig);
+
+/* The engine answers: it has `count` chunks, with ids from 500 on and 10 items each from 5000 on. */
+void rig_holding(struct rig *rig, uint64_t job, size_t count);
 
 /* To a session, to a running engine (credit 16 out), and to one that holds `count` chunks. */
 void rig_go_welcomed(struct rig *rig);

@@ -59,7 +59,7 @@ static void test_agent_reconnects_when_hello_is_not_answered(void **state)
     rig_tick_after(rig, 1);
     assert_said(rig, "RECONNECT");
     assert_state(rig, "connecting");
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     assert_said(rig, "SEND_HELLO");
 }
 
@@ -124,15 +124,33 @@ static void test_agent_says_hello_again_when_connection_comes_back(void **state)
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
     assert_said(rig, "");
     assert_state(rig, "connecting");
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig->now_us += 60000000;
+    uint64_t connected_us = rig->now_us;
+    rig_come_back(rig);
     assert_said(rig, "SEND_HELLO");
+    /* Counted from the new connection, however long that took. */
+    assert_in_range(rig->now_us - connected_us, AGENT_RETURN_US / 2, AGENT_RETURN_US);
+}
+
+static void test_agent_waits_anew_when_the_connection_drops_while_it_waits(void **state)
+{
+    struct rig *rig = *state;
+    rig_go_welcomed(rig);
+    rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
+    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_tick_after(rig, AGENT_RETURN_US / 4);
+    rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
+    rig->now_us += 10 * AGENT_RETURN_US;
+    rig_come_back(rig);
+    rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
+    rig_come_back(rig); /* HELLO was said, and came to nothing */
 }
 
 static void test_agent_takes_a_second_connection_for_the_end_of_the_first(void **state)
 {
     struct rig *rig = *state;
     rig_go_welcomed(rig);
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     assert_said(rig, "SEND_HELLO");
     assert_int_equal(rig_stats(rig).session, 0);
 }
@@ -157,7 +175,7 @@ static void test_agent_backs_off_longer_each_time_it_is_refused(void **state)
     for (size_t i = 0; i < sizeof(waits_us) / sizeof(waits_us[0]); i++) {
         rig_reject(rig, 0, WIRE_REASON_FULL, "65536 workers are registered");
         assert_said(rig, "");
-        assert_int_equal(agent_deadline_us(rig->agent) - rig->now_us, waits_us[i]);
+        assert_in_range(agent_deadline_us(rig->agent) - rig->now_us, waits_us[i] / 2, waits_us[i]);
         rig_tick_when_due(rig);
         assert_said(rig, "SEND_HELLO");
     }
@@ -186,7 +204,11 @@ static void test_agent_forgets_back_off_after_a_long_session(void **state)
     rig_welcome(rig, 7);
     rig->now_us += 5000000;
     rig_reject(rig, 7, WIRE_REASON_SESSION, "who are you");
-    assert_int_equal(agent_deadline_us(rig->agent) - rig->now_us, 100000);
+    assert_in_range(
+        agent_deadline_us(rig->agent) - rig->now_us, AGENT_RETURN_US / 2, AGENT_RETURN_US);
+    rig_tick_when_due(rig);
+    rig_reject(rig, 0, WIRE_REASON_FULL, "full");
+    assert_in_range(agent_deadline_us(rig->agent) - rig->now_us, 100000, 200000);
 }
 
 static void test_agent_registers_again_when_its_session_is_unknown(void **state)
@@ -298,6 +320,35 @@ static void test_agent_leaves_when_no_work_comes(void **state)
     rig_free(rig);
 }
 
+static void test_agent_leaves_when_it_never_gets_a_job(void **state)
+{
+    (void)state;
+    struct agent_options options = rig_options();
+    options.idle_limit_us = 500000;
+    struct rig *rig = rig_new(&options);
+    rig_tick_after(rig, 600000); /* not before it is welcomed: --give-up is for that */
+    assert_said(rig, "");
+    rig_go_welcomed(rig);
+    rig_tick_after(rig, 499999);
+    assert_said(rig, "");
+    rig_tick_after(rig, 1);
+    assert_said(rig, "SEND_BYE session=7; EXIT session=7 status=0");
+    assert_string_equal(agent_exit_text(rig->agent), "no work came for 0.5 s");
+    rig_free(rig);
+}
+
+static void test_agent_leaves_when_its_job_has_no_chunk_for_it(void **state)
+{
+    (void)state;
+    struct agent_options options = rig_options();
+    options.idle_limit_us = 500000;
+    struct rig *rig = rig_new(&options);
+    rig_go_running(rig);
+    rig_tick_after(rig, 500000);
+    assert_said(rig, "SEND_BYE session=7 job=1; EXIT session=7 job=1 status=0");
+    rig_free(rig);
+}
+
 static void test_agent_does_nothing_after_exit_but_let_go(void **state)
 {
     struct rig *rig = *state;
@@ -346,6 +397,7 @@ int main(void)
         RIG_TEST(test_agent_counts_any_message_as_sign_of_life),
         RIG_TEST(test_agent_takes_no_life_from_a_stale_session),
         RIG_TEST(test_agent_says_hello_again_when_connection_comes_back),
+        RIG_TEST(test_agent_waits_anew_when_the_connection_drops_while_it_waits),
         RIG_TEST(test_agent_takes_a_second_connection_for_the_end_of_the_first),
         RIG_TEST(test_agent_leaves_for_good_when_version_is_refused),
         RIG_TEST(test_agent_backs_off_longer_each_time_it_is_refused),
@@ -359,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_agent_counts_giving_up_from_the_end_of_the_session),
         cmocka_unit_test(test_agent_quotes_the_refusal_when_it_gives_up),
         cmocka_unit_test(test_agent_leaves_when_no_work_comes),
+        cmocka_unit_test(test_agent_leaves_when_it_never_gets_a_job),
+        cmocka_unit_test(test_agent_leaves_when_its_job_has_no_chunk_for_it),
         RIG_TEST(test_agent_does_nothing_after_exit_but_let_go),
         cmocka_unit_test(test_agent_refuses_options_out_of_range),
     };

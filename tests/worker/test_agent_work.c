@@ -96,7 +96,7 @@ static void test_agent_tells_again_that_a_job_cannot_run(void **state)
     rig_plain(rig, AGENT_ENGINE_FAILED, 0, 1);
     rig_plain(rig, AGENT_ENGINE_STOPPED, 0, 1);
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     rig_welcome(rig, 8);
     rig_job(rig, 8, 1, 0);
     assert_said(rig, "SEND_READY session=8 job=1 failed");
@@ -230,10 +230,7 @@ static void test_agent_ends_the_session_when_sent_more_than_its_credit(void **st
     rig_go_running(rig);
     rig_chunks(rig, 7, 1, 17);
     assert_said(rig, "DISCARD session=7 job=1; RECONNECT job=1");
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
-    assert_said(rig, "");
-    rig_tick_after(rig, 100000);
-    assert_said(rig, "SEND_HELLO job=1");
+    rig_come_back(rig);
 }
 
 static void test_agent_grants_credit_with_results(void **state)
@@ -357,11 +354,14 @@ static void test_agent_goes_on_and_sends_again_in_a_new_session(void **state)
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
     rig_results(rig, 1, 1, 0);
     assert_said(rig, "");
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     rig_welcome(rig, 8);
     assert_said(rig, "");
     rig_job(rig, 8, 1, 0);
+    assert_said(rig, "ASK_HOLDING session=8 job=1");
+    rig_holding(rig, 1, 4);
     assert_said(rig,
+                "SEND_HOLDING session=8 job=1 first=0 count=7; "
                 "SEND_READY session=8 job=1 credit=12; "
                 "SEND_RESULTS session=8 job=1 seq=1 first=3 count=3 credit=0");
     assert_int_equal(rig_stats(rig).held, 4);
@@ -374,7 +374,7 @@ static void test_agent_discards_chunks_until_ready_in_the_new_session(void **sta
     struct rig *rig = *state;
     rig_go_running(rig);
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     rig_welcome(rig, 8);
     rig_chunks(rig, 7, 1, 1);
     assert_said(rig, "DISCARD session=8 job=1");
@@ -390,7 +390,7 @@ static void test_agent_reports_ready_late_when_engine_started_without_session(vo
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
     rig_engine_ready(rig, 1, 8);
     assert_said(rig, "");
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     rig_welcome(rig, 8);
     rig_job(rig, 8, 1, 0);
     assert_said(rig, "SEND_READY session=8 job=1 credit=16");
@@ -402,7 +402,7 @@ static void test_agent_waits_for_an_engine_that_still_starts_in_a_new_session(vo
     rig_go_welcomed(rig);
     rig_job(rig, 7, 1, 0);
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     rig_welcome(rig, 8);
     rig_job(rig, 8, 1, 0);
     assert_said(rig, "");
@@ -416,7 +416,7 @@ static void test_agent_forgets_results_when_the_new_session_has_another_job(void
     rig_go_busy(rig, 5);
     rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
     rig_results(rig, 1, 3, 3);
-    rig_plain(rig, AGENT_CONNECTED, 0, 0);
+    rig_come_back(rig);
     rig_welcome(rig, 8);
     rig_job(rig, 8, 2, 0);
     assert_said(rig, "STOP_ENGINE session=8 job=1");
@@ -428,7 +428,7 @@ static void test_agent_makes_a_new_session_when_acknowledgements_stay_away(void 
     struct rig *rig = *state;
     rig_go_busy(rig, 2);
     rig_results(rig, 1, 2, 0);
-    for (int beat = 1; beat < AGENT_SILENCE_BEATS; beat++) {
+    for (int beat = 1; beat < AGENT_ACK_BEATS; beat++) {
         rig_tick_after(rig, RIG_HEARTBEAT_US);
         rig_plain(rig, AGENT_HEARD, 7, 0);
     }
@@ -450,7 +450,7 @@ static void test_agent_sends_in_several_steps_what_finds_no_room(void **state)
     rig_chunks(rig, 7, 1, 300);
     rig_results(rig, 1, 300, 7);
     size_t messages = rig->actions.count;
-    assert_int_equal(messages, AGENT_ACTIONS_MIN - 3);
+    assert_int_equal(messages, AGENT_ACTIONS_MIN - 4);
     for (int i = 0; i < 2; i++) {
         assert_true(agent_deadline_us(rig->agent) <= rig->now_us);
         rig_tick_after(rig, 0);

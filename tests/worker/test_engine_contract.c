@@ -65,6 +65,7 @@ static struct tally check_results(const struct chunk_result *results,
         assert_false(seen[at]);
         seen[at] = true;
         assert_int_equal(results[i].attempt, chunks[at].attempt);
+        assert_int_equal(results[i].first, chunks[at].first);
         assert_int_equal(results[i].tally.ok + results[i].tally.failed, chunks[at].count);
         assert_true(results[i].tally.failed == 0 || results[i].error_len > 0);
         assert_true(results[i].tally.failed > 0 || results[i].error == NULL);
@@ -230,6 +231,62 @@ static void test_engine_takes_back_exactly_what_was_not_begun(void **state)
         rig_take(rig, results, count);
         rig_end(rig);
     }
+}
+
+/* Waiting, running, finished: looked at all the way down. */
+static void test_engine_names_what_it_holds(void **state)
+{
+    enum { CHUNKS = 300, WARM = 100 };
+    struct rig *rig = *state;
+    for (size_t k = 0; k < KINDS; k++) {
+        (void)rig_reset(state);
+        struct chunk chunks[CHUNKS];
+        struct chunk_result results[CHUNKS];
+        struct chunk few[2];
+        for (uint64_t i = 0; i < CHUNKS; i++) {
+            chunks[i] = rig_chunk(i + 1, i < WARM ? i * 3 : RIG_GATE_NUMBER + i * 3, 3);
+            chunks[i].attempt = 1 + (uint32_t)i % 4;
+        }
+        rig_engine(rig, &rig_gate, kinds[k].strategy, kinds[k].slots);
+        assert_int_equal(engine_holding(rig->engine, few, 2), 0);
+        assert_int_equal(engine_submit(rig->engine, chunks, CHUNKS), 0);
+        rig_assert_holding(rig, chunks, CHUNKS);
+        rig_await(&rig->shared->begun);
+        rig_assert_holding(rig, chunks, CHUNKS);
+        assert_int_equal(engine_holding(rig->engine, few, 2), engine_held(rig->engine));
+        struct chunk back;
+        assert_int_equal(engine_take_back(rig->engine, &back, 1), 1);
+        rig_assert_holding(rig, chunks, CHUNKS);
+
+        atomic_store(&rig->shared->gate_open, true);
+        for (size_t i = 0; i < CHUNKS - 1; i++) {
+            rig_take(rig, &results[i], 1);
+            rig_assert_holding(rig, chunks, CHUNKS);
+        }
+        assert_int_equal(engine_held(rig->engine), 0);
+        rig_end(rig);
+    }
+}
+
+static void test_engine_names_asynchronous_items_in_flight(void **state)
+{
+    enum { CHUNKS = 100 };
+    struct rig *rig = *state;
+    struct chunk chunks[CHUNKS];
+    struct chunk_result result;
+    for (uint64_t i = 0; i < CHUNKS; i++) {
+        chunks[i] = rig_chunk(i + 1, i < 80 ? i : RIG_GATE_NUMBER + i, 1 + i % 3);
+    }
+    rig_engine(rig, &rig_timer, STRATEGY_ASYNC, 30);
+    assert_int_equal(engine_submit(rig->engine, chunks, CHUNKS), 0);
+    for (size_t i = 0; i < 80; i++) {
+        rig_assert_holding(rig, chunks, CHUNKS);
+        rig_take(rig, &result, 1);
+    }
+    rig_await(&rig->shared->begun);
+    assert_int_equal(engine_held(rig->engine), 20);
+    rig_assert_holding(rig, chunks, CHUNKS);
+    rig_end(rig);
 }
 
 /* Short chunks first, so that the engine hands out many at once; then a long one among short ones. */
@@ -527,6 +584,8 @@ int main(void)
                                rig_reset),
         cmocka_unit_test_setup(test_engine_gives_every_idle_slot_one_chunk, rig_reset),
         cmocka_unit_test_setup(test_engine_takes_back_exactly_what_was_not_begun, rig_reset),
+        cmocka_unit_test_setup(test_engine_names_what_it_holds, rig_reset),
+        cmocka_unit_test_setup(test_engine_names_asynchronous_items_in_flight, rig_reset),
         cmocka_unit_test_setup(test_engine_does_not_let_short_chunks_wait_for_a_long_one,
                                rig_reset),
         cmocka_unit_test_setup(test_engine_stops_while_items_run, rig_reset),

@@ -79,6 +79,7 @@ static void test_processes_tells_status_of_exit(void **state)
 
     struct tally expected = expected_without_crashes(&rig_third, 8, 4);
     rig_assert_tally(&result.tally, &expected);
+    assert_int_equal(result.first, 8);
     assert_int_equal(result.error_index, 9);
     rig_assert_error(&result, "exited with status 3");
     rig_drop(&result, 1);
@@ -124,9 +125,33 @@ static void test_processes_loses_no_neighbour_of_crash(void **state)
     for (size_t i = 0; i < CHUNKS; i++) {
         assert_false(seen[results[i].id.value - 1]);
         seen[results[i].id.value - 1] = true;
+        assert_int_equal(results[i].first, chunks[results[i].id.value - 1].first);
         tally_merge(&sum, &results[i].tally);
     }
     rig_assert_tally(&sum, &expected);
+    rig_drop(results, CHUNKS);
+    rig_end(rig);
+}
+
+/* Also what is between two processes: the chunk of one that crashed, before the next one has it. */
+static void test_processes_names_what_it_holds_between_crashes(void **state)
+{
+    enum { CHUNKS = 60 };
+    struct rig *rig = *state;
+    struct chunk chunks[CHUNKS];
+    struct chunk_result results[CHUNKS];
+    for (uint64_t i = 0; i < CHUNKS; i++) {
+        chunks[i] = rig_chunk(i + 1, i % 3 == 0 ? 5 : 100 + i, 6);
+    }
+    rig_engine(rig, &rig_crash, STRATEGY_PROCESSES, 2);
+    assert_int_equal(engine_submit(rig->engine, chunks, CHUNKS), 0);
+    for (size_t taken = 0; taken < CHUNKS;) {
+        rig_assert_holding(rig, chunks, CHUNKS);
+        taken += engine_take(rig->engine, &results[taken], 1);
+    }
+    for (size_t i = 0; i < CHUNKS; i++) {
+        assert_int_equal(results[i].first, chunks[results[i].id.value - 1].first);
+    }
     rig_drop(results, CHUNKS);
     rig_end(rig);
 }
@@ -222,6 +247,7 @@ static void test_processes_fails_when_no_process_can_be_had_again(void **state)
     assert_int_equal(atomic_load(&rig->shared->opened), 4);
     rig_take(rig, &result, 1);
     assert_int_equal(result.tally.failed, 3);
+    assert_int_equal(result.first, 7);
     rig_assert_error(&result, "signal 11");
     rig_drop(&result, 1);
     rig_end(rig);
@@ -277,6 +303,7 @@ int main(void)
         cmocka_unit_test_setup(test_processes_tells_status_of_exit, rig_reset),
         cmocka_unit_test_setup(test_processes_finds_culprit_in_batch, rig_reset),
         cmocka_unit_test_setup(test_processes_loses_no_neighbour_of_crash, rig_reset),
+        cmocka_unit_test_setup(test_processes_names_what_it_holds_between_crashes, rig_reset),
         cmocka_unit_test_setup(test_processes_survives_items_that_all_crash, rig_reset),
         cmocka_unit_test_setup(test_processes_resumes_chunk_of_bytes, rig_reset),
         cmocka_unit_test_setup(test_processes_replaces_process_killed_when_idle, rig_reset),

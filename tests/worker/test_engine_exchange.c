@@ -281,7 +281,7 @@ static void test_exchange_recovers_the_chunk_that_was_begun(void **state)
 {
     (void)state;
     struct fixture *f = make_with(2, short_policy);
-    struct chunk begun;
+    struct exchange_lent begun;
     struct chunk_result result;
     uint32_t seq = 0;
     teach(f, 1000);
@@ -293,14 +293,14 @@ static void test_exchange_recovers_the_chunk_that_was_begun(void **state)
 
     assert_true(exchange_recover(&f->exchange, &f->shares[0], &begun, &seq));
 
-    assert_int_equal(begun.id.value, 3);
+    assert_int_equal(begun.chunk.id.value, 3);
     assert_int_equal(seq, 2);
     assert_int_equal(exchange_take(&f->exchange, &result, 1), 1);
     assert_int_equal(result.id.value, 2);
     slot_record_reset(&f->records[0], f->shares[0].issued);
 
     struct carry carry = {.tally = {.failed = 1}, .error_index = 1, .error_len = 3, .error = "why"};
-    begun.count = 2;
+    begun.chunk.count = 2;
     exchange_give(&f->exchange, &f->shares[0], &begun, &carry);
     finish(f, 0, 1000);
     assert_int_equal(turn(f, 0), 9);
@@ -322,7 +322,7 @@ static void test_exchange_survives_any_nonsense_in_a_record(void **state)
     for (size_t r = 0; r < sizeof(ranges) / sizeof(ranges[0]); r++) {
         for (size_t p = 0; p < sizeof(published) / sizeof(published[0]); p++) {
             struct fixture *f = make_with(1, short_policy);
-            struct chunk begun = {.count = 0};
+            struct exchange_lent begun = {.place = 0};
             struct chunk_result results[64];
             uint32_t seq;
             teach(f, 1000);
@@ -374,11 +374,12 @@ static void test_exchange_gives_nothing_when_closed(void **state)
     (void)state;
     struct fixture *f = make_with(1, short_policy);
     struct chunk chunk;
+    struct exchange_lent lent;
     submit(f, 10);
     exchange_close(&f->exchange);
     assert_int_equal(f->notifies, 1);
     assert_int_equal(turn(f, 0), 0);
-    assert_int_equal(exchange_trade(&f->exchange, NULL, 0, &chunk, 1), 0);
+    assert_int_equal(exchange_trade(&f->exchange, NULL, 0, &lent, 1), 0);
     assert_true(exchange_arm(&f->exchange));
     assert_int_equal(exchange_take_back(&f->exchange, &chunk, 1), 1);
     drop(f);

@@ -99,6 +99,26 @@ static void test_records_that_are_many_end_a_chunk_early(void **state)
     }
 }
 
+static void test_records_that_end_a_chunk_end_what_is_held_of_it(void **state)
+{
+    struct rig *rig = *state;
+    for (size_t k = 0; k < KINDS; k++) {
+        struct chunk chunk = rig_chunk(1, SAY_BIG, 20);
+        struct chunk held = {.count = 0};
+        start(rig, &say_single, &kinds[k]);
+        assert_int_equal(engine_submit(rig->engine, &chunk, 1), 0);
+        while (held.count != 4) { /* as soon as it has a result, which nobody has taken */
+            assert_int_equal(engine_holding(rig->engine, &held, 1), 1);
+            assert_int_equal(held.first, SAY_BIG);
+            assert_true(held.count == 20 || held.count == 4);
+            if (held.count == 20) {
+                rig_await(&rig->woken);
+            }
+        }
+        rig_end(rig);
+    }
+}
+
 static void test_records_of_huge_outputs_are_cut_and_go_one_by_one(void **state)
 {
     struct rig *rig = *state;
@@ -586,6 +606,7 @@ int main(void)
         cmocka_unit_test_setup(test_records_tell_of_each_item_in_order, rig_reset),
         cmocka_unit_test_setup(test_records_are_not_made_unless_asked_for, rig_reset),
         cmocka_unit_test_setup(test_records_that_are_many_end_a_chunk_early, rig_reset),
+        cmocka_unit_test_setup(test_records_that_end_a_chunk_end_what_is_held_of_it, rig_reset),
         cmocka_unit_test_setup(test_records_of_huge_outputs_are_cut_and_go_one_by_one, rig_reset),
         cmocka_unit_test_setup(test_records_of_small_outputs_follow_huge_ones, rig_reset),
         cmocka_unit_test_setup(test_records_tell_when_an_item_began_and_how_long_it_took,

@@ -466,10 +466,20 @@ static void run_census(void *slot,
     run_gate(slot, item, outcome);
 }
 
+static void close_census(void *slot)
+{
+    atomic_fetch_add(&shared->slots_closed, 1);
+    slot_close(slot);
+}
+
 const struct workload_ops rig_census = {WORKLOAD_ABI,
                                         .name = "census",
-                                        RIG_COMMON,
+                                        .summary = "a test",
                                         .traits = WORKLOAD_NUMBERS,
+                                        .open = open_state,
+                                        .close = close_state,
+                                        .slot_open = slot_open,
+                                        .slot_close = close_census,
                                         .run = run_census};
 
 /* --- the owner --- */
@@ -587,6 +597,27 @@ void rig_take(struct rig *rig, struct chunk_result *ret_results, size_t count)
             rig_await(&rig->woken);
         }
     }
+}
+
+void rig_assert_holding(struct rig *rig, const struct chunk *chunks, size_t count)
+{
+    struct chunk *held = calloc(count + 1, sizeof(*held));
+    bool *seen = calloc(count + 1, sizeof(*seen));
+    assert_true(held != NULL && seen != NULL);
+    assert_int_equal(engine_holding(rig->engine, held, count + 1), engine_held(rig->engine));
+    assert_in_range(engine_held(rig->engine), 0, count);
+    for (size_t i = 0; i < engine_held(rig->engine); i++) {
+        uint64_t id = held[i].id.value;
+        assert_in_range(id, 1, count);
+        assert_false(seen[id]);
+        seen[id] = true;
+        assert_int_equal(held[i].first, chunks[id - 1].first);
+        assert_int_equal(held[i].count, chunks[id - 1].count);
+        assert_int_equal(held[i].attempt, chunks[id - 1].attempt);
+        assert_null(held[i].payload);
+    }
+    free(held);
+    free(seen);
 }
 
 void rig_drop(struct chunk_result *results, size_t count)

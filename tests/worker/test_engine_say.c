@@ -282,6 +282,7 @@ static uint64_t on_result(struct plan *plan,
     struct chunk *chunk = &plan->chunks[result->id.value - 1];
     uint64_t count = result->tally.ok + result->tally.failed;
     assert_in_range(count, 1, chunk->count);
+    assert_int_equal(result->first, chunk->first);
     check_records(result, chunk->first, count, check);
     assert_true(result->tally.failed == 0 || result->error_len > 0);
     if (count < chunk->count) {

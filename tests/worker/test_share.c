@@ -90,6 +90,7 @@ static struct chunk_result collect(struct fixture *f)
     share_collect(&f->share, &result);
     assert_int_equal(result.id.value, 9);
     assert_int_equal(result.attempt, 2);
+    assert_int_equal(result.first, FIRST);
     assert_non_null(result.records);
     assert_int_equal(result.records_len, blob_len(result.records));
     uint64_t count = result.tally.ok + result.tally.failed;

@@ -132,6 +132,17 @@ static void test_zygote_leaves_nothing_when_owner_is_killed(void **state)
     assert_all_end(&family);
 }
 
+/* Where commands end the processes that they have started. */
+static void test_zygote_lets_executors_close_their_slots_when_owner_is_killed(void **state)
+{
+    struct rig *rig = *state;
+    struct family family = start_family(rig);
+    assert_int_equal(atomic_load(&rig->shared->slots_closed), 0);
+    assert_int_equal(kill(family.owner, SIGKILL), 0);
+    assert_all_end(&family);
+    assert_int_equal(atomic_load(&rig->shared->slots_closed), 3);
+}
+
 static void test_zygote_ignores_interrupt_and_termination(void **state)
 {
     struct rig *rig = *state;
@@ -216,6 +227,8 @@ int main(void)
         /* These start a zygote: before there is any thread here, if only one of a sanitizer's. */
         cmocka_unit_test_setup(test_zygote_stop_waits_for_everything, rig_reset),
         cmocka_unit_test_setup(test_zygote_leaves_nothing_when_owner_is_killed, rig_reset),
+        cmocka_unit_test_setup(test_zygote_lets_executors_close_their_slots_when_owner_is_killed,
+                               rig_reset),
         cmocka_unit_test_setup(test_zygote_ignores_interrupt_and_termination, rig_reset),
         cmocka_unit_test_setup(test_zygote_death_takes_executors_along_and_fails_engine, rig_reset),
         cmocka_unit_test_setup(test_zygote_gives_executors_a_clean_start, rig_reset),

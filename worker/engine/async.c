@@ -17,7 +17,7 @@ enum { TRADE_MAX = 64 }; /* chunks taken from the exchange at once */
 struct async_slot {
     struct workload_call call;
     struct async *owner;
-    struct chunk chunk;
+    struct exchange_lent lent;
     struct chunk_run run;
     struct record_buffer records; /* of the chunk that runs */
     char error[CHUNK_ERROR_SIZE];
@@ -36,7 +36,7 @@ struct async {
     struct async_slot *slots;
     struct async_slot **idle; /* a stack */
     uint32_t idle_count;
-    struct chunk_result *finished; /* not handed over yet */
+    struct exchange_done *finished; /* not handed over yet */
     uint32_t finished_count;
     bool look;       /* there may be chunks to take */
     bool cancelling; /* async_cancel was called */
@@ -50,10 +50,13 @@ static void finish(struct async_slot *slot)
     if (run->records != NULL) {
         records = chunk_run_take_records(run, self->core->spare_record);
     }
-    struct chunk_result *result = &self->finished[self->finished_count++];
+    struct exchange_done *done = &self->finished[self->finished_count++];
+    struct chunk_result *result = &done->result;
+    done->place = slot->lent.place;
     *result = (struct chunk_result){
-        .id = slot->chunk.id,
-        .attempt = slot->chunk.attempt,
+        .id = slot->lent.chunk.id,
+        .attempt = slot->lent.chunk.attempt,
+        .first = slot->lent.chunk.first,
         .run_us = (clock_now_ns() - run->start_ns) / NS_PER_US,
         .tally = run->tally,
         .error_index = run->error_index,
@@ -65,8 +68,8 @@ static void finish(struct async_slot *slot)
         memcpy(result->error, run->error, run->error_len);
         result->error_len = run->error_len;
     }
-    blob_unref(slot->chunk.payload);
-    slot->chunk.payload = NULL;
+    blob_unref(slot->lent.chunk.payload);
+    slot->lent.chunk.payload = NULL;
     self->idle[self->idle_count++] = slot;
     self->look = true;
 }
@@ -89,11 +92,11 @@ static void on_item_done(struct workload_call *call, const struct workload_outco
     }
 }
 
-static void begin(struct async *self, const struct chunk *chunk)
+static void begin(struct async *self, const struct exchange_lent *lent)
 {
     struct async_slot *slot = self->idle[--self->idle_count];
-    struct chunk_input input = engine_core_input(self->core, chunk);
-    slot->chunk = *chunk;
+    struct chunk_input input = engine_core_input(self->core, &lent->chunk);
+    slot->lent = *lent;
     chunk_run_begin(&slot->run, &input, clock_now_ns());
     if (chunk_run_done(&slot->run)) {
         finish(slot);
@@ -107,16 +110,16 @@ static void trade(struct async *self)
 {
     struct exchange *exchange = &self->core->exchange;
     while (self->look) {
-        struct chunk chunks[TRADE_MAX];
+        struct exchange_lent lent[TRADE_MAX];
         size_t max = self->idle_count < TRADE_MAX ? self->idle_count : TRADE_MAX;
-        size_t count = exchange_trade(exchange, self->finished, self->finished_count, chunks, max);
+        size_t count = exchange_trade(exchange, self->finished, self->finished_count, lent, max);
         self->finished_count = 0;
         /* With no slot free there is no need to be told of chunks: the next slot that ends
          * looks. */
         self->look = count == TRADE_MAX ||
                      (count < max && self->idle_count > 0 && !exchange_arm(exchange));
         for (size_t i = 0; i < count; i++) {
-            begin(self, &chunks[i]);
+            begin(self, &lent[i]);
         }
     }
 }
@@ -177,7 +180,7 @@ static void run(void *state)
     (void)uv_run(&self->loop, UV_RUN_DEFAULT);
 
     for (uint32_t i = 0; i < self->finished_count; i++) {
-        chunk_result_deinit(&self->finished[i]);
+        chunk_result_deinit(&self->finished[i].result);
     }
 out_open:
     workload->close(self->state);

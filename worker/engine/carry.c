@@ -90,7 +90,8 @@ static void lose_records(struct carry *carry, const struct chunk *chunk)
 
 struct chunk_result carry_result(struct carry *carry, const struct chunk *chunk)
 {
-    struct chunk_result result = {.id = chunk->id, .attempt = chunk->attempt};
+    struct chunk_result result = {
+        .id = chunk->id, .attempt = chunk->attempt, .first = chunk->first};
     if (carry->spare != NULL) {
         result.records = record_buffer_take(&carry->records);
         if (result.records == NULL) {

@@ -312,6 +312,11 @@ size_t engine_take_back(struct engine *engine, struct chunk *ret_chunks, size_t 
     return exchange_take_back(&engine->core.exchange, ret_chunks, max);
 }
 
+size_t engine_holding(struct engine *engine, struct chunk *ret_chunks, size_t max)
+{
+    return exchange_holding(&engine->core.exchange, ret_chunks, max);
+}
+
 size_t engine_held(const struct engine *engine)
 {
     return engine->core.exchange.held;

@@ -33,6 +33,10 @@ int exchange_init(struct exchange *exchange,
     if (exchange->shares == NULL) {
         return ERR_NOMEM;
     }
+    if (loans_init(&exchange->loans, slots) != 0) {
+        free(exchange->shares);
+        return ERR_NOMEM;
+    }
     pthread_condattr_t monotonic;
     CHECK(pthread_condattr_init(&monotonic) == 0);
     CHECK(pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC) == 0);
@@ -43,7 +47,7 @@ int exchange_init(struct exchange *exchange,
     return 0;
 }
 
-static struct chunk_result *result_at(const struct exchange *exchange, size_t position)
+struct chunk_result *exchange_result_at(const struct exchange *exchange, size_t position)
 {
     return &exchange->results[position & (exchange->result_capacity - 1)];
 }
@@ -72,9 +76,10 @@ void exchange_deinit(struct exchange *exchange)
         blob_unref(chunk.payload);
     }
     for (; exchange->result_head != exchange->result_tail; exchange->result_head++) {
-        chunk_result_deinit(result_at(exchange, exchange->result_head));
+        chunk_result_deinit(exchange_result_at(exchange, exchange->result_head));
     }
     chunk_ring_deinit(&exchange->queue);
+    loans_deinit(&exchange->loans);
     free(exchange->results);
     free(exchange->shares);
     CHECK(pthread_cond_destroy(&exchange->filled) == 0);
@@ -104,7 +109,7 @@ static int reserve_results(struct exchange *exchange, size_t capacity)
     }
     size_t count = exchange->result_tail - exchange->result_head;
     for (size_t i = 0; i < count; i++) {
-        results[i] = *result_at(exchange, exchange->result_head + i);
+        results[i] = *exchange_result_at(exchange, exchange->result_head + i);
     }
     free(exchange->results);
     exchange->results = results;
@@ -173,7 +178,7 @@ size_t exchange_take(struct exchange *exchange, struct chunk_result *ret_results
     size_t count = 0;
     pthread_mutex_lock(&exchange->lock);
     while (count < max && exchange->result_head != exchange->result_tail) {
-        ret_results[count++] = *result_at(exchange, exchange->result_head++);
+        ret_results[count++] = *exchange_result_at(exchange, exchange->result_head++);
     }
     exchange->told = false;
     exchange->held -= count;
@@ -251,7 +256,7 @@ void exchange_drop_shares(struct exchange *exchange)
 static struct chunk_result *place_for_result(struct exchange *exchange)
 {
     CHECK(exchange->result_tail - exchange->result_head < exchange->result_capacity);
-    return result_at(exchange, exchange->result_tail++);
+    return exchange_result_at(exchange, exchange->result_tail++);
 }
 
 /* Is the owner to be told of results that came? */
@@ -405,20 +410,23 @@ void exchange_flush(struct exchange *exchange, struct share *share, uint64_t now
 }
 
 size_t exchange_trade(struct exchange *exchange,
-                      const struct chunk_result *done,
+                      const struct exchange_done *done,
                       size_t done_count,
-                      struct chunk *ret_chunks,
+                      struct exchange_lent *ret_lent,
                       size_t max)
 {
     struct wakes wakes = {.owner = false};
     size_t count = 0;
     pthread_mutex_lock(&exchange->lock);
     for (size_t i = 0; i < done_count; i++) {
-        *place_for_result(exchange) = done[i];
+        *place_for_result(exchange) = done[i].result;
+        loans_end(&exchange->loans, done[i].place);
     }
     wakes.owner = done_count > 0 && tell_owner(exchange);
     while (count < max && chunk_ring_count(&exchange->queue) > 0 && !exchange->closed) {
-        ret_chunks[count++] = chunk_ring_pop_front(&exchange->queue);
+        struct exchange_lent *lent = &ret_lent[count++];
+        lent->chunk = chunk_ring_pop_front(&exchange->queue);
+        lent->place = loans_add(&exchange->loans, &lent->chunk);
     }
     pthread_mutex_unlock(&exchange->lock);
     wake_all(exchange, &wakes);
@@ -427,7 +435,7 @@ size_t exchange_trade(struct exchange *exchange,
 
 bool exchange_recover(struct exchange *exchange,
                       struct share *share,
-                      struct chunk *ret_begun,
+                      struct exchange_lent *ret_begun,
                       uint32_t *ret_seq)
 {
     pthread_mutex_lock(&exchange->lock);
@@ -437,7 +445,8 @@ bool exchange_recover(struct exchange *exchange,
     bool begun = share->expected != stop;
     if (begun) {
         *ret_seq = share->expected;
-        *ret_begun = *share_chunk(share, share->expected);
+        ret_begun->chunk = *share_chunk(share, share->expected);
+        ret_begun->place = loans_add(&exchange->loans, &ret_begun->chunk);
         /* More than one begun at once is the work of a process that went wild: the others are
          * run again. */
         for (uint32_t seq = stop; seq != share->expected + 1; seq--) {
@@ -454,7 +463,7 @@ bool exchange_recover(struct exchange *exchange,
 
 void exchange_give(struct exchange *exchange,
                    struct share *share,
-                   const struct chunk *chunk,
+                   const struct exchange_lent *lent,
                    struct carry *carry)
 {
     pthread_mutex_lock(&exchange->lock);
@@ -463,7 +472,8 @@ void exchange_give(struct exchange *exchange,
     share->limit = share->issued;
     share->carry = carry;
     share->touched_ns = clock_now_ns();
-    *share_chunk(share, share->expected) = *chunk;
+    *share_chunk(share, share->expected) = lent->chunk;
+    loans_end(&exchange->loans, lent->place);
     slot_record_issue(share->record, share->expected, 1);
     /* Begun as of now, so that it stays with its carry and is not taken back. */
     CHECK(slot_record_begin(share->record, share->expected));

@@ -12,6 +12,7 @@
 #ifndef QUARTET_WORKER_ENGINE_EXCHANGE_H
 #define QUARTET_WORKER_ENGINE_EXCHANGE_H
 
+#include "worker/engine/loans.h"
 #include "worker/engine/ring.h"
 #include "worker/engine/share.h"
 
@@ -44,6 +45,8 @@ struct exchange {
     uint32_t share_count;
     bool overseer_asleep;
 
+    struct loans loans; /* chunks that are with slots without a share */
+
     struct chunk_result *results; /* a ring, `result_capacity` a power of two */
     size_t result_capacity;
     size_t result_head;
@@ -71,6 +74,7 @@ void exchange_set_notify(struct exchange *exchange, void (*notify)(void *arg), v
 int exchange_submit(struct exchange *exchange, const struct chunk *chunks, size_t count);
 size_t exchange_take(struct exchange *exchange, struct chunk_result *ret_results, size_t max);
 size_t exchange_take_back(struct exchange *exchange, struct chunk *ret_chunks, size_t max);
+size_t exchange_holding(struct exchange *exchange, struct chunk *ret_chunks, size_t max);
 
 /* No chunk is handed out any more; every sleeper wakes. Any thread, any number of times. */
 void exchange_close(struct exchange *exchange);
@@ -102,29 +106,45 @@ bool exchange_arm(struct exchange *exchange);
 /* Hand over a slot's results only. */
 void exchange_flush(struct exchange *exchange, struct share *share, uint64_t now_ns);
 
+/* A chunk that is given to a slot without a share, and the result that it comes to. In between it
+ * has a place among the loans. */
+struct exchange_lent {
+    struct chunk chunk;
+    uint32_t place;
+};
+
+struct exchange_done {
+    struct chunk_result result;
+    uint32_t place;
+};
+
 /* A turn for slots that run chunks without a share: hand over `done_count` results, take up to
- * `max` chunks. */
+ * `max` chunks. With those that it took before there are at most as many as slots. */
 size_t exchange_trade(struct exchange *exchange,
-                      const struct chunk_result *done,
+                      const struct exchange_done *done,
                       size_t done_count,
-                      struct chunk *ret_chunks,
+                      struct exchange_lent *ret_lent,
                       size_t max);
 
 /* The process behind `share` has ended: hand over what it has finished and take what it has not
  * begun back to the front of the queue. True when it was in the middle of a chunk; that one,
- * which had `*ret_seq`, is then the caller's. The record is left as it is; reset it to
- * share->issued before the next process uses it. */
+ * which had `*ret_seq`, is then lent to the caller, who brings its result (exchange_trade) or has
+ * it resumed (exchange_give). The record is left as it is; reset it to share->issued before the
+ * next process uses it. */
 bool exchange_recover(struct exchange *exchange,
                       struct share *share,
-                      struct chunk *ret_begun,
+                      struct exchange_lent *ret_begun,
                       uint32_t *ret_seq);
 
-/* Give one certain chunk to an idle slot, as begun: it will not be revoked. `carry` is added to
+/* Give a chunk that was lent to an idle slot, as begun: it will not be revoked. `carry` is added to
  * its result, and kept by the caller until then. */
 void exchange_give(struct exchange *exchange,
                    struct share *share,
-                   const struct chunk *chunk,
+                   const struct exchange_lent *lent,
                    struct carry *carry);
+
+/* For the files of the exchange: the result at `position`, between result_head and result_tail. */
+struct chunk_result *exchange_result_at(const struct exchange *exchange, size_t position);
 
 /* Rescue results and chunks from behind chunks that take longer than expected. Every
  * EXCHANGE_TICK_MS, while any share has more than one chunk outstanding. */

@@ -60,7 +60,7 @@ void executor_link_deinit(struct executor_link *link)
 {
     CHECK(link->fd < 0);
     if (link->resuming) {
-        blob_unref(link->chunk.payload);
+        blob_unref(link->lent.chunk.payload);
     }
     carry_begin(&link->carry, NULL);
     records_memory_close(&link->records);
@@ -230,7 +230,7 @@ int executor_link_feed(struct executor_link *link, uint64_t now_ns)
     /* Before looking: what is published after this will be reported again. */
     (void)atomic_exchange(&share->record->told, 0);
     if (link->resuming) {
-        exchange_give(exchange, share, &link->chunk, &link->carry);
+        exchange_give(exchange, share, &link->lent, &link->carry);
         rc = append_batch(link, share->issued - 1, 1, true);
         link->resuming = false;
         expected = share->expected;
@@ -277,7 +277,7 @@ static struct slot_progress progress_of(const struct executor_link *link, uint32
 {
     struct slot_progress progress = slot_record_progress(link->share.record);
     uint64_t skip = carry_count(&link->carry);
-    uint64_t left = link->chunk.count - skip;
+    uint64_t left = link->lent.chunk.count - skip;
     uint64_t done = progress.done - skip;
     if (progress.seq != seq || done > left || progress.block > left - done ||
         progress.tally.ok > done || progress.tally.failed != done - progress.tally.ok ||
@@ -313,11 +313,11 @@ static void carry_progress(struct executor_link *link,
         .records = link->records.bytes,
         .records_len = progress->records_len,
     };
-    carry_add(&link->carry, &link->chunk, &part);
+    carry_add(&link->carry, &link->lent.chunk, &part);
     link->carry.run_ns += clock_now_ns() - progress->start_ns;
 }
 
-/* The process has ended in the middle of link->chunk: keep what it had done, and blame the item
+/* The process has ended in the middle of a chunk: keep what it had done, and blame the item
  * that it was at. In a block of items run at once the culprit is not known; they are run again
  * one by one, and then it is. With enough records the chunk ends here, and whoever was at fault
  * is found in the next one. */
@@ -331,7 +331,7 @@ static void account_for_crash(struct executor_link *link,
     carry_progress(link, seq, &progress);
     if (progress.block == 1 && !carry_enough(carry)) {
         struct record record = crash_record(end, progress.item_ns);
-        carry_fail(carry, &link->chunk, 1, &record);
+        carry_fail(carry, &link->lent.chunk, 1, &record);
     } else if (progress.block > 1) {
         link->careful = progress.done + progress.block;
     }
@@ -343,10 +343,11 @@ static void account_for_crash(struct executor_link *link,
 
 static void finish_chunk(struct executor_link *link)
 {
-    struct chunk_result result = carry_result(&link->carry, &link->chunk);
-    blob_unref(link->chunk.payload);
+    struct exchange_done done = {.result = carry_result(&link->carry, &link->lent.chunk),
+                                 .place = link->lent.place};
+    blob_unref(link->lent.chunk.payload);
     link->resuming = false;
-    (void)exchange_trade(&link->core->exchange, &result, 1, NULL, 0);
+    (void)exchange_trade(&link->core->exchange, &done, 1, NULL, 0);
 }
 
 void executor_link_abandon(struct executor_link *link)
@@ -355,14 +356,17 @@ void executor_link_abandon(struct executor_link *link)
         return;
     }
     struct record record = carry_failure(RECORD_FAILED, link->error.s);
-    carry_fail(&link->carry, &link->chunk, link->chunk.count - carry_count(&link->carry), &record);
+    carry_fail(&link->carry,
+               &link->lent.chunk,
+               link->lent.chunk.count - carry_count(&link->carry),
+               &record);
     finish_chunk(link);
 }
 
 static void recover(struct executor_link *link, const struct process_end *end)
 {
     struct share *share = &link->share;
-    struct chunk begun;
+    struct exchange_lent begun;
     uint32_t seq;
     uint32_t expected = share->expected;
     link->false_starts++;
@@ -378,10 +382,10 @@ static void recover(struct executor_link *link, const struct process_end *end)
         link->careful = 0;
     }
     share->carry = NULL;
-    link->chunk = begun;
+    link->lent = begun;
     link->resuming = true;
     account_for_crash(link, seq, end);
-    if (carry_count(&link->carry) == link->chunk.count || carry_enough(&link->carry)) {
+    if (carry_count(&link->carry) == link->lent.chunk.count || carry_enough(&link->carry)) {
         finish_chunk(link);
     }
 }

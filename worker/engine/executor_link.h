@@ -38,7 +38,7 @@ struct executor_link {
 
     /* What is left of a chunk in which the process before this one has crashed. */
     bool resuming;
-    struct chunk chunk;
+    struct exchange_lent lent;
     struct carry carry;
     uint64_t careful; /* items before this one are run one by one */
 

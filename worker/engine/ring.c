@@ -62,10 +62,15 @@ void chunk_ring_push_front(struct chunk_ring *ring, const struct chunk *chunk)
     *place(ring, --ring->head) = *chunk;
 }
 
+const struct chunk *chunk_ring_at(const struct chunk_ring *ring, size_t index)
+{
+    CHECK(index < chunk_ring_count(ring));
+    return place(ring, ring->head + index);
+}
+
 const struct chunk *chunk_ring_front(const struct chunk_ring *ring)
 {
-    CHECK(chunk_ring_count(ring) > 0);
-    return place(ring, ring->head);
+    return chunk_ring_at(ring, 0);
 }
 
 struct chunk chunk_ring_pop_front(struct chunk_ring *ring)

@@ -24,6 +24,8 @@ size_t chunk_ring_count(const struct chunk_ring *ring);
 /* The caller has reserved the room, and knows that there is one. */
 void chunk_ring_push_back(struct chunk_ring *ring, const struct chunk *chunk);
 void chunk_ring_push_front(struct chunk_ring *ring, const struct chunk *chunk);
+/* The one that `index` others are in front of. */
+const struct chunk *chunk_ring_at(const struct chunk_ring *ring, size_t index);
 const struct chunk *chunk_ring_front(const struct chunk_ring *ring);
 struct chunk chunk_ring_pop_front(struct chunk_ring *ring);
 struct chunk chunk_ring_pop_back(struct chunk_ring *ring);

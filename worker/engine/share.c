@@ -160,6 +160,7 @@ void share_collect(struct share *share, struct chunk_result *ret_result)
     memset(ret_result, 0, sizeof(*ret_result));
     ret_result->id = chunk->id;
     ret_result->attempt = chunk->attempt;
+    ret_result->first = chunk->first;
     if (share->shared == NULL && share->carry == NULL) {
         written_result(share, seq, ret_result);
     } else {

@@ -357,10 +357,10 @@ int zygote_start(struct err_text *ret_error, struct zygote **ret_zygote)
         rc = err_set(ret_error, ERR_IO, "cannot connect a zygote: %s", strerrordesc_np(errno));
         goto out_map;
     }
-    pid_t owner = getpid();
     zygote->pid = fork();
     if (zygote->pid == 0) {
-        die_with(owner);
+        /* Not by a death signal: when the owner is killed, its end of the connection closes, and
+         * executors still end what they have started. */
         zygote_main(sockets[1], zygote->records);
     }
     (void)close(sockets[1]);

@@ -30,8 +30,7 @@ void options_add_recovery(struct option_table *table, struct options *options, b
          .min = 1,
          .max = CRASH_LIMIT_MAX,
          .default_text = "3",
-         .help = "give an item up, as failed, when it took N workers down; from 2 on what ran "
-                 "beside it is not blamed"},
+         .help = "give an item up, as failed, when it took N workers down that ran nothing else"},
         {.name = "speculate",
          .kind = CLI_CALL,
          .value = "on|off",

@@ -21,9 +21,10 @@ struct restart {
     uint64_t items_done;
 };
 
-/* `limit`: ends in a row without progress after which nobody is started again, at least 1. An item that kills whoever
- * runs it makes no progress until it is given up, and all other workers may end meanwhile for the
- * same reason: crash_limit + 2 for each worker is enough for it. */
+/* `limit`: ends in a row without progress after which nobody is started again, at least 1. An item
+ * that kills whoever runs it makes no progress until it is given up: that takes crash_limit workers
+ * which ran nothing else, a few before these, which clear what was beside it, and others may end
+ * meanwhile for reasons of their own. crash_limit + 3, and 2 for each worker, is enough. */
 void restart_init(struct restart *restart, uint32_t limit);
 
 /* A worker has ended that was not asked to. `registered`: workers that have registered so far, in

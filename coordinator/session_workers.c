@@ -9,7 +9,8 @@
 enum {
     HEARTBEAT_MS = 1000,
     WORKERS_MAX = 16384,
-    RESTARTS_PER_WORKER = 2, /* see restart_init */
+    RESTARTS_BESIDE = 3, /* see restart_init */
+    RESTARTS_PER_WORKER = 2,
     US_PER_MS = 1000,
 };
 
@@ -104,7 +105,8 @@ void session_keep_workers(struct session *session, bool keep)
     if (keep && options->workers > 0) {
         restarts->last_words[0] = '\0';
         restart_init(&restarts->policy,
-                     (uint32_t)(options->crash_limit + RESTARTS_PER_WORKER * options->workers));
+                     (uint32_t)(options->crash_limit + RESTARTS_BESIDE +
+                                RESTARTS_PER_WORKER * options->workers));
     }
 }
 

@@ -122,8 +122,9 @@ class Workers(Faults):
         result = program.finish(30)
         words = self.assert_stalled(result, 400, 1)
         self.assertRegex(words, r"the last one: worker local-\d+ exited with status 7")
-        # 3 and 2 for its one worker, and the one whose end is not followed by another.
-        self.assertEqual(len(re.findall(r"worker local-\d+ (was killed|exited)", result.err)), 6 + 1, result.err)
+        # As often as --crash-limit, 3, and 2 for its one worker; and the one whose end is not followed by another.
+        self.assertEqual(len(re.findall(r"worker local-\d+ (was killed|exited)", result.err)), 3 + 3 + 2 + 1 + 1,
+                         result.err)
 
     def test_run_whose_workers_came_by_themselves_ends_when_all_are_killed_and_none_comes(self):
         program = self.start_run(1000, "--listen", FREE_PORT, "--wait", "2", "--wait-timeout", "2")

@@ -441,15 +441,16 @@ class Ends(Asking):
                 self.assertIn("--allow-exec", cell["trouble"])
 
     def test_item_that_takes_workers_down_is_given_up_after_so_many(self):
-        for limit in (2, 4):
+        for limit in (1, 3):
             program = self.start_quartet("run", "exec", "--range", "1:20", "--workers", "1", "--strategy", "serial",
-                                         "--crash-limit", str(limit), "--json", self.path("report"), "--out", self.path("out"),
+                                         "--chunk", "1", "--crash-limit", str(limit), "--json", self.path("report"), "--out", self.path("out"),
                                          "--", "sh", "-c", "[ $1 != 7 ] || kill -KILL $PPID", "sh", "{}")
             result = program.finish(60)
             self.assert_status(result, EXIT_ITEMS_FAILED)
             sample = only_sample(json.loads(self.read_file("report")))
             self.assertEqual((sample["ok"], sample["failed"], sample["complete"]), (19, 1, True))
-            self.assertLessEqual(sample["workers_lost"], limit + 2)
+            # Beside others at first, which clears them, and then alone.
+            self.assertIn(sample["workers_lost"], (limit, limit + 1, limit + 2))
 
 
 if __name__ == "__main__":

@@ -100,6 +100,14 @@ class Bandwidth(Partition):
         # At most what it may hold, four chunks in each slot, at 1.6 s an item, is on that host.
         self.assertLess(sample["wall_s"], within(4 * SLOTS * size * 8 / 1e6 + GRACE_S))
 
+    def test_message_that_takes_longer_than_the_lease_is_waited_for(self):
+        size = 600000  # 4.8 s at 1 Mbit/s
+        self.begin(results.commands(1, 60, "head -c %d /dev/zero | tr '\\0' x; sleep 0.1" % size, lambda item: "x" * size),
+                   "--chunk", "1")
+        self.hosts[1].squeeze("1mbit")
+        sample = self.finish()
+        self.assertEqual(sample["workers_lost"], 0)
+
 
 if __name__ == "__main__":
     main()

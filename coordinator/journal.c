@@ -161,6 +161,9 @@ int journal_note_failed(struct journal *journal,
                         const char *reason,
                         size_t reason_len)
 {
+    if (!interval_contains(&journal->noted, index)) {
+        return ERR_INVALID;
+    }
     return journal_group_add_failed(&journal->open, index, attempt, reason, reason_len);
 }
 

@@ -130,8 +130,8 @@ void journal_state_deinit(struct journal_state *state);
  * before (a bug of the caller's), when there are none, or beyond 2^63 items. Nothing is noted then. */
 int journal_note_done(struct journal *journal, uint64_t first, uint64_t count);
 
-/* An item failed, for good; noted once, and as done too. The reason is copied, and cut to a line of less
- * than JOURNAL_REASON_MAX bytes. ERR_NOMEM. */
+/* An item that was noted as done failed, for good; once an item. The reason is copied, and cut to a line
+ * of less than JOURNAL_REASON_MAX bytes. ERR_NOMEM, or ERR_INVALID when it was not noted as done. */
 int journal_note_failed(struct journal *journal,
                         uint64_t index,
                         uint32_t attempt,
@@ -165,7 +165,8 @@ uint64_t journal_durable(const struct journal *journal);
 int journal_error(struct journal *journal, struct err_text *ret_error);
 
 /* Wait until what was closed is committed (not for groups whose mark never came), close the file,
- * free. NULL is allowed. */
+ * free. Whether that went well is known to whoever has waited for journal_durable before. A sink that
+ * calls journal_marked is closed first. NULL is allowed. */
 void journal_close(struct journal *journal);
 
 #endif

@@ -110,6 +110,7 @@ void run_prepare_sink(struct run *run)
     if (run->journal != NULL) {
         sink->marked = on_marked;
         sink->marked_arg = run->journal;
+        sink->journal = run->journal_path;
     }
     if (run->resumed) {
         sink->resume = true;

@@ -17,10 +17,14 @@ static void take_from_worker(struct sched *sched,
     struct sched_worker *worker = &sched->workers.table[index];
     uint32_t together = worker->held_count;
     while (worker->held.head != INDEX_NONE) {
-        if (lost) {
-            sched_lose(sched, worker->held.head, together, out);
+        uint32_t slot = worker->held.head;
+        const struct sched_chunk *chunk = &sched->chunks.table[slot];
+        if (chunk->duplicate || sched_is_doubled(chunk)) {
+            sched_lose_doubled(sched, slot, lost);
+        } else if (lost) {
+            sched_lose(sched, slot, together, out);
         } else {
-            sched_return(sched, worker->held.head);
+            sched_return(sched, slot);
         }
     }
     sched_workers_remove(&sched->workers, index);
@@ -85,114 +89,24 @@ static int on_credit(struct sched *sched, uint32_t worker, const struct sched_ev
     return 0;
 }
 
-/* Ascending, apart, among the first `done` items, and as many as failed. */
-static bool spans_add_up(const struct sched_event *event, uint64_t done)
-{
-    const struct sched_span *spans = event->as.result.failed;
-    uint64_t end = 0;
-    uint64_t sum = 0;
-    for (size_t i = 0; i < event->as.result.failed_count; i++) {
-        if (spans[i].count == 0 || spans[i].first < end || spans[i].first >= done ||
-            spans[i].count > done - spans[i].first) {
-            return false;
-        }
-        end = spans[i].first + spans[i].count;
-        sum += spans[i].count;
-    }
-    return sum == event->as.result.tally.failed;
-}
-
-/* A result is of one item at least, of `count` at most, and names as failed what it counts. */
-static bool adds_up(const struct sched_event *event, uint64_t count)
-{
-    const struct tally *tally = &event->as.result.tally;
-    if (tally->ok > count || tally->failed > count - tally->ok || tally->ok + tally->failed == 0) {
-        return false;
-    }
-    return event->as.result.failed_count == 0 || spans_add_up(event, tally->ok + tally->failed);
-}
-
-/* Will the failed items be run again? When each of them may be, and there is room for all. */
-static bool may_retry(struct sched *sched, const struct sched_chunk *chunk, size_t parts)
-{
-    return chunk->failures < sched->options.retries_max && !sched->stopping &&
-           parts <= SCHED_CHUNKS_MAX && sched_chunks_reserve(&sched->chunks, (uint32_t)parts - 1);
-}
-
-/* A result that may leave something to be done: items that were not run, or are to be run again.
- * The chunk is detached. */
-static void account_part(struct sched *sched,
-                         uint64_t now_us,
-                         uint32_t worker,
-                         const struct sched_event *event,
-                         struct sched_action *finished)
-{
-    struct sched_remains remains = {.done = finished->done,
-                                    .failed = event->as.result.failed,
-                                    .failed_count = event->as.result.failed_count,
-                                    .worker = worker};
-    struct tally tally = event->as.result.tally;
-    const struct sched_chunk *chunk = &sched->chunks.table[finished->slot];
-    size_t parts = remains.failed_count + (remains.done < chunk->count);
-    if (remains.failed_count > 0 && may_retry(sched, chunk, parts)) {
-        remains.again = true;
-        finished->retried = tally.failed;
-        tally.failed = 0;
-    }
-    sched_divide(sched, now_us, finished->slot, &remains);
-    sched->stats.items_done += finished->done - finished->retried;
-    sched->stats.items_retried += finished->retried;
-    tally_merge(&sched->stats.tally, &tally);
-}
-
-/* The first result counts: of whichever attempt, from whichever registered worker, wherever the
- * chunk is by now. */
-static int on_result(struct sched *sched,
-                     uint64_t now_us,
-                     uint32_t worker,
-                     const struct sched_event *event,
-                     struct sched_actions *out)
-{
-    uint32_t attempt = event->as.result.attempt;
-    const struct tally *tally = &event->as.result.tally;
-    bool past;
-    uint32_t slot = sched_find(sched, event->as.result.chunk, &past);
-    if (past) {
-        sched->stats.duplicates++;
-        return 0;
-    }
-    if (slot == INDEX_NONE || attempt == 0 || attempt > sched->chunks.table[slot].attempt) {
-        sched->stats.strays++;
-        return 0;
-    }
-    uint64_t count = sched->chunks.table[slot].count;
-    if (!adds_up(event, count)) {
-        return ERR_INVALID;
-    }
-    struct sched_action *finished = sched_say(out, SCHED_FINISHED, sched, slot);
-    finished->worker = event->worker;
-    finished->attempt = attempt;
-    finished->done = tally->ok + tally->failed;
-    sched_size_learn(&sched->cost, finished->done, event->as.result.run_us);
-    sched->stats.chunks_finished++;
-    sched_detach(sched, slot);
-    if (finished->done == count && event->as.result.failed_count == 0) {
-        sched_account(sched, slot, tally);
-    } else {
-        account_part(sched, now_us, worker, event, finished);
-    }
-    return 0;
-}
-
 static int on_returned(struct sched *sched, uint32_t worker, const struct sched_event *event)
 {
     bool past;
     uint32_t slot = sched_find(sched, event->as.returned, &past);
+    if (past) {
+        sched_workers_not_stale(&sched->workers, worker);
+        return 0; /* accounted for in the meantime */
+    }
     if (slot == INDEX_NONE || sched->chunks.table[slot].state != SCHED_CHUNK_HELD ||
         sched->chunks.table[slot].worker != worker) {
-        return 0; /* accounted for in the meantime, or somebody else's by now */
+        return 0; /* somebody else's by now */
     }
-    sched_return(sched, slot);
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    if (chunk->duplicate || sched_is_doubled(chunk)) {
+        sched_lose_doubled(sched, slot, false);
+    } else {
+        sched_return(sched, slot);
+    }
     return 0;
 }
 
@@ -242,13 +156,14 @@ static int on_worker_event(struct sched *sched,
         rc = on_credit(sched, worker, event);
         break;
     case SCHED_RESULT:
-        rc = on_result(sched, now_us, worker, event, out);
+        rc = sched_on_result(sched, now_us, worker, event, out);
         break;
     case SCHED_CHUNK_RETURNED:
         rc = on_returned(sched, worker, event);
         break;
     case SCHED_WORKER_DRAINING:
         sched_workers_drain(&sched->workers, worker);
+        sched->look_us = 0; /* what it has is late now */
         break;
     default: /* SCHED_HEARD */
         break;
@@ -309,6 +224,7 @@ int sched_new(const struct sched_options *options, struct sched **ret_sched)
     }
     sched->options = *options;
     sched->gap_end = UINT64_MAX;
+    sched->late_us = UINT64_MAX;
     int rc = sched_chunks_init(&sched->chunks, options->epoch);
     if (rc == 0) {
         rc = sched_workers_init(&sched->workers);
@@ -342,11 +258,13 @@ int sched_step(struct sched *sched,
     if (sched->over) {
         return 0;
     }
+    uint64_t before_us = sched->now_us;
+    sched->now_us = now_us;
     int rc = on_event(sched, now_us, event, out);
     if (rc != 0) {
+        sched->now_us = before_us;
         return rc;
     }
-    sched->now_us = now_us;
     sched->hurry = false;
     if (!sched->over) {
         sched_dispatch(sched, out);
@@ -373,8 +291,9 @@ uint64_t sched_deadline_us(const struct sched *sched)
     if (sched->hurry) {
         return sched->now_us;
     }
-    uint64_t lease_us = lease_ends_us(sched);
-    return sched->chunks.due_us < lease_us ? sched->chunks.due_us : lease_us;
+    uint64_t due_us = lease_ends_us(sched);
+    due_us = sched->chunks.due_us < due_us ? sched->chunks.due_us : due_us;
+    return sched->late_us < due_us ? sched->late_us : due_us;
 }
 
 bool sched_wants_items(const struct sched *sched)
@@ -396,5 +315,8 @@ void sched_get_stats(const struct sched *sched, struct sched_stats *ret_stats)
     *ret_stats = sched->stats;
     ret_stats->workers_live = sched->workers.count;
     ret_stats->slots_live = slots <= UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
+    ret_stats->speculation_saved_us = sched->late_end_us > sched->now_us
+                                          ? sched->late_end_us - sched->now_us
+                                          : 0;
     ret_stats->item_cost_us = sched->cost.items > 0 ? sched->cost.us / sched->cost.items : 0;
 }

@@ -1,203 +1,8 @@
-/* What the files of the scheduler share. Nobody else includes this, but its own tests.
- *
- * A chunk that is cut and not yet accounted for is live. Live chunks sit in a dense table; each
- * is in exactly one state, and each state has its list. Another list has all of them in the
- * order of their items: what is done is what has been cut and is not in that list, so the set of
- * done items costs nothing to keep and its memory is that of what is in flight. A job that goes on
- * after a restart begins with done items ahead of the cut; cutting skips them. */
+/* What the files of the scheduler do for each other. Nobody else includes this, but its own tests. */
 #ifndef QUARTET_COORDINATOR_SCHED_INTERNAL_H
 #define QUARTET_COORDINATOR_SCHED_INTERNAL_H
 
-#include "common/base/interval.h"
-#include "coordinator/sched.h"
-#include "coordinator/sched_list.h"
-
-enum {
-    SCHED_SLOT_BITS = 24, /* of a chunk id: the low ones */
-    SCHED_USES_BITS = 32, /* how often the slot was used; above these is the epoch */
-    SCHED_CHUNKS_MIN = 64,
-    SCHED_CHUNKS_MAX = 1 << SCHED_SLOT_BITS, /* in flight at once; cutting waits beyond */
-    SCHED_WORKERS_MIN = 16,
-    SCHED_WORKERS_MAX = 65536,
-    SCHED_SLOTS_MAX = 65536, /* of one worker */
-
-    SCHED_TAIL_US = 10000, /* near the end a chunk this long does not wait behind another */
-    SCHED_GRAIN_US = 100,  /* an automatic chunk is not cut shorter: about two thread hand-overs */
-    SCHED_SHARES = 2,      /* a chunk is at most one of so many shares a slot of what is left */
-
-    SCHED_ATTEMPTS_MAX = 255,
-    SCHED_RETRIES_MAX = 1000,
-    SCHED_DELAYS = 7,     /* different delays of retries: 1, 2, 4 ... 64 times the first */
-    SCHED_PIECES = 256,   /* most pieces that a suspect is split into */
-    SCHED_GROUP_MAX = 16, /* chunks of one group of suspects */
-};
-
-/* How much speaks for it that a chunk takes down whoever runs it, and therefore whom it runs with:
- * with none but its like, and of these with so many. */
-enum sched_suspicion {
-    SCHED_CLEAR = 0,
-    SCHED_COMPANY, /* its worker was lost: as many as a worker takes */
-    SCHED_GROUP,   /* so was the next one, with many in company: SCHED_GROUP_MAX */
-    SCHED_ALONE,   /* so was the next one, with few: none */
-    SCHED_SUSPICIONS,
-};
-
-/* Fibonacci hashing: the high bits of a product with 2^64 / golden ratio are well mixed also for
- * numbers that count up. */
-static inline uint32_t sched_hash(uint64_t value)
-{
-    return (uint32_t)((value * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
-}
-
-enum sched_chunk_state {
-    SCHED_CHUNK_FREE = 0, /* the slot has no chunk; its id is that of the last one it had */
-    SCHED_CHUNK_HELD,     /* by a worker */
-    SCHED_CHUNK_QUEUED,   /* waits for its next attempt */
-    SCHED_CHUNK_SUSPECT,  /* as queued, but with a suspicion */
-    SCHED_CHUNK_DELAYED,  /* its items failed; is not queued before its time */
-    SCHED_CHUNK_SPENT,    /* out of attempts; waits for room to say so */
-};
-
-/* One cache line. */
-struct sched_chunk {
-    uint64_t id;
-    uint64_t first;
-    uint64_t count;
-
-    union {
-        uint32_t worker; /* held: index of the holder */
-        uint64_t due_us; /* delayed: until then */
-    };
-
-    struct link place; /* in the list of its state */
-    struct link order; /* among the live ones, by first item */
-    uint32_t attempt;  /* last one sent */
-    uint32_t avoid;    /* index of the worker that another one is better than; INDEX_NONE: none */
-    uint16_t failures; /* how often its items were run and failed */
-    uint8_t losses;    /* of workers that ran nothing else */
-    uint8_t state;     /* enum sched_chunk_state */
-    uint8_t suspicion; /* enum sched_suspicion */
-    uint8_t before;    /* 1 + the suspicion before the last attempt's loss; 0: it was not lost */
-    bool counted;      /* that loss is among `losses` */
-};
-
-struct sched_chunks {
-    struct sched_chunk *table;
-    uint64_t epoch; /* as it stands in ids */
-    uint32_t capacity;
-    uint32_t used; /* slots that ever had a chunk */
-    uint32_t live;
-    uint32_t retired;   /* slots that will have no further chunk */
-    uint32_t free_head; /* linked by place.next, last freed first */
-    uint32_t queued_count;
-    struct list order;
-    uint32_t ahead; /* the first in that order of those that were adopted ahead of the cut */
-    struct list queued;
-    struct list suspects[SCHED_SUSPICIONS]; /* that of SCHED_CLEAR is empty */
-    uint32_t suspects_count;
-    struct list delayed[SCHED_DELAYS]; /* by delay: in each the first to come is the first due */
-    uint64_t due_us;                   /* when the first of them is; UINT64_MAX: there are none */
-    struct list spent;
-};
-
-/* Which list of workers waiting for their turn a worker is in. Those that hold something wait for
- * more of the same suspicion: FREE and BUSY for clear chunks, and so on. */
-enum sched_turn {
-    SCHED_TURN_EMPTY = 0, /* has credit and holds nothing */
-    SCHED_TURN_FREE,      /* has credit and a free slot */
-    SCHED_TURN_BUSY,      /* has credit; a chunk would wait behind others */
-    SCHED_TURN_FREE_COMPANY,
-    SCHED_TURN_BUSY_COMPANY,
-    SCHED_TURN_FREE_GROUP,
-    SCHED_TURN_BUSY_GROUP,
-    SCHED_TURN_ASIDE, /* gets nothing more until it is empty, and then suspects */
-    SCHED_TURN_NONE,  /* has no credit, or is draining, or may not have more of what it has */
-};
-
-/* The list of those with a free slot, or without, that hold chunks of a suspicion below ALONE. */
-static inline enum sched_turn sched_turn_with(enum sched_suspicion suspicion, bool busy)
-{
-    return (enum sched_turn)(SCHED_TURN_FREE + 2 * (int)suspicion + busy);
-}
-
-enum { SCHED_TURNS = SCHED_TURN_NONE }; /* lists of them */
-
-struct sched_worker {
-    uint64_t id; /* 0: the entry is free */
-    uint64_t heard_us;
-    uint64_t granted; /* credit, ever */
-    uint64_t sent;    /* chunks, ever */
-    uint64_t adopted; /* chunks that it had when it joined */
-    uint32_t slots;
-    uint32_t credit;
-    uint32_t held_count;
-    struct list held;  /* chunks, oldest first */
-    struct link turn;  /* in the list of `waits`; of a free entry: next free one */
-    struct link lease; /* among all, by heard_us */
-    enum sched_turn waits;
-    enum sched_suspicion suspicion; /* the highest among what it holds */
-    bool draining;
-    bool mixed;  /* joined with chunks that would not have been sent to it together */
-    bool serves; /* is counted among those that run suspects */
-};
-
-struct sched_workers {
-    struct sched_worker *table;
-    uint32_t capacity;
-    uint32_t count;
-    uint32_t free_head;
-    uint32_t last_found;
-    uint32_t *buckets; /* indices by hash of the id, linear probing; twice the capacity */
-    uint64_t slots;    /* of those that are not draining */
-    uint32_t serving;  /* those that hold suspects and are not draining */
-    struct list turns[SCHED_TURNS];
-    struct list leases; /* all leases are equally long: the head is the first to run out */
-};
-
-/* What items cost, from results; older ones fade. */
-struct sched_cost {
-    double us;
-    double items;          /* 0: nothing measured yet */
-    uint64_t measured_max; /* most items of a chunk that came back */
-    bool doubted;          /* the last result was an outlier and was cut down */
-};
-
-/* Chunks of an earlier epoch that go on in this one: open addressing by the id that their workers
- * know them under. Nothing is removed: an entry means the chunk for as long as that has its id. */
-struct sched_foreign {
-    struct sched_foreign_entry {
-        uint64_t foreign; /* 0: the entry is free */
-        uint64_t own;
-    } * table;
-
-    uint32_t capacity; /* a power of two, or 0 */
-    uint32_t count;
-};
-
-struct sched {
-    struct sched_options options;
-    struct sched_chunks chunks;
-    struct sched_workers workers;
-    struct sched_cost cost;
-    struct sched_foreign foreign;
-    struct sched_stats
-        stats; /* the members that are kept as they change; sched_get_stats fills in the others */
-    uint64_t now_us;
-    uint64_t cut;              /* items [0, cut) are or were in chunks, or were done before */
-    uint64_t gap_end;          /* the next fresh chunk may not reach beyond this item */
-    uint64_t fresh;            /* items that are available and may be cut */
-    uint64_t known;            /* see sched_restore */
-    struct interval_set ahead; /* done before or adopted, so that they must not be cut; those behind
-                                  the cut mean nothing any more */
-    size_t ahead_next;         /* the first span of it that ends behind the cut */
-    uint64_t chunk_items_max;
-    bool no_more_workers;
-    bool holding;  /* no fresh chunks */
-    bool stopping; /* no chunks at all */
-    bool stalled;
-    bool over;
-    bool hurry; /* something could not be said for lack of room */
-};
+#include "coordinator/sched_state.h"
 
 /* --- sched_chunks.c: the table of live chunks --- */
 
@@ -226,6 +31,14 @@ static inline bool sched_chunks_are_own(const struct sched_chunks *chunks, struc
 {
     return (id.value ^ chunks->epoch) >> (SCHED_SLOT_BITS + SCHED_USES_BITS) == 0;
 }
+
+/* A chunk of its own, in a slot that was reserved, for some of the items of the held chunk in slot
+ * `twin`: those that end where the duplicate made last begins, or where the chunk ends. Returns its
+ * slot. It is in no state's list. */
+uint32_t sched_chunks_duplicate(struct sched_chunks *chunks, uint32_t twin, uint64_t count);
+
+/* A duplicate takes its place among the live chunks, behind chunk `last`. */
+void sched_chunks_promote(struct sched_chunks *chunks, uint32_t last, uint32_t slot);
 
 /* The slot of a live chunk by an id of this epoch; INDEX_NONE otherwise, and then `*ret_past` says
  * whether there has been one of this id. */
@@ -286,6 +99,16 @@ void sched_workers_adopt(struct sched *sched, uint32_t index, uint32_t slot);
 /* Take a held chunk from its worker; it is in no state's list then. */
 void sched_workers_release(struct sched *sched, uint32_t slot);
 
+/* A worker runs one chunk more, or less, of which the result will not count. */
+void sched_workers_stale(struct sched_workers *workers, uint32_t index);
+void sched_workers_not_stale(struct sched_workers *workers, uint32_t index);
+
+/* Chunks in its slots, or before them. */
+static inline uint32_t sched_occupied(const struct sched_worker *worker)
+{
+    return worker->held_count + worker->stale_count;
+}
+
 /* Nothing more is sent to a worker that is next among those with a free slot, or else among the
  * others, until it is empty; if there is one. And undo this for whoever is set aside. */
 void sched_workers_set_aside(struct sched_workers *workers);
@@ -296,6 +119,15 @@ void sched_workers_put_back(struct sched_workers *workers);
 uint32_t sched_workers_next(const struct sched_workers *workers,
                             enum sched_turn turn,
                             uint32_t avoid);
+
+/* --- sched_results.c: which result counts --- */
+
+/* SCHED_RESULT of the worker at this index. Returns 0, or ERR_INVALID with the state unchanged. */
+int sched_on_result(struct sched *sched,
+                    uint64_t now_us,
+                    uint32_t worker,
+                    const struct sched_event *event,
+                    struct sched_actions *out);
 
 /* --- sched_moves.c: chunks change hands, and are divided --- */
 
@@ -378,9 +210,6 @@ void sched_lose(struct sched *sched, uint32_t slot, uint32_t together, struct sc
 /* Its worker is not lost after all. */
 void sched_unlose(struct sched_chunk *chunk);
 
-/* How many chunks of a suspicion one worker may have. */
-uint32_t sched_company_max(enum sched_suspicion suspicion);
-
 /* Does a suspect wait that can be sent? */
 bool sched_suspects_wait(const struct sched *sched);
 
@@ -390,6 +219,30 @@ bool sched_may_serve(const struct sched *sched);
 
 /* Send them to workers that may have them, and see to it that there will be one. */
 void sched_send_suspects(struct sched *sched, struct sched_actions *out);
+
+/* --- sched_duplicates.c: chunks that run in two places --- */
+
+/* Has it duplicates? */
+static inline bool sched_is_doubled(const struct sched_chunk *chunk)
+{
+    return chunk->state == SCHED_CHUNK_HELD && !chunk->duplicate && chunk->twin != INDEX_NONE;
+}
+
+/* The result of the chunk in this slot counts: if it has duplicates they are over; if it is one, the
+ * chunk that it is of is over, and its siblings go on as chunks like others. */
+void sched_decide(struct sched *sched, uint32_t slot);
+
+/* The holder of a chunk that has duplicates, or that is one, holds it no more: it is lost, or it
+ * gives it back. */
+void sched_lose_doubled(struct sched *sched, uint32_t slot, bool lost);
+
+/* --- sched_speculate.c: what is late, and who runs it as well --- */
+
+/* Send out again what is late, if nothing else is left to send: no item is fresh. */
+void sched_speculate(struct sched *sched, struct sched_actions *out);
+
+/* When the chunk in this slot, which is held, will be finished by what is known of its holder. */
+uint64_t sched_expected_end_us(const struct sched *sched, uint32_t slot);
 
 /* --- sched_restore.c: what was done before, and where fresh chunks are cut --- */
 
@@ -426,8 +279,13 @@ static inline uint32_t sched_find(const struct sched *sched, struct chunk_id id,
 /* Whatever can be sent, or said, after an event. */
 void sched_dispatch(struct sched *sched, struct sched_actions *out);
 
-/* A chunk that is in no state's list goes to a worker, for which there is room to say. */
+/* A chunk that is in no state's list goes to a worker, for which there is room to say. The second is
+ * for a duplicate, whose items are counted with the chunk that it is of. */
 void sched_send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out);
+void sched_send_duplicate(struct sched *sched,
+                          uint32_t slot,
+                          uint32_t worker,
+                          struct sched_actions *out);
 
 /* Are its items there? Those of an adopted chunk may not have been read again yet. */
 static inline bool sched_is_available(const struct sched *sched, uint32_t slot)
@@ -453,6 +311,12 @@ uint64_t sched_size_next(const struct sched *sched);
 
 /* As above, but as if the input had no end. */
 uint64_t sched_size_wanted(const struct sched *sched);
+
+/* What `items` take by the average, in microseconds. Something was measured. */
+static inline double sched_size_cost_us(const struct sched *sched, uint64_t items)
+{
+    return sched->cost.us / sched->cost.items * (double)items;
+}
 
 /* May a chunk of `items` wait behind another at its worker? */
 bool sched_size_may_wait(const struct sched *sched, uint64_t items);

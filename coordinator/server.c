@@ -161,6 +161,11 @@ const char *server_endpoint(const struct server *server)
     return zsock_endpoint(server->socket);
 }
 
+const char *server_full(const struct server *server)
+{
+    return server->full.s;
+}
+
 uint32_t server_workers(const struct server *server)
 {
     return server->peers.count;

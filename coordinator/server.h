@@ -39,6 +39,9 @@ void server_free(struct server *server);
 /* Where workers connect: the endpoint with its real port. */
 const char *server_endpoint(const struct server *server);
 
+/* Why workers are refused now for want of room (open files, places); "" when they are not. */
+const char *server_full(const struct server *server);
+
 /* Workers registered now. */
 uint32_t server_workers(const struct server *server);
 

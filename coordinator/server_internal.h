@@ -1,5 +1,6 @@
-/* What the files of the server share: server.c has its life and the runs, server_send.c says
- * things, server_workers.c hears them, server_results.c looks into what comes of chunks. */
+/* What the files of the server share: server.c has its life and the runs, server_send.c says things,
+ * server_register.c lets workers in, server_workers.c hears them, server_results.c looks into what
+ * comes of chunks, server_beat.c watches over who lives, server_status.c tells about it all. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
@@ -65,6 +66,8 @@ struct server {
     size_t dirty_count;
     bool probe_due; /* some connection dropped: find out whose */
     bool no_more_workers;
+    struct err_text
+        full; /* why the last worker was refused for want of room; "": none was since one got in */
     uint64_t alone_since_us; /* since when a run has had no worker; 0: it has */
     bool closing;            /* BYE was said: workers that go are no news */
     uint64_t next_job;
@@ -132,6 +135,11 @@ void server_refuse_worker(struct server *server,
                           enum wire_reason reason,
                           const char *why);
 
+/* A HELLO. */
+void server_on_hello(struct server *server,
+                     struct zsock_peer address,
+                     const struct wire_message *message);
+
 /* A RESULTS of a registered worker; its payload is server->payload. */
 void server_on_results(struct server *server,
                        struct peer *peer,
@@ -154,5 +162,7 @@ extern const struct runner_link server_link;
 extern const struct zsock_handlers server_socket_handlers;
 /* Life signs, both ways. */
 void server_on_beat(uv_timer_t *timer);
+/* Some connection dropped: find out soon whose. */
+void server_on_peer_dropped(void *arg);
 
 #endif

@@ -1,13 +1,10 @@
-#include "common/io/descriptors.h"
+/* What workers say, and how they end; see server_internal.h. */
 #include "coordinator/job_plugin.h"
 #include "coordinator/server_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-
-/* Files that stay free for the coordinator's own: outputs, plugins, what is started. */
-enum { DESCRIPTORS_KEPT = 16 };
 
 void server_forget(struct server *server,
                    struct peer *peer,
@@ -39,112 +36,7 @@ void server_forget(struct server *server,
     }
 }
 
-/* --- workers that come, answer and go --- */
-
-static void copy_text(char *to, size_t size, struct wire_text text)
-{
-    (void)snprintf(to, size, "%.*s", (int)text.len, text.s);
-    err_one_line(to);
-}
-
-/* The same process on a new connection, or registering anew on the one it has: its old session is over,
- * through no fault of the chunks it holds. */
-static void forget_earlier(struct server *server, struct zsock_peer address, uint64_t nonce)
-{
-    struct peer *before;
-    while ((before = peers_find_nonce(&server->peers, nonce)) != NULL ||
-           (before = peers_find_address(&server->peers, address)) != NULL) {
-        server_forget(server, before, SCHED_WORKER_LEFT, "");
-    }
-}
-
-static void refuse_hello(struct server *server,
-                         struct zsock_peer address,
-                         enum wire_reason reason,
-                         const char *text)
-{
-    server->stats.rejected++;
-    server_reject(server, address, 0, reason, text);
-}
-
-/* Is there room for one more? `ret_text` says what there is not. libzmq drops connections without a word
- * when no more files may be opened: before that happens, workers are told. */
-static bool has_room(const struct server *server, char *ret_text, size_t size)
-{
-    uint64_t limit = 0;
-    if (server->peers.count == server->peers.max) {
-        (void)snprintf(ret_text,
-                       size,
-                       "the coordinator holds %u workers and takes no more",
-                       server->peers.count);
-        return false;
-    }
-    if (descriptors_left(&limit) < DESCRIPTORS_KEPT) {
-        (void)snprintf(ret_text,
-                       size,
-                       "the coordinator may open %" PRIu64
-                       " files, and nearly all are open (raise ulimit -n where it runs)",
-                       limit);
-        return false;
-    }
-    return true;
-}
-
-static void on_hello(struct server *server,
-                     struct zsock_peer address,
-                     const struct wire_message *message)
-{
-    const struct wire_hello *hello = &message->as.hello;
-    char text[256];
-    if (!patience_hello(&server->patience, address.value, stage_now_us())) {
-        server->stats.ignored++;
-        return;
-    }
-    if (hello->protocol_major != WIRE_PROTOCOL_MAJOR) {
-        (void)snprintf(text,
-                       sizeof(text),
-                       "this coordinator speaks protocol %d.%d, the worker %u.%u: install the same "
-                       "version of quartet on both",
-                       WIRE_PROTOCOL_MAJOR,
-                       WIRE_PROTOCOL_MINOR,
-                       hello->protocol_major,
-                       hello->protocol_minor);
-        server_note(server, "refused a worker: %s", text);
-        refuse_hello(server, address, WIRE_REASON_VERSION, text);
-        return;
-    }
-    if (patience_is_shunned(&server->patience, hello->nonce)) {
-        refuse_hello(
-            server, address, WIRE_REASON_MALFORMED, "what this worker said before cannot be true");
-        return;
-    }
-    forget_earlier(server, address, hello->nonce);
-    if (!has_room(server, text, sizeof(text))) {
-        server_note(server, "refused a worker: %s", text);
-        refuse_hello(server, address, WIRE_REASON_FULL, text);
-        return;
-    }
-    struct peer *peer = peers_add(&server->peers, address);
-    if (peer == NULL) {
-        refuse_hello(server, address, WIRE_REASON_FULL, "the coordinator has no memory");
-        return;
-    }
-    copy_text(peer->name, sizeof(peer->name), hello->name);
-    copy_text(peer->host, sizeof(peer->host), hello->host);
-    peer->nonce = hello->nonce;
-    peer->cores = hello->cores;
-    peer->strategies = hello->strategies;
-    peer->credit_max = hello->credit_max;
-    peer->protocol_minor = hello->protocol_minor;
-    peer->heard_us = stage_now_us();
-    server->stats.registrations++;
-    struct wire_message welcome = {.type = WIRE_WELCOME};
-    welcome.as.welcome.protocol_minor = WIRE_PROTOCOL_MINOR;
-    welcome.as.welcome.heartbeat_ms = server->options.heartbeat_ms;
-    if (server_send(server, peer, &welcome) && server->run.job != NULL) {
-        server_send_job(server, peer);
-    }
-}
+/* --- workers that answer and go --- */
 
 static void on_ready(struct server *server, struct peer *peer, const struct wire_message *message)
 {
@@ -376,7 +268,7 @@ static void on_message(void *arg,
     if (wire_decode(server->decoder, header, len, &error, &message) != 0) {
         server_drop_bad(server, address, error.s);
     } else if (message.type == WIRE_HELLO) {
-        on_hello(server, address, &message);
+        server_on_hello(server, address, &message);
     } else {
         server->payload = payload;
         on_session_message(server, address, &message);
@@ -395,76 +287,9 @@ static void on_turn_end(void *arg)
     server_flush(arg);
 }
 
-static void probe(struct server *server)
-{
-    server->probe_due = false;
-    for (uint32_t i = 0; i < server->peers.high; i++) {
-        if (server->peers.by_index[i] != NULL) {
-            (void)server_send_heartbeat(server, server->peers.by_index[i]);
-        }
-    }
-}
-
-static void on_peer_dropped(void *arg)
-{
-    struct server *server = arg;
-    if (server->probe_due) {
-        return; /* or a storm of drops would put the beat off for as long as it lasts */
-    }
-    server->probe_due = true;
-    (void)uv_timer_start(&server->beat, server->beat.timer_cb, 5, server->options.heartbeat_ms / 2);
-}
-
 const struct zsock_handlers server_socket_handlers = {
     .message = on_message,
     .bad = on_bad,
     .turn_end = on_turn_end,
-    .peer_dropped = on_peer_dropped,
+    .peer_dropped = server_on_peer_dropped,
 };
-
-/* Workers that come by themselves may come back, but a run does not wait for ever; nor for those
- * that are there and cannot run it. */
-static void give_up_alone(struct server *server, uint64_t now_us)
-{
-    bool alone = server->run.workers > 0 && server->run.runner != NULL && server_able(server) == 0;
-    if (!alone) {
-        server->alone_since_us = 0;
-        return;
-    }
-    if (server->alone_since_us == 0) {
-        server->alone_since_us = now_us;
-    }
-    uint64_t limit_us = server->options.alone_limit_us;
-    if (limit_us > 0 && now_us - server->alone_since_us >= limit_us) {
-        runner_no_more_workers(server->run.runner, now_us);
-    }
-}
-
-/* Life signs, both ways. The scheduler watches the leases of the workers that run; this watches
- * the others. */
-void server_on_beat(uv_timer_t *timer)
-{
-    struct server *server = timer->data;
-    if (server->probe_due) {
-        probe(server);
-    }
-    uint64_t now_us = stage_now_us();
-    uint64_t beat_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS;
-    for (uint32_t i = 0; i < server->peers.high; i++) {
-        struct peer *peer = server->peers.by_index[i];
-        if (peer == NULL) {
-            continue;
-        }
-        bool sending = peer->coming_until_us > now_us;
-        peer->heard_us = sending ? now_us : peer->heard_us; /* as good as a word of it */
-        if (peer->state != PEER_RUNNING && now_us - peer->heard_us > SILENT_BEATS * beat_us) {
-            server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
-        } else if (now_us - peer->sent_us >= beat_us) {
-            (void)server_send_heartbeat(server, peer);
-        } else if (sending && server->run.runner != NULL && peer_is_joined(peer)) {
-            runner_worker_event(
-                server->run.runner, now_us, (struct worker_id){peer->session}, SCHED_HEARD);
-        }
-    }
-    give_up_alone(server, now_us);
-}

@@ -112,11 +112,17 @@ void session_keep_workers(struct session *session, bool keep)
 
 /* --- waiting for those that are expected --- */
 
+/* Waiting helps only when somebody may leave: workers of our own do not. */
+static bool is_full(const struct session *session)
+{
+    return session->options->listen == NULL && server_full(session->server)[0] != '\0';
+}
+
 static bool all_came(void *arg)
 {
     const struct session *session = arg;
     bool died = session->fleet != NULL && fleet_alive(session->fleet) < session->options->workers;
-    return died || server_workers(session->server) >= session->expected;
+    return died || is_full(session) || server_workers(session->server) >= session->expected;
 }
 
 static int say_who_is_missing(const struct session *session,
@@ -140,7 +146,7 @@ static int say_who_is_missing(const struct session *session,
     return err_set(
         ret_error,
         ERR_TIMEOUT,
-        "waited %.3g s for %u workers at %s: %u came%s%s, %u are missing; start them with "
+        "waited %.3g s for %u workers at %s: %u came%s%s, %u are missing; %s%sstart them with "
         "'quartet-worker --connect %s'",
         (double)timeout_us / 1e6,
         session->expected,
@@ -149,6 +155,8 @@ static int say_who_is_missing(const struct session *session,
         came > 0 ? ": " : "",
         server_describe_workers(session->server, names, sizeof(names)),
         session->expected - came,
+        server_full(session->server),
+        server_full(session->server)[0] != '\0' ? "; " : "",
         endpoint);
 }
 
@@ -169,6 +177,10 @@ int session_gather_workers(struct session *session, uint64_t timeout_us, struct 
     }
     if (rc != 0) {
         return say_who_is_missing(session, timeout_us, ret_error);
+    }
+    if (is_full(session)) {
+        return err_set(
+            ret_error, ERR_BUSY, "not all workers got in: %s", server_full(session->server));
     }
     if (server_workers(session->server) < session->expected) {
         return err_set(ret_error,

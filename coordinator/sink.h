@@ -77,8 +77,8 @@ struct sink_options {
     void (*wake)(void *arg);
     void *wake_arg;
 
-    /* A mark (sink_put_mark) was reached. From the sink's thread; must not call the sink. Not called
-     * any more once writing has failed. */
+    /* A mark (sink_put_mark) was reached. From the sink's thread; must not call the sink, and be quick.
+     * Not called any more once writing has failed, and never after sink_close. */
     void (*marked)(void *arg, const struct sink_mark *mark);
     void *marked_arg;
 

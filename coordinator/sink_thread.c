@@ -184,7 +184,11 @@ static void reach_mark(struct sink *sink, uint64_t number)
         return;
     }
     mark.waiting = waiting;
-    sink->marked(sink->marked_arg, &mark);
+    (void)pthread_mutex_lock(&sink->lock);
+    if (!sink->orphaned) { /* whoever is called may be gone with the owner */
+        sink->marked(sink->marked_arg, &mark);
+    }
+    (void)pthread_mutex_unlock(&sink->lock);
     free(waiting);
 }
 

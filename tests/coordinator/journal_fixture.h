@@ -16,6 +16,10 @@ struct journal_fixture {
     struct journal_input input;
 };
 
+/* From now on the tests' directories are in memory where that can be: nothing waits for a disk there.
+ * What the page cache has outlives a killed process all the same. A group's set-up. */
+int journal_fixture_in_memory(void **state);
+
 /* Nothing is open yet; the journal will be "DIRECTORY/journal". */
 void journal_fixture_init(struct journal_fixture *fixture, const char *directory);
 void journal_fixture_deinit(struct journal_fixture *fixture);

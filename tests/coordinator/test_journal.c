@@ -172,6 +172,7 @@ static void test_journal_refuses_what_is_done_already(void **state)
     assert_int_equal(journal_note_done(fixture.journal, 5, 0), ERR_INVALID);
     assert_int_equal(journal_note_done(fixture.journal, UINT64_MAX, 1), ERR_INVALID);
     assert_int_equal(journal_note_done(fixture.journal, 0, UINT64_MAX), ERR_INVALID);
+    assert_int_equal(journal_note_failed(fixture.journal, 5, 1, "no luck", 7), ERR_INVALID);
     assert_false(journal_can_close(fixture.journal)); /* nothing of these was noted */
     journal_fixture_ok(&fixture, 5, 5);
 }

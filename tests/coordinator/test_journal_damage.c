@@ -41,7 +41,7 @@ static void copy_beside(const char *from, const char *to)
 
 static int setup_group(void **state)
 {
-    (void)state;
+    (void)journal_fixture_in_memory(state);
     directory = directory_fixture_new();
     journal_fixture_init(&fixture, directory);
     (void)snprintf(whole, sizeof(whole), "%s/whole", directory);

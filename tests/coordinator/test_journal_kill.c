@@ -475,14 +475,6 @@ static void test_journal_and_ordered_outputs_agree_after_a_kill(void **state)
     run_killed(true);
 }
 
-/* In memory where that can be: nothing waits for a disk there, so that more happens between two
- * kills. What the page cache has outlives a process all the same. */
-static int setup_group(void **state)
-{
-    (void)state;
-    return access("/dev/shm", W_OK) == 0 ? setenv("TMPDIR", "/dev/shm", 1) : 0;
-}
-
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
@@ -492,5 +484,5 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "run") == 0) {
         return be_coordinator(argv[2], strtoull(argv[3], NULL, 10), argv[4][0] == '1');
     }
-    return cmocka_run_group_tests_name("journal_kill", tests, setup_group, NULL);
+    return cmocka_run_group_tests_name("journal_kill", tests, journal_fixture_in_memory, NULL);
 }

@@ -73,7 +73,6 @@ static void *sqlite_realloc(void *old, int size)
 
 static int setup_group(void **state)
 {
-    (void)state;
     sqlite3_mem_methods failing;
     assert_int_equal(sqlite3_config(SQLITE_CONFIG_GETMALLOC, &sqlite), SQLITE_OK);
     failing = sqlite;
@@ -82,7 +81,7 @@ static int setup_group(void **state)
     /* Every allocation on its own, or few would be seen. */
     assert_int_equal(sqlite3_config(SQLITE_CONFIG_LOOKASIDE, 0, 0), SQLITE_OK);
     assert_int_equal(sqlite3_config(SQLITE_CONFIG_MALLOC, &failing), SQLITE_OK);
-    return access("/dev/shm", W_OK) == 0 ? setenv("TMPDIR", "/dev/shm", 1) : 0;
+    return journal_fixture_in_memory(state);
 }
 
 static char *directory;

@@ -289,5 +289,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_journal_says_what_the_model_says, setup, teardown),
     };
-    return cmocka_run_group_tests_name("journal_random", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("journal_random", tests, journal_fixture_in_memory, NULL);
 }

@@ -20,18 +20,36 @@
 
 int __real_fdatasync(int fd);
 int __wrap_fdatasync(int fd);
+int __real_close(int fd);
+int __wrap_close(int fd);
 
 static atomic_int syncs;
 static atomic_bool sync_fails;
+static atomic_bool sync_sticks; /* until it is told to go on */
+static sem_t stuck;
+static sem_t unstick;
+static sem_t closed;
 
 int __wrap_fdatasync(int fd)
 {
     atomic_fetch_add(&syncs, 1);
+    if (atomic_load(&sync_sticks)) {
+        (void)sem_post(&stuck);
+        while (sem_wait(&unstick) != 0) {
+        }
+    }
     if (atomic_load(&sync_fails)) {
         errno = EIO;
         return -1;
     }
     return __real_fdatasync(fd);
+}
+
+int __wrap_close(int fd)
+{
+    int code = __real_close(fd);
+    (void)sem_post(&closed);
+    return code;
 }
 
 enum { MARKS_MAX = 16 };
@@ -65,6 +83,10 @@ static int setup(void **state)
     free(made);
     atomic_store(&syncs, 0);
     atomic_store(&sync_fails, false);
+    atomic_store(&sync_sticks, false);
+    (void)sem_init(&stuck, 0, 0);
+    (void)sem_init(&unstick, 0, 0);
+    (void)sem_init(&closed, 0, 0);
     atomic_store(&mark_count, 0);
     (void)sem_init(&reached, 0, 0);
     options = (struct sink_options){
@@ -321,6 +343,29 @@ static void test_sink_fails_when_a_file_cannot_be_synchronised(void **state)
     assert_int_equal(atomic_load(&mark_count), 0);
 }
 
+/* A disk that hangs is left behind with its thread, and the mark with it. */
+static void test_sink_tells_of_no_mark_once_it_is_given_up(void **state)
+{
+    (void)state;
+    struct err_text error;
+    const atomic_bool abandon = true;
+    options.out = lasting_path("out");
+    open_sink();
+    put(0, 3);
+    atomic_store(&sync_sticks, true);
+    assert_int_equal(sink_put_mark(sink, 1), 0);
+    while (sem_wait(&stuck) != 0) {
+    }
+    assert_int_equal(sink_close(sink, &abandon, &error, NULL), ERR_CANCELLED);
+    atomic_store(&sync_sticks, false);
+    while (sem_trywait(&closed) == 0) { /* what was closed before */
+    }
+    (void)sem_post(&unstick);
+    while (sem_wait(&closed) != 0) { /* the thread is past the mark */
+    }
+    assert_int_equal(atomic_load(&mark_count), 0);
+}
+
 /* More workers than files that are open at once. */
 static void test_sink_marks_have_the_files_of_all_workers(void **state)
 {
@@ -536,6 +581,7 @@ int main(void)
         TEST(test_sink_marks_have_batches_with_holes),
         TEST(test_sink_marks_are_not_reached_after_a_failure),
         TEST(test_sink_fails_when_a_file_cannot_be_synchronised),
+        TEST(test_sink_tells_of_no_mark_once_it_is_given_up),
         TEST(test_sink_marks_have_the_files_of_all_workers),
         TEST(test_sink_with_marks_wants_a_directory_of_its_own),
         TEST(test_sink_does_not_write_over_the_journal),

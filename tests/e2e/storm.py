@@ -15,7 +15,7 @@ KILL, BLINK, FREEZE = "kill", "blink", "freeze"
 WEIGHTS = {KILL: 5, BLINK: 4, FREEZE: 1}
 
 # A worker that is silent for longer is given up for certain, one that is silent for a fifth of it never.
-LEASE_S = 5.0
+LEASE_S = 3.0
 
 
 class Crew:

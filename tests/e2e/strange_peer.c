@@ -3,8 +3,10 @@
  *   strange_peer version ENDPOINT    a HELLO of another protocol version; prints the text of the REJECT
  *   strange_peer garbage ENDPOINT N  N messages of random bytes, frames and sizes; prints how many were refused
  *   strange_peer oversized ENDPOINT N  N messages beyond every limit
+ *   strange_peer registrar ENDPOINT N  registers N times over, as somebody else each time, and reads nothing
  *   strange_peer liar ENDPOINT       registers, takes chunks, and sends results that nobody asked it for
- *   strange_peer miscounter ENDPOINT registers, takes chunks, and says of one that it had more items
+ *   strange_peer miscounter ENDPOINT registers, takes chunks, and says of one that it had more items; then it
+ *                                would register again
  *
  * Exits with 0 when the coordinator answered as it should, otherwise with 1 and a line on standard error. hostile_worker.c
  * does all of it at once and in numbers. */
@@ -118,6 +120,21 @@ static void send_oversized(struct strange *strange, uint64_t count)
     free(bytes);
 }
 
+/* Stays until its input ends: as long as it is there, what is said to it waits. */
+static void register_over_and_over(struct strange *strange, uint64_t count)
+{
+    const struct wire_text workload = wire_text("sleep");
+    for (uint64_t i = 0; i < count; i++) {
+        struct wire_message hello = raw_hello(&workload, NONCE + i);
+        send_message(strange, &hello);
+    }
+    (void)printf("done\n");
+    (void)fflush(stdout);
+    while (getchar() != EOF) {
+        continue;
+    }
+}
+
 /* --- lies in good form --- */
 
 static void send_lies(struct strange *strange, const struct wire_message *given, uint64_t seq)
@@ -184,6 +201,10 @@ static void be_a_miscounter(struct strange *strange)
     };
     send_message(strange, &message);
     expect_reject(strange, WIRE_REASON_MALFORMED);
+    const struct wire_text workload = wire_text("sleep");
+    struct wire_message hello = raw_hello(&workload, NONCE);
+    send_message(strange, &hello); /* or it would be given the same chunk again and again */
+    expect_reject(strange, WIRE_REASON_MALFORMED);
 }
 
 static void be_a_liar(struct strange *strange)
@@ -204,8 +225,9 @@ int main(int argc, char **argv)
     uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     raw_open(&strange.raw, "strange_peer", 1);
     if (argc < 3) {
-        raw_give_up(&strange.raw,
-                    "version | garbage | oversized | liar | miscounter, ENDPOINT, and a count");
+        raw_give_up(
+            &strange.raw,
+            "version | garbage | oversized | registrar | liar | miscounter, ENDPOINT, and a count");
     }
     strange.socket = raw_connect(&strange.raw, argv[2]);
     if (strcmp(argv[1], "version") == 0) {
@@ -214,13 +236,15 @@ int main(int argc, char **argv)
         send_garbage(&strange, count);
     } else if (strcmp(argv[1], "oversized") == 0) {
         send_oversized(&strange, count);
+    } else if (strcmp(argv[1], "registrar") == 0) {
+        register_over_and_over(&strange, count);
     } else if (strcmp(argv[1], "liar") == 0) {
         be_a_liar(&strange);
     } else if (strcmp(argv[1], "miscounter") == 0) {
         be_a_miscounter(&strange);
     } else {
         raw_give_up(&strange.raw,
-                    "'%s' is not one of version, garbage, oversized, liar, miscounter",
+                    "'%s' is not one of version, garbage, oversized, registrar, liar, miscounter",
                     argv[1]);
     }
     (void)zmq_close(strange.socket);

@@ -159,7 +159,7 @@ class Workers(Faults):
         self.wait_for_items(20)
         worker = self.workers_of(program, 2)[0]
         os.kill(worker, signal.SIGSTOP)
-        # Five silent heartbeats, a second each: then its chunks run on the other one.
+        # Three silent heartbeats, a second each: then its chunks run on the other one.
         self.terminal.stream.wait_for(r"lost worker local-\d@.*nothing was heard of it", 12)
         os.kill(worker, signal.SIGCONT)
         sample = self.assert_whole(program.finish(60), items)

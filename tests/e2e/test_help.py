@@ -17,7 +17,9 @@ FLAGS = {
     "compare": ITEMS | COMMAND | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
         "yes", "strategies", "rounds", "warmup", "seed", "csv", "markdown"},
     "run": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
-        "strategy", "retries", "halt"},
+        "strategy", "retries", "halt", "journal"},
+    "resume": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
+        "strategy", "retries", "halt", "journal"},
     "status": {"json", "control"},
     "drain": {"control"},
     "workloads": set(),

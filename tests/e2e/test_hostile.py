@@ -4,12 +4,14 @@ The seed is printed; QUARTET_SEED=N runs one again."""
 
 import os
 import random
+import socket
 import time
 
 import procfs
 from harness import EXIT_OK, SANITIZED, EndToEndTest, Program, main, only_sample, test_program
 
 HOSTILE_WORKER = test_program("hostile_worker")
+STRANGE_PEER = test_program("strange_peer")
 HOSTILE_COORDINATOR = test_program("hostile_coordinator")
 
 SEED = int(os.environ.get("QUARTET_SEED", random.randrange(1 << 32)))
@@ -68,6 +70,38 @@ class Hostile(EndToEndTest):
         self.assertLess(err.count("\n"), LINES_MAX)
         self.assertRegex(err, r"[1-9]\d+ messages that could not be read were dropped")
         self.assertRegex(err, r"[1-9]\d+ registrations were refused")
+
+    def test_registering_ten_thousand_times_over_one_connection_is_passed_over(self):
+        programs = []
+
+        def attack(at):
+            programs.append(self.start([STRANGE_PEER, "registrar", at, 10000], stdin=Program.PIPE))
+
+        sample, err, peak = self.run_with_workers(attack)
+        programs[0].stdin.close()
+        self.assert_status(programs[0].finish(30), EXIT_OK)
+        self.assertEqual((sample["ok"], sample["failed"]), (ITEMS, 0))
+        self.assertLess(peak, 64 * MIB if not SANITIZED else MEMORY_MORE_MAX)
+        self.assertRegex(err, r"99\d\d more passed over because one connection had too many")
+        self.assertLess(err.count("\n"), LINES_MAX)
+
+    def test_connections_that_do_not_speak_zmtp_are_no_hindrance(self):
+        connections = []
+
+        def attack(at):
+            port = int(at.rsplit(":", 1)[1])
+            generator = random.Random(SEED)
+            greeting = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48)
+            for i in range(60):
+                connections.append(socket.create_connection(("127.0.0.1", port), 10))
+                said = (b"GET / HTTP/1.1\r\n\r\n", greeting[:11], greeting + generator.randbytes(200), b"")[i % 4]
+                connections[-1].sendall(said)
+
+        sample, err, _ = self.run_with_workers(attack)
+        for connection in connections:
+            connection.close()
+        self.assertEqual((sample["ok"], sample["failed"]), (ITEMS, 0))
+        self.assertLess(err.count("\n"), LINES_MAX)
 
     def test_worker_survives_a_hostile_coordinator_and_works_for_an_honest_one(self):
         at = "ipc://" + self.path("coordinator")

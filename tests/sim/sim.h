@@ -272,6 +272,7 @@ struct sim_session {
     uint32_t slots;
     uint32_t held;                /* chunks */
     enum sim_suspicion suspicion; /* of all of them */
+    uint32_t stale;               /* chunks that it runs for nothing: another's result counted */
     bool live;
     bool draining;
 };
@@ -298,6 +299,7 @@ struct sim_judge {
     uint64_t count_max; /* items of the largest chunk */
     uint64_t abandoned; /* items */
     bool disturbed;     /* a session ended, or a chunk was given back */
+    uint64_t answering; /* session whose result is in hand, and has not counted */
     bool holding;
     bool stopped;
     struct sim_sums sums; /* after the last step */
@@ -424,6 +426,9 @@ void sim_server_stop(struct sim *sim);
 void sim_server_no_more_workers(struct sim *sim);
 
 /* --- sim_judge.c --- */
+
+/* A session has ended one that it ran for nothing, if it had any. */
+void sim_judge_not_stale(struct sim_judge *judge, uint64_t id);
 
 /* Most chunks of one suspicion that a worker may have. */
 uint32_t sim_company_max(enum sim_suspicion suspicion);

@@ -124,10 +124,35 @@ static void session_ends(struct sim *sim, uint64_t id, bool lost)
     sim->lost += lost;
 }
 
+void sim_judge_not_stale(struct sim_judge *judge, uint64_t id)
+{
+    struct sim_session *session = session_of(judge, id);
+    if (session != NULL && session->stale > 0) {
+        session->stale--;
+    }
+}
+
+static void chunk_returns(struct sim_judge *judge, const struct sched_event *event)
+{
+    bool live = false;
+    for (size_t i = 0; i < judge->chunk_capacity; i++) {
+        struct sim_chunk *chunk = &judge->chunks[i];
+        live = live || chunk->id == event->as.returned.value;
+        if (chunk->id == event->as.returned.value && chunk->holder == event->worker.value) {
+            let_go(judge, chunk);
+        }
+    }
+    if (!live) {
+        sim_judge_not_stale(judge, event->worker.value);
+    }
+    judge->disturbed = true;
+}
+
 void sim_judge_event(struct sim *sim, const struct sched_event *event)
 {
     struct sim_judge *judge = &sim->judge;
     struct sim_session *session = session_of(judge, event->worker.value);
+    judge->answering = event->type == SCHED_RESULT ? event->worker.value : 0;
     switch (event->type) {
     case SCHED_WORKER_JOINED:
         session_joins(sim, event);
@@ -141,13 +166,7 @@ void sim_judge_event(struct sim *sim, const struct sched_event *event)
         session->draining = true;
         break;
     case SCHED_CHUNK_RETURNED:
-        for (size_t i = 0; i < judge->chunk_capacity; i++) {
-            struct sim_chunk *chunk = &judge->chunks[i];
-            if (chunk->id == event->as.returned.value && chunk->holder == event->worker.value) {
-                let_go(judge, chunk);
-            }
-        }
-        judge->disturbed = true;
+        chunk_returns(judge, event);
         break;
     case SCHED_WORKER_LEFT:
     case SCHED_WORKER_LOST:
@@ -402,6 +421,12 @@ static void on_finished(struct sim *sim,
     if (session_of(&sim->judge, event->worker.value) == NULL) {
         sim_fail(sim, "no_stale_session: result of session %llu counts", (ull)event->worker.value);
     }
+    struct sim_session *holder = session_of(&sim->judge,
+                                            chunk_at(&sim->judge, action->slot)->holder);
+    if (holder != NULL && holder->id != event->worker.value) {
+        holder->stale++;
+    }
+    sim->judge.answering = 0;
     check_finished(sim, event, action);
 }
 

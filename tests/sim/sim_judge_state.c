@@ -45,6 +45,7 @@ void sim_judge_state(struct sim *sim)
 {
     struct sim_judge *judge = &sim->judge;
     judge->sums = add_up(sim);
+    sim_judge_not_stale(judge, judge->answering);
     const struct sched *sched = sim->server.sched;
     struct sched_stats stats;
     sched_get_stats(sched, &stats);
@@ -97,8 +98,9 @@ static void check_idle(const struct sim *sim)
             session->held >= sim_company_max(session->suspicion)) {
             continue;
         }
-        bool idle = session->held < session->slots && sums->waits[session->suspicion];
-        bool empty = session->held == 0 && (suspects || sums->waits[SIM_CLEAR]);
+        uint32_t busy = session->held + session->stale;
+        bool idle = busy < session->slots && sums->waits[session->suspicion];
+        bool empty = busy == 0 && (suspects || sums->waits[SIM_CLEAR]);
         bool may_be_aside = suspects && session->suspicion == SIM_CLEAR;
         aside += idle && may_be_aside;
         if (empty || (idle && !may_be_aside) || aside > 1) {

@@ -3,8 +3,9 @@
  *
  * It holds no ZeroMQ context, no thread, no libuv loop and no curl, so that forking it is safe
  * at any time. It forks executors on request, reaps them, and tells how each ended. When its
- * parent ends, however that comes, it asks its executors to end, which end what they have started
- * (the process groups of commands); kills those that do not within 300 ms; and ends. */
+ * parent ends, however that comes, it asks its executors to end, kills those that do not within 300
+ * ms, and ends. What spawn has started for an executor or for the parent (commands, with all in
+ * their process groups) it kills once whoever started it has ended. */
 #ifndef QUARTET_WORKER_ENGINE_ZYGOTE_H
 #define QUARTET_WORKER_ENGINE_ZYGOTE_H
 

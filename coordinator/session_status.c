@@ -1,5 +1,6 @@
 /* What can be asked of a session, and what it says by itself when nothing moves. Everything is
  * gathered when somebody asks; only the count of items done is looked at once a second. */
+#include "common/io/descriptors.h"
 #include "coordinator/control_message.h"
 #include "coordinator/runner_status.h"
 #include "coordinator/server_status.h"
@@ -11,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WATCH_MS = 1000, SAY_AFTER_US = 5 * 1000 * 1000, CLOCK_SIZE = 16 };
+enum { WATCH_MS = 1000, SAY_AFTER_US = 5 * 1000 * 1000, CLOCK_SIZE = 16, DESCRIPTORS_PLENTY = 128 };
 
 void session_enter(struct session *session, enum status_phase phase)
 {
@@ -265,6 +266,14 @@ static char *answer(void *arg, const char *line, size_t len)
 
 /* --- life --- */
 
+/* Where files are few the run has them all, unless a path was asked for. */
+static bool may_be_asked(const struct options *options)
+{
+    uint64_t limit;
+    bool plenty = descriptors_left(&limit) >= DESCRIPTORS_PLENTY;
+    return options->control != NULL || (!options->control_off && plenty);
+}
+
 int session_open_watch(struct session *session, struct err_text *ret_error)
 {
     struct session_watch *watch = &session->watch;
@@ -274,7 +283,7 @@ int session_open_watch(struct session *session, struct err_text *ret_error)
     watch->timer.data = session;
     (void)uv_timer_start(&watch->timer, on_watch, WATCH_MS, WATCH_MS);
     uv_unref((uv_handle_t *)&watch->timer);
-    if (session->options->control_off) {
+    if (!may_be_asked(session->options)) {
         return 0;
     }
     const struct control_options options = {

@@ -50,6 +50,7 @@ struct runner {
     bool completed;          /* its last group, which says that the job is complete, is closed */
     uint64_t closed_us;      /* when its last group was closed */
     uint64_t told_durable;   /* what the link was told */
+    uint64_t durable_us;     /* when that was; 0: nothing was yet */
     struct journal_counts counts_before; /* of earlier runs of the job */
     uint64_t items_before;               /* done in these */
 

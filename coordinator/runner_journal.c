@@ -132,6 +132,7 @@ void runner_follow_journal(struct runner *runner, uint64_t now_us)
     uint64_t durable = runner_durable(runner);
     if (durable != runner->told_durable) {
         runner->told_durable = durable;
+        runner->durable_us = now_us;
         if (runner->link->durable != NULL) {
             runner->link->durable(runner->link_arg);
         }

@@ -19,6 +19,7 @@ void runner_get_status(const struct runner *runner, struct runner_status *ret_st
     ret_status->begun_us = runner->begun_us;
     ret_status->results_full = runner->held;
     ret_status->input_empty = waits_for_input(runner);
+    ret_status->durable_us = runner->durable_us;
     ret_status->retry_due_us = sched_retry_due_us(runner->sched);
 }
 

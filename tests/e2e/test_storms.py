@@ -70,7 +70,7 @@ class Freezes(Storms):
         self.assertEqual(sample["workers_lost"], 1)
         self.assertGreater(sample["retried"], 0, "what it held ran elsewhere")
         self.assertGreater(sample["duplicates"], 0, "what it had finished meanwhile came too late")
-        self.assertEqual(frozen.err.text().count("connected to"), 2, "it registered again")
+        self.assertIn("registered again", frozen.err.text())
         later = [r for r in self.records_of("w0.1") if r["start"] > time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(woken + 1))]
         self.assertGreater(len(later), 0, "and was given work again")
 

@@ -1,5 +1,7 @@
 /* What must hold of each action, worked out from the scheduler's events and actions alone, without a look at its state. Each rule has a
  * name; a broken one is printed with it. */
+#include "tests/sim/sim_judge.h"
+
 #include "common/base/check.h"
 #include "tests/sim/sim.h"
 
@@ -8,27 +10,35 @@
 
 typedef unsigned long long ull; /* for printing */
 
-void sim_judge_begin_job(struct sim *sim)
+void sim_judge_forget(struct sim_judge *judge)
 {
-    struct sim_judge *judge = &sim->judge;
-    interval_deinit(&judge->counted);
-    memset(&judge->tally, 0, sizeof(judge->tally));
     for (size_t i = 0; i < judge->chunk_capacity; i++) {
         judge->chunks[i] = (struct sim_chunk){0};
+    }
+    for (size_t i = 0; i < judge->session_count; i++) {
+        judge->sessions[i].live = false; /* everybody joins anew */
     }
     judge->live = 0;
     judge->live_max = 0;
     judge->part_count = 0;
+    judge->fresh_from = 0;
+    judge->holding = false;
+    judge->stopped = false;
+    judge->done = false;
+    judge->stalled = false;
+}
+
+void sim_judge_begin_job(struct sim *sim)
+{
+    struct sim_judge *judge = &sim->judge;
+    sim_judge_forget(judge);
+    interval_deinit(&judge->counted);
+    memset(&judge->tally, 0, sizeof(judge->tally));
     judge->cut = 0;
     judge->count_max = 0;
     judge->abandoned = 0;
+    judge->poisoned = 0;
     judge->disturbed = false;
-    judge->holding = false;
-    judge->stopped = false;
-    sim->poisoned = 0;
-    judge->session_count = 0; /* everybody joins anew */
-    judge->done = false;
-    judge->stalled = false;
 }
 
 void sim_judge_deinit(struct sim_judge *judge)
@@ -36,17 +46,16 @@ void sim_judge_deinit(struct sim_judge *judge)
     interval_deinit(&judge->counted);
     free(judge->chunks);
     free(judge->parts);
+    for (size_t i = 0; i < judge->session_count; i++) {
+        free(judge->sessions[i].receivables);
+    }
     free(judge->sessions);
 }
 
-static struct sim_session *session_of(struct sim_judge *judge, uint64_t id)
+struct sim_session *sim_judge_session(struct sim_judge *judge, uint64_t number)
 {
-    for (size_t i = 0; i < judge->session_count; i++) {
-        if (judge->sessions[i].id == id && judge->sessions[i].live) {
-            return &judge->sessions[i];
-        }
-    }
-    return NULL;
+    bool live = number < judge->session_count && judge->sessions[number].live;
+    return live ? &judge->sessions[number] : NULL;
 }
 
 /* --- events --- */
@@ -54,22 +63,27 @@ static struct sim_session *session_of(struct sim_judge *judge, uint64_t id)
 static void session_joins(struct sim *sim, const struct sched_event *event)
 {
     struct sim_judge *judge = &sim->judge;
-    if (judge->session_count == judge->session_capacity) {
-        judge->session_capacity = judge->session_capacity > 0 ? judge->session_capacity * 2 : 16;
-        judge->sessions = sim_realloc(judge->sessions,
-                                      judge->session_capacity * sizeof(*judge->sessions));
+    uint64_t number = event->worker.value;
+    if (number >= judge->session_count) {
+        size_t count = (size_t)number * 2 + 16;
+        judge->sessions = sim_realloc(judge->sessions, count * sizeof(*judge->sessions));
+        memset(judge->sessions + judge->session_count,
+               0,
+               (count - judge->session_count) * sizeof(*judge->sessions));
+        judge->session_count = count;
     }
-    judge->sessions[judge->session_count++] = (struct sim_session){
-        .id = event->worker.value,
-        .slots = event->as.joined.slots,
-        .credit = event->as.joined.credit,
-        .live = true};
+    struct sim_session *session = &judge->sessions[number];
+    *session = (struct sim_session){.slots = event->as.joined.slots,
+                                    .credit = event->as.joined.credit,
+                                    .live = true,
+                                    .receivables = session->receivables,
+                                    .receivable_capacity = session->receivable_capacity};
 }
 
 /* Whoever holds it does so no more. */
 static void let_go(struct sim_judge *judge, struct sim_chunk *chunk)
 {
-    struct sim_session *session = session_of(judge, chunk->holder);
+    struct sim_session *session = sim_judge_session(judge, chunk->holder);
     if (session != NULL) {
         session->held--;
         session->suspects -= chunk->losses > 0;
@@ -91,7 +105,7 @@ static void chunk_lost(struct sim_chunk *chunk)
 static void session_ends(struct sim *sim, uint64_t id, bool lost)
 {
     struct sim_judge *judge = &sim->judge;
-    struct sim_session *session = session_of(judge, id);
+    struct sim_session *session = sim_judge_session(judge, id);
     if (session == NULL) {
         return;
     }
@@ -107,13 +121,13 @@ static void session_ends(struct sim *sim, uint64_t id, bool lost)
     }
     session->live = false;
     judge->disturbed = true;
-    sim->lost += lost;
+    sim->counts.lost += lost;
 }
 
 void sim_judge_event(struct sim *sim, const struct sched_event *event)
 {
     struct sim_judge *judge = &sim->judge;
-    struct sim_session *session = session_of(judge, event->worker.value);
+    struct sim_session *session = sim_judge_session(judge, event->worker.value);
     switch (event->type) {
     case SCHED_WORKER_JOINED:
         session_joins(sim, event);
@@ -193,19 +207,51 @@ static void end_chunk(struct sim_judge *judge, uint32_t slot)
     judge->live--;
 }
 
+static bool overlap(uint64_t first, uint64_t end, uint64_t other_first, uint64_t other_end)
+{
+    return first < other_end && other_first < end;
+}
+
+/* Is one of these items counted, in a chunk, or left over from one? */
+static bool has_state(const struct sim_judge *judge, uint64_t first, uint64_t end)
+{
+    bool found = false;
+    if (first >= judge->cut) {
+        return false;
+    }
+    for (size_t i = 0; i < judge->counted.count; i++) {
+        const struct interval *span = &judge->counted.spans[i];
+        found = found || overlap(first, end, span->first, span->end);
+    }
+    for (size_t i = 0; i < judge->chunk_capacity; i++) {
+        const struct sim_chunk *chunk = &judge->chunks[i];
+        found = found ||
+                (chunk->id != 0 && overlap(first, end, chunk->first, chunk->first + chunk->count));
+    }
+    for (size_t i = 0; i < judge->part_count; i++) {
+        const struct sim_part *part = &judge->parts[i];
+        found = found || overlap(first, end, part->first, part->first + part->count);
+    }
+    return found;
+}
+
+/* Fresh chunks ascend. After a restart they fill the gaps between what was done before. */
 static void check_fresh(struct sim *sim, const struct sched_action *action)
 {
     struct sim_judge *judge = &sim->judge;
+    uint64_t end = action->first + action->count;
     if (action->attempt != 1 || action->count == 0) {
         sim_fail(sim, "attempts_count_up: fresh chunk with attempt %u", action->attempt);
     }
-    if (action->first != judge->cut || action->count > sim->server.fed - judge->cut) {
-        sim_fail(sim, "one_state: items from %llu are not the next ones", (ull)action->first);
+    if (action->first < judge->fresh_from || end > sim->server.fed ||
+        has_state(judge, action->first, end)) {
+        sim_fail(sim, "one_state: items from %llu are not fresh", (ull)action->first);
     }
     if (judge->holding) {
         sim_fail(sim, "hold: fresh items from %llu", (ull)action->first);
     }
-    judge->cut += action->count;
+    judge->fresh_from = end;
+    judge->cut = end > judge->cut ? end : judge->cut;
     if (action->count > judge->count_max) {
         judge->count_max = action->count;
     }
@@ -216,6 +262,7 @@ static void check_fresh(struct sim *sim, const struct sched_action *action)
 static void check_new(struct sim *sim, struct sim_chunk *chunk, const struct sched_action *action)
 {
     struct sim_judge *judge = &sim->judge;
+    uint64_t now_us = sim_clock_read(&sim->server.clock, sim->now_us);
     if (action->chunk.value <= chunk->last_id) {
         sim_fail(sim, "ids_are_new: chunk %llu again", (ull)action->chunk.value);
     }
@@ -231,7 +278,7 @@ static void check_new(struct sim *sim, struct sim_chunk *chunk, const struct sch
         if (part.count != action->count || part.attempt != action->attempt) {
             sim_fail(sim, "one_state: part from %llu is another one", (ull)part.first);
         }
-        if (part.due_us > sim->now_us) {
+        if (part.due_us > now_us) {
             sim_fail(sim, "delay: items from %llu are not due yet", (ull)part.first);
         }
         chunk->losses = part.losses;
@@ -264,12 +311,12 @@ static void check_retry(const struct sim *sim,
 
 static void on_send(struct sim *sim, const struct sched_action *action)
 {
-    struct sim_session *session = session_of(&sim->judge, action->worker.value);
+    struct sim_session *session = sim_judge_session(&sim->judge, action->worker.value);
     if (session == NULL || session->draining) {
         sim_fail(sim, "no_stale_session: sent to session %llu", (ull)action->worker.value);
     }
     if (session->credit == 0) {
-        sim_fail(sim, "credit_conserved: session %llu has none", (ull)session->id);
+        sim_fail(sim, "credit_conserved: session %llu has none", (ull)action->worker.value);
     }
     if (sim->judge.stopped) {
         sim_fail(sim, "stop: chunk %llu is sent", (ull)action->chunk.value);
@@ -284,7 +331,7 @@ static void on_send(struct sim *sim, const struct sched_action *action)
     session->held++;
     session->suspects += chunk->losses > 0;
     if (session->suspects > 0 && session->held > 1) {
-        sim_fail(sim, "suspect_alone: not in session %llu", (ull)session->id);
+        sim_fail(sim, "suspect_alone: not in session %llu", (ull)action->worker.value);
     }
     chunk->attempt = action->attempt;
     chunk->holder = action->worker.value;
@@ -300,11 +347,31 @@ static struct sim_chunk *live_chunk(struct sim *sim, const struct sched_action *
     return chunk;
 }
 
-/* Items are counted, which must be for the first time. */
-static void count(struct sim *sim, uint64_t first, uint64_t end)
+/* Items of the message in hand, which is not acknowledged yet. */
+static void add_receivable(struct sim *sim, uint64_t number, uint64_t first, uint64_t end)
 {
-    if (first < end && interval_add(&sim->judge.counted, first, end) != 0) {
+    struct sim_session *session = sim_judge_session(&sim->judge, number);
+    if (session->receivable_count == session->receivable_capacity) {
+        size_t capacity = session->receivable_capacity * 2 + 16;
+        session->receivables = sim_realloc(session->receivables,
+                                           capacity * sizeof(*session->receivables));
+        session->receivable_capacity = capacity;
+    }
+    session->receivables[session->receivable_count++] = (struct sim_receivable){
+        sim->server.in_hand->seq, first, end};
+}
+
+/* Items are counted, which must be for the first time. `event`: the result that they are of; NULL: of none. */
+static void count(struct sim *sim, const struct sched_event *event, uint64_t first, uint64_t end)
+{
+    if (first >= end) {
+        return;
+    }
+    if (interval_add(&sim->judge.counted, first, end) != 0) {
         sim_fail(sim, "counted_once: items from %llu again", (ull)first);
+    }
+    if (sim->plan.journal && event != NULL) {
+        add_receivable(sim, event->worker.value, first, end);
     }
 }
 
@@ -325,6 +392,7 @@ static void retry_failed(struct sim *sim,
 {
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     uint64_t delay_us = job->retry_delay_us << (chunk->failures < 6 ? chunk->failures : 6);
+    uint64_t now_us = sim_clock_read(&sim->server.clock, sim->now_us);
     uint64_t from = chunk->first;
     for (size_t i = 0; i < event->as.result.failed_count; i++) {
         struct sched_span failed = event->as.result.failed[i];
@@ -332,12 +400,12 @@ static void retry_failed(struct sim *sim,
                                 .count = failed.count,
                                 .attempt = chunk->attempt + 1,
                                 .failures = chunk->failures + 1,
-                                .due_us = sim->now_us + delay_us};
-        count(sim, from, part.first);
+                                .due_us = now_us + delay_us};
+        count(sim, event, from, part.first);
         from = part.first + part.count;
         add_part(&sim->judge, part);
     }
-    count(sim, from, chunk->first + done);
+    count(sim, event, from, chunk->first + done);
 }
 
 /* A result of `done` items, which are counted but for those that will be run again. */
@@ -361,9 +429,9 @@ static void check_finished(struct sim *sim,
     if (retried > 0) {
         retry_failed(sim, event, &chunk, action->done);
         tally.failed = 0;
-        sim->retried += retried;
+        sim->counts.retried += retried;
     } else {
-        count(sim, chunk.first, chunk.first + action->done);
+        count(sim, event, chunk.first, chunk.first + action->done);
     }
     if (action->done < chunk.count) {
         add_part(judge,
@@ -384,8 +452,11 @@ static void on_finished(struct sim *sim,
     if (event->type != SCHED_RESULT || event->as.result.chunk.value != action->chunk.value) {
         sim_fail(sim, "counted_once: chunk %llu ended without a result", (ull)action->chunk.value);
     }
-    if (session_of(&sim->judge, event->worker.value) == NULL) {
+    if (sim_judge_session(&sim->judge, event->worker.value) == NULL) {
         sim_fail(sim, "no_stale_session: result of session %llu counts", (ull)event->worker.value);
+    }
+    if (sim->server.lie) {
+        sim_fail(sim, "lie: what session %llu made up counts", (ull)event->worker.value);
     }
     check_finished(sim, event, action);
 }
@@ -410,7 +481,7 @@ static void on_split(struct sim *sim, const struct sched_action *action)
         first += items;
     }
     end_chunk(&sim->judge, action->slot);
-    sim->splits++;
+    sim->counts.splits++;
 }
 
 static void on_abandoned(struct sim *sim, const struct sched_action *action)
@@ -427,11 +498,11 @@ static void on_abandoned(struct sim *sim, const struct sched_action *action)
     if (sim->plan.only_poison && sim_poison(job, chunk.first, 1) != chunk.first) {
         sim_fail(sim, "poison: item %llu is lost, which is harmless", (ull)chunk.first);
     }
-    count(sim, chunk.first, chunk.first + 1);
+    count(sim, NULL, chunk.first, chunk.first + 1);
     sim->judge.tally.failed++;
     sim->judge.abandoned++;
     end_chunk(&sim->judge, action->slot);
-    sim->abandoned++;
+    sim->counts.abandoned++;
 }
 
 void sim_judge_action(struct sim *sim,

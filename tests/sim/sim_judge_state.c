@@ -6,6 +6,10 @@
 
 typedef unsigned long long ull; /* for printing */
 
+/* So much in flight is looked at as a whole after every step; of more only every second step, and so on: looking must not cost more than
+ * what is looked at. */
+enum { LOOK_AT = 256 };
+
 static bool same_tally(const struct tally *a, const struct tally *b)
 {
     return a->ok == b->ok && a->failed == b->failed && a->checksum == b->checksum &&
@@ -22,7 +26,8 @@ static void add_waiting(struct sim_sums *sums, uint64_t items, uint32_t losses, 
 static struct sim_sums add_up(const struct sim *sim)
 {
     const struct sim_judge *judge = &sim->judge;
-    struct sim_sums sums = {.others_wait = !judge->holding && judge->cut < sim->server.fed};
+    struct sim_sums sums = {0};
+    uint64_t now_us = sim_clock_read(&sim->server.clock, sim->now_us);
     for (size_t i = 0; i < judge->chunk_capacity; i++) {
         const struct sim_chunk *chunk = &judge->chunks[i];
         if (chunk->id != 0 && chunk->holder != 0) {
@@ -34,51 +39,71 @@ static struct sim_sums add_up(const struct sim *sim)
     }
     for (size_t i = 0; i < judge->part_count; i++) {
         const struct sim_part *part = &judge->parts[i];
-        add_waiting(&sums, part->count, part->losses, part->due_us <= sim->now_us);
+        add_waiting(&sums, part->count, part->losses, part->due_us <= now_us);
     }
+    uint64_t states = judge->counted.members + sums.items_held + sums.items_queued;
+    sums.others_wait = sums.others_wait || (!judge->holding && states < sim->server.fed);
     return sums;
 }
 
-void sim_judge_state(struct sim *sim)
+static void check_spans(const struct sim *sim)
 {
-    struct sim_judge *judge = &sim->judge;
-    judge->sums = add_up(sim);
-    const struct sched *sched = sim->server.sched;
-    struct sched_stats stats;
-    sched_get_stats(sched, &stats);
-    if (!same_tally(&stats.tally, &judge->tally) || stats.items_done != judge->counted.members) {
-        sim_fail(sim,
-                 "counted_once: %llu items done, %llu were counted",
-                 (ull)stats.items_done,
-                 (ull)judge->counted.members);
+    const struct interval_set *counted = &sim->judge.counted;
+    uint64_t first = 0;
+    uint64_t end = 0;
+    if (sched_done_spans(sim->server.sched, 0, &first, &end) != counted->count) {
+        sim_fail(sim, "counted_once: another number of spans than %zu", counted->count);
     }
-    const struct sim_sums *sums = &judge->sums;
-    if (stats.items_held != sums->items_held || stats.items_queued != sums->items_queued) {
+    if (counted->count > 0 && (first != counted->spans[0].first || end != counted->spans[0].end)) {
+        sim_fail(sim, "counted_once: the first span is %llu to %llu", (ull)first, (ull)end);
+    }
+}
+
+static void check_sums(const struct sim *sim, const struct sched_stats *stats)
+{
+    const struct sim_sums *sums = &sim->judge.sums;
+    if (stats->items_held != sums->items_held || stats->items_queued != sums->items_queued) {
         sim_fail(sim,
                  "one_state: %llu items held and %llu queued, expected %llu and %llu",
-                 (ull)stats.items_held,
-                 (ull)stats.items_queued,
+                 (ull)stats->items_held,
+                 (ull)stats->items_queued,
                  (ull)sums->items_held,
                  (ull)sums->items_queued);
     }
     if (sums->must_split != 0) {
         sim_fail(sim, "suspect_split: chunk %llu was not", (ull)sums->must_split);
     }
-    uint64_t first = 0;
-    uint64_t end = 0;
-    if (sched_done_spans(sched, 0, &first, &end) != judge->counted.count) {
-        sim_fail(sim, "counted_once: another number of spans than %zu", judge->counted.count);
-    }
-    if (judge->counted.count > 0 &&
-        (first != judge->counted.spans[0].first || end != judge->counted.spans[0].end)) {
-        sim_fail(sim, "counted_once: the first span is %llu to %llu", (ull)first, (ull)end);
-    }
-    if (sched->chunks.capacity > SCHED_CHUNKS_MIN &&
-        sched->chunks.capacity >= 2 * judge->live_max) {
+}
+
+static void check_memory(const struct sim *sim)
+{
+    uint32_t capacity = sim->server.sched->chunks.capacity;
+    if (capacity > SCHED_CHUNKS_MIN && capacity >= 2 * sim->judge.live_max) {
         sim_fail(sim,
                  "memory_bounded: room for %u chunks, of which at most %zu were live",
-                 sched->chunks.capacity,
-                 judge->live_max);
+                 capacity,
+                 sim->judge.live_max);
+    }
+}
+
+void sim_judge_state(struct sim *sim)
+{
+    struct sim_judge *judge = &sim->judge;
+    struct sched_stats stats;
+    sched_get_stats(sim->server.sched, &stats);
+    if (!same_tally(&stats.tally, &judge->tally) || stats.items_done != judge->counted.members) {
+        sim_fail(sim,
+                 "counted_once: %llu items done, %llu were counted",
+                 (ull)stats.items_done,
+                 (ull)judge->counted.members);
+    }
+    check_memory(sim);
+    if (++judge->unlooked > judge->live / LOOK_AT) {
+        judge->unlooked = 0;
+        judge->sums = add_up(sim);
+        sched_check(sim->server.sched);
+        check_sums(sim, &stats);
+        check_spans(sim);
     }
 }
 
@@ -99,7 +124,7 @@ static void check_idle(const struct sim *sim)
         if (empty || (idle && !sums->suspects_wait) || aside > 1) {
             sim_fail(sim,
                      "no_idle_slot: work waits, and session %llu has a free slot and credit",
-                     (ull)session->id);
+                     (ull)i);
         }
     }
 }
@@ -107,7 +132,7 @@ static void check_idle(const struct sim *sim)
 void sim_judge_settled(struct sim *sim)
 {
     const struct sim_judge *judge = &sim->judge;
-    if (judge->done) {
+    if (judge->done || judge->unlooked > 0) {
         return;
     }
     if (!judge->stopped) {
@@ -173,8 +198,19 @@ static void check_poison(const struct sim *sim)
     for (uint64_t count = sim->judge.count_max; count > 256; count = count / 256 + 1) {
         each++;
     }
-    if (sim->poisoned > poisons * each) {
-        sim_fail(sim, "poison: %llu workers died of %llu items", (ull)sim->poisoned, (ull)poisons);
+    if (sim->judge.poisoned > poisons * each) {
+        sim_fail(
+            sim, "poison: %llu workers died of %llu items", (ull)sim->judge.poisoned, (ull)poisons);
+    }
+}
+
+/* What is on disk is what was counted. */
+static void check_journal(const struct sim *sim)
+{
+    const struct sim_journal *journal = &sim->journal;
+    if (sim->plan.journal && (journal->done.members != sim->judge.counted.members ||
+                              !same_tally(&journal->tally, &sim->judge.tally))) {
+        sim_fail(sim, "durable: %llu items are on disk", (ull)journal->done.members);
     }
 }
 
@@ -185,7 +221,7 @@ void sim_judge_end_job(struct sim *sim)
     uint64_t items = sim->plan.jobs[server->job_index].items;
     struct sched_stats stats;
     sched_get_stats(server->sched, &stats);
-    if (server->stopped && !server->cancelled && judge->sums.items_held > 0) {
+    if (server->stopped && !server->cancelled && stats.items_held > 0) {
         sim_fail(sim, "stop: done while items are held");
     }
     if (!server->cancelled && !server->stopped) {
@@ -194,11 +230,12 @@ void sim_judge_end_job(struct sim *sim)
             sim_fail(
                 sim, "all_accounted: %llu of %llu items", (ull)judge->counted.members, (ull)items);
         }
+        check_journal(sim);
         check_tries(sim, &stats);
         check_totals(sim);
         check_poison(sim);
     }
-    sim->duplicates += stats.duplicates;
-    sim->jobs_done += !server->cancelled && !server->stopped;
-    sim->jobs_cancelled += server->cancelled;
+    sim->counts.duplicates += stats.duplicates;
+    sim->counts.jobs_done += !server->cancelled && !server->stopped;
+    sim->counts.jobs_cancelled += server->cancelled;
 }

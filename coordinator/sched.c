@@ -36,9 +36,12 @@ static int on_items(struct sched *sched, const struct sched_event *event)
     uint64_t available = event->as.items.available;
     bool final = event->as.items.final;
     if (available < stats->items_available ||
-        (stats->items_final && (available > stats->items_available || !final))) {
+        (stats->items_final && (available > stats->items_available || !final)) ||
+        (final && available < sched->known)) {
         return ERR_INVALID;
     }
+    sched->fresh += available - stats->items_available -
+                    sched_count_ahead(sched, stats->items_available, available);
     stats->items_available = available;
     stats->items_final = final;
     sched->chunk_items_max = event->as.items.chunk_items_max;
@@ -63,6 +66,10 @@ static int on_joined(struct sched *sched, uint64_t now_us, const struct sched_ev
     int rc = sched_workers_add(&sched->workers, &worker);
     if (rc == 0) {
         sched->stats.workers_joined++;
+        sched_adopt(sched,
+                    sched_workers_find(&sched->workers, event->worker),
+                    event->as.joined.holding,
+                    event->as.joined.holding_count);
     }
     return rc;
 }
@@ -146,7 +153,7 @@ static int on_result(struct sched *sched,
     uint32_t attempt = event->as.result.attempt;
     const struct tally *tally = &event->as.result.tally;
     bool past;
-    uint32_t slot = sched_chunks_find(&sched->chunks, event->as.result.chunk, &past);
+    uint32_t slot = sched_find(sched, event->as.result.chunk, &past);
     if (past) {
         sched->stats.duplicates++;
         return 0;
@@ -177,7 +184,7 @@ static int on_result(struct sched *sched,
 static int on_returned(struct sched *sched, uint32_t worker, const struct sched_event *event)
 {
     bool past;
-    uint32_t slot = sched_chunks_find(&sched->chunks, event->as.returned, &past);
+    uint32_t slot = sched_find(sched, event->as.returned, &past);
     if (slot == INDEX_NONE || sched->chunks.table[slot].state != SCHED_CHUNK_HELD ||
         sched->chunks.table[slot].worker != worker) {
         return 0; /* accounted for in the meantime, or somebody else's by now */
@@ -298,7 +305,8 @@ int sched_new(const struct sched_options *options, struct sched **ret_sched)
         return ERR_NOMEM;
     }
     sched->options = *options;
-    int rc = sched_chunks_init(&sched->chunks);
+    sched->gap_end = UINT64_MAX;
+    int rc = sched_chunks_init(&sched->chunks, options->epoch);
     if (rc == 0) {
         rc = sched_workers_init(&sched->workers);
     }
@@ -315,6 +323,8 @@ void sched_free(struct sched *sched)
     if (sched != NULL) {
         sched_workers_deinit(&sched->workers);
         sched_chunks_deinit(&sched->chunks);
+        sched_foreign_deinit(&sched->foreign);
+        interval_deinit(&sched->ahead);
         free(sched);
     }
 }
@@ -373,8 +383,8 @@ bool sched_wants_items(const struct sched *sched)
      * want of reading ahead. */
     uint64_t slots = sched->workers.slots > 0 ? sched->workers.slots : 1;
     uint64_t ahead = slots * 2 * SCHED_SHARES;
-    uint64_t fresh = sched->stats.items_available - sched->cut;
-    return fresh / ahead < sched_size_wanted(sched);
+    return sched->stats.items_available < sched->known ||
+           sched->fresh / ahead < sched_size_wanted(sched);
 }
 
 void sched_get_stats(const struct sched *sched, struct sched_stats *ret_stats)
@@ -384,29 +394,4 @@ void sched_get_stats(const struct sched *sched, struct sched_stats *ret_stats)
     ret_stats->workers_live = sched->workers.count;
     ret_stats->slots_live = slots <= UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
     ret_stats->item_cost_us = sched->cost.items > 0 ? sched->cost.us / sched->cost.items : 0;
-}
-
-/* What is done is what lies between the live chunks. */
-size_t sched_done_spans(const struct sched *sched,
-                        size_t index,
-                        uint64_t *ret_first,
-                        uint64_t *ret_end)
-{
-    size_t count = 0;
-    uint64_t from = 0;
-    uint32_t slot = sched->chunks.order.head;
-    for (bool last = false; !last;) {
-        last = slot == INDEX_NONE;
-        const struct sched_chunk *chunk = last ? NULL : &sched->chunks.table[slot];
-        uint64_t to = last ? sched->cut : chunk->first;
-        if (from < to && count++ == index) {
-            *ret_first = from;
-            *ret_end = to;
-        }
-        if (!last) {
-            from = chunk->first + chunk->count;
-            slot = chunk->order.next;
-        }
-    }
-    return count;
 }

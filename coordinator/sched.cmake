@@ -1,11 +1,13 @@
 # The scheduler, pure.
 add_library(quartet_sched STATIC
   sched.c
+  sched_adopt.c
   sched_check.c
   sched_chunks.c
   sched_describe.c
   sched_dispatch.c
   sched_moves.c
+  sched_restore.c
   sched_size.c
   sched_workers.c)
 target_link_libraries(quartet_sched PUBLIC quartet_base)

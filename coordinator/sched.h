@@ -103,10 +103,13 @@ struct sched_event {
         struct {
             uint32_t slots;  /* items that it runs at once, at least 1 */
             uint32_t credit; /* chunks it may be sent at once, beside what it holds */
-            /* What it holds already; borrowed for the call. Of these it goes on with each whose
-             * items are all neither done nor with another worker: nothing of that is sent again.
-             * The results of the others will count as duplicates, if they are of items that are
-             * done by then, as any result. */
+            /* What it holds already, in any order; borrowed for the call. It goes on with those that
+             * nobody else has by now: a chunk of this epoch that waits for its next attempt, the
+             * same items and no others; and one of another epoch whose items are all known (see
+             * sched_restore) and neither done nor cut since. Nothing of that is sent again, no
+             * attempt is burnt, and its result may come under the id that the worker knows, or be
+             * given back under that. The results of all others are duplicates or strays, and so is
+             * all that makes no sense: never an error. */
             const struct sched_holding *holding;
             size_t holding_count;
         } joined;
@@ -169,7 +172,7 @@ enum {
 struct sched_stats {
     uint64_t items_available;
     bool items_final;
-    uint64_t items_done;      /* accounted for */
+    uint64_t items_done;      /* accounted for, also before a restart */
     uint64_t items_held;      /* with workers */
     uint64_t items_queued;    /* in chunks that wait for their next attempt, or its time */
     uint64_t chunks_sent;     /* attempts sent */
@@ -200,10 +203,14 @@ struct sched_stats {
 int sched_new(const struct sched_options *options, struct sched **ret_sched);
 void sched_free(struct sched *sched);
 
-/* Before any event: a job that was begun by another scheduler goes on. The items of `done`
- * (ascending, apart; copied) are accounted for, with `tally` in sum; [0, known) are all that the
- * other one had read: no chunk has items on both sides of `known`. Returns 0, ERR_INVALID or
- * ERR_NOMEM. */
+/* Before any event: a job that was begun by another scheduler goes on, in another epoch. The items
+ * of `done` (ascending, apart; copied) are accounted for, with `tally` in sum; [0, known) are all
+ * that the other one had read: no chunk has items on both sides of `known`. The input has to have
+ * these again (sched_wants_items says so until they are there; a final input of fewer is refused),
+ * and items are done already before they are available. Chunks are cut from what lies between; the
+ * first item of one may therefore lie behind the last one of the chunk before it: what lies
+ * between these two was done before, or was adopted. Returns 0; ERR_INVALID when it is too late,
+ * the spans are not what they should be, or the tally is of another number of items; ERR_NOMEM. */
 int sched_restore(struct sched *sched,
                   const struct sched_span *done,
                   size_t done_count,

@@ -45,6 +45,7 @@ static void check_chunk(const struct sched *sched, uint32_t slot, enum sched_chu
     INVARIANT(one_state, slot < sched->chunks.used);
     INVARIANT(one_state, chunk->state == state);
     INVARIANT(one_state, chunk->id % SCHED_CHUNKS_MAX == slot && chunk->count > 0);
+    INVARIANT(one_state, sched_chunks_are_own(&sched->chunks, (struct chunk_id){chunk->id}));
     INVARIANT(attempts_bounded,
               chunk->attempt > 0 || state == SCHED_CHUNK_QUEUED || state == SCHED_CHUNK_SUSPECT);
     INVARIANT(attempts_bounded, chunk->failures <= sched->options.retries_max);
@@ -96,7 +97,7 @@ static struct sums check_worker(const struct sched *sched, uint32_t index)
     INVARIANT(suspect_alone, suspects == 0 || held.chunks == 1);
     INVARIANT(held_sums, worker->held_count == held.chunks);
     INVARIANT(credit_conserved, worker->granted == worker->credit + worker->sent);
-    INVARIANT(credit_conserved, worker->held_count <= worker->sent);
+    INVARIANT(credit_conserved, worker->held_count <= worker->sent + worker->adopted);
     check_turn(worker);
     return held;
 }
@@ -183,12 +184,14 @@ static void check_suspects_wait(const struct sched *sched)
                    turns[SCHED_TURN_BUSY].head == INDEX_NONE));
 }
 
-/* Live chunks in the order of their items: apart from each other, and within what was cut. */
+/* Live chunks in the order of their items: apart from each other, and of items that were cut, or
+ * adopted ahead of the cut; and none has items on both sides of what was known before. */
 static struct sums check_order(const struct sched *sched)
 {
     struct sums live = {0};
     uint64_t end = 0;
     uint32_t previous = INDEX_NONE;
+    uint32_t ahead = INDEX_NONE;
     for (uint32_t slot = sched->chunks.order.head; slot != INDEX_NONE;) {
         const struct sched_chunk *chunk = &sched->chunks.table[slot];
         INVARIANT(counted_once, chunk->order.previous == previous);
@@ -196,12 +199,29 @@ static struct sums check_order(const struct sched *sched)
         live.chunks++;
         live.items += chunk->count;
         end = chunk->first + chunk->count;
+        INVARIANT(counted_once,
+                  end <= sched->cut || interval_covers(&sched->ahead, chunk->first, end));
+        INVARIANT(counted_once, chunk->first >= sched->known || end <= sched->known);
+        ahead = ahead == INDEX_NONE && chunk->first >= sched->cut ? slot : ahead;
         previous = slot;
         slot = chunk->order.next;
     }
     INVARIANT(counted_once, sched->chunks.order.tail == previous);
-    INVARIANT(counted_once, end <= sched->cut && sched->cut <= sched->stats.items_available);
+    INVARIANT(counted_once, sched->chunks.ahead == ahead);
     return live;
+}
+
+/* Every item is fresh, in a live chunk, done, or not available yet. Returns how many are in live
+ * chunks or done. */
+static uint64_t check_cut(const struct sched *sched)
+{
+    uint64_t available = sched->stats.items_available;
+    uint64_t cut = sched->cut < available ? sched->cut : available;
+    uint64_t fresh = available - cut - sched_count_ahead(sched, cut, available);
+    INVARIANT(counted_once, sched->fresh == fresh);
+    INVARIANT(counted_once, sched->cut <= available || sched->cut <= sched->known);
+    INVARIANT(counted_once, sched->cut < sched->gap_end || sched->cut == UINT64_MAX);
+    return sched->cut + sched_count_ahead(sched, sched->cut, UINT64_MAX);
 }
 
 void sched_check(const struct sched *sched)
@@ -222,7 +242,7 @@ void sched_check(const struct sched *sched)
     INVARIANT(held_sums,
               stats->items_queued == queued.items + suspects.items + delayed.items + spent.items);
     INVARIANT(held_sums, queued.chunks == sched->chunks.queued_count);
-    INVARIANT(counted_once, stats->items_done + live.items == sched->cut);
+    INVARIANT(counted_once, stats->items_done + live.items == check_cut(sched));
     INVARIANT(counted_once, stats->tally.ok + stats->tally.failed == stats->items_done);
     check_suspects_wait(sched);
 }

@@ -1,6 +1,6 @@
 /* The table of live chunks.
  *
- * An id is (uses of the slot << SCHED_SLOT_BITS) | slot: found without a search, never used
+ * An id is the epoch, how often the slot was used, and the slot: found without a search, never used
  * twice, and it tells a chunk that is over from one that never was. */
 #include "common/base/check.h"
 #include "common/base/err.h"
@@ -11,14 +11,21 @@
 
 static_assert(sizeof(struct sched_chunk) == 64, "a chunk is one cache line");
 
-/* A slot is retired after so many chunks: a quarter of a million years at a million a second. As
- * many are left for the parts of its last one. */
-#define USES_MAX ((UINT64_MAX >> SCHED_SLOT_BITS) / 2)
+/* A slot is retired after so many chunks, which takes one slot that has all chunks half an hour at a
+ * million a second; the next one goes on. As many are left for the parts of its last one. */
+#define USES_MAX (UINT32_MAX / 2)
 
-int sched_chunks_init(struct sched_chunks *chunks)
+static uint32_t uses_of(uint64_t id)
 {
-    *chunks = (struct sched_chunks){.free_head = INDEX_NONE,
+    return (uint32_t)(id >> SCHED_SLOT_BITS);
+}
+
+int sched_chunks_init(struct sched_chunks *chunks, uint8_t epoch)
+{
+    *chunks = (struct sched_chunks){.epoch = (uint64_t)epoch << (SCHED_SLOT_BITS + SCHED_USES_BITS),
+                                    .free_head = INDEX_NONE,
                                     .order = LIST_EMPTY,
+                                    .ahead = INDEX_NONE,
                                     .queued = LIST_EMPTY,
                                     .suspects = LIST_EMPTY,
                                     .due_us = UINT64_MAX,
@@ -71,8 +78,19 @@ static uint32_t take_slot(struct sched_chunks *chunks)
         return INDEX_NONE;
     }
     slot = chunks->used++;
-    chunks->table[slot].id = slot;
+    chunks->table[slot].id = chunks->epoch | slot;
     return slot;
+}
+
+/* Behind chunk `last`; INDEX_NONE: before all. */
+static void put_in_order(struct sched_chunks *chunks, uint32_t last, uint32_t slot)
+{
+    if (last != INDEX_NONE) {
+        list_insert(&chunks->order, LINKS(chunks->table, order), last, slot);
+    } else {
+        list_prepend(&chunks->order, LINKS(chunks->table, order), slot);
+    }
+    chunks->live++;
 }
 
 uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t count)
@@ -84,8 +102,10 @@ uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t 
     struct sched_chunk *chunk = &chunks->table[slot];
     *chunk = (struct sched_chunk){
         .id = chunk->id + SCHED_CHUNKS_MAX, .first = first, .count = count, .worker = INDEX_NONE};
-    list_append(&chunks->order, LINKS(chunks->table, order), slot);
-    chunks->live++;
+    put_in_order(chunks,
+                 chunks->ahead == INDEX_NONE ? chunks->order.tail
+                                             : chunks->table[chunks->ahead].order.previous,
+                 slot);
     return slot;
 }
 
@@ -103,7 +123,7 @@ static void put_part(struct sched_chunks *chunks, uint32_t slot, const struct sc
     struct sched_chunk *chunk = &chunks->table[slot];
     uint64_t id = chunk->id + SCHED_CHUNKS_MAX;
     struct link order = chunk->order;
-    CHECK(id > chunk->id);
+    CHECK(uses_of(id) > uses_of(chunk->id));
     *chunk = *part;
     chunk->id = id;
     chunk->order = order;
@@ -121,8 +141,7 @@ uint32_t sched_chunks_insert(struct sched_chunks *chunks,
     uint32_t slot = take_slot(chunks);
     CHECK(slot != INDEX_NONE);
     put_part(chunks, slot, part);
-    list_insert(&chunks->order, LINKS(chunks->table, order), last, slot);
-    chunks->live++;
+    put_in_order(chunks, last, slot);
     return slot;
 }
 
@@ -132,7 +151,7 @@ uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id
 {
     uint32_t slot = (uint32_t)(id.value & (SCHED_CHUNKS_MAX - 1));
     *ret_past = false;
-    if (slot >= chunks->used || id.value < SCHED_CHUNKS_MAX) {
+    if (slot >= chunks->used || uses_of(id.value) == 0) {
         return INDEX_NONE;
     }
     const struct sched_chunk *chunk = &chunks->table[slot];
@@ -236,10 +255,13 @@ void sched_chunks_release_due(struct sched_chunks *chunks, uint64_t now_us)
 void sched_chunks_free(struct sched_chunks *chunks, uint32_t slot)
 {
     struct sched_chunk *chunk = &chunks->table[slot];
+    if (chunks->ahead == slot) {
+        chunks->ahead = chunk->order.next;
+    }
     list_remove(&chunks->order, LINKS(chunks->table, order), slot);
     chunk->state = SCHED_CHUNK_FREE;
     chunks->live--;
-    if (chunk->id >> SCHED_SLOT_BITS < USES_MAX) {
+    if (uses_of(chunk->id) < USES_MAX) {
         chunk->place.next = chunks->free_head;
         chunks->free_head = slot;
     } else {

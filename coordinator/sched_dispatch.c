@@ -27,9 +27,8 @@ static uint32_t taker(const struct sched *sched, uint64_t items, uint64_t avoid)
         }
         avoided = free != INDEX_NONE ? free : avoided;
     }
-    uint64_t fresh = sched->stats.items_available - sched->cut;
     uint32_t busy = sched_workers_next(workers, SCHED_TURN_BUSY, avoid);
-    if (busy == INDEX_NONE || !sched_size_may_wait(sched, items, fresh)) {
+    if (busy == INDEX_NONE || !sched_size_may_wait(sched, items)) {
         return avoided;
     }
     return avoided != INDEX_NONE && workers->table[busy].id == avoid ? avoided : busy;
@@ -47,13 +46,21 @@ static void send(struct sched *sched, uint32_t slot, uint32_t worker, struct sch
     action->worker = (struct worker_id){sched->workers.table[worker].id};
 }
 
+/* Are the items there? Those of an adopted chunk may not have been read again yet. */
+static bool is_available(const struct sched *sched, uint32_t slot)
+{
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    return chunk->first + chunk->count <= sched->stats.items_available;
+}
+
 /* Suspects go to workers that hold nothing. Under a steady stream of chunks no worker ever does, so
  * while suspects wait one at a time is set aside until it does. */
 static void send_suspects(struct sched *sched, struct sched_actions *out)
 {
     struct list *suspects = &sched->chunks.suspects;
     struct list *turns = sched->workers.turns;
-    while (suspects->head != INDEX_NONE && turns[SCHED_TURN_EMPTY].head != INDEX_NONE) {
+    while (suspects->head != INDEX_NONE && is_available(sched, suspects->head) &&
+           turns[SCHED_TURN_EMPTY].head != INDEX_NONE) {
         if (!sched_has_room(sched, out, 1)) {
             return;
         }
@@ -86,11 +93,10 @@ static bool send_queued(struct sched *sched, struct sched_actions *out)
 
 static bool send_fresh(struct sched *sched, struct sched_actions *out)
 {
-    uint64_t fresh = sched->stats.items_available - sched->cut;
-    if (fresh == 0 || sched->holding) {
+    if (sched->fresh == 0 || sched->holding) {
         return false;
     }
-    uint64_t count = sched_size_next(sched, fresh);
+    uint64_t count = sched_size_next(sched);
     uint32_t worker = taker(sched, count, 0);
     if (worker == INDEX_NONE || !sched_has_room(sched, out, 1)) {
         return false;
@@ -100,7 +106,11 @@ static bool send_fresh(struct sched *sched, struct sched_actions *out)
         return false; /* fewer in flight, then: the next event tries again */
     }
     sched->cut += count;
+    sched->fresh -= count;
     sched->stats.chunk_items = count;
+    if (sched->cut == sched->gap_end) {
+        sched_skip_ahead(sched);
+    }
     send(sched, slot, worker, out);
     return true;
 }
@@ -115,15 +125,16 @@ static void send_all(struct sched *sched, struct sched_actions *out)
     while (sent && (turns[SCHED_TURN_BUSY].head != INDEX_NONE ||
                     turns[SCHED_TURN_FREE].head != INDEX_NONE ||
                     turns[SCHED_TURN_EMPTY].head != INDEX_NONE)) {
-        sent = sched->chunks.queued.head != INDEX_NONE ? send_queued(sched, out)
-                                                       : send_fresh(sched, out);
+        uint32_t queued = sched->chunks.queued.head;
+        sent = queued != INDEX_NONE && is_available(sched, queued) ? send_queued(sched, out)
+                                                                   : send_fresh(sched, out);
     }
 }
 
 static void conclude(struct sched *sched, struct sched_actions *out)
 {
     const struct sched_stats *stats = &sched->stats;
-    bool accounted = stats->items_done == stats->items_available;
+    bool accounted = sched->fresh == 0 && sched->chunks.live == 0;
     bool stopped = sched->stopping && stats->items_held == 0 &&
                    sched->chunks.spent.head == INDEX_NONE;
     if (stopped || (accounted && stats->items_final)) {

@@ -3,15 +3,18 @@
  * A chunk that is cut and not yet accounted for is live. Live chunks sit in a dense table; each
  * is in exactly one state, and each state has its list. Another list has all of them in the
  * order of their items: what is done is what has been cut and is not in that list, so the set of
- * done items costs nothing to keep and its memory is that of what is in flight. */
+ * done items costs nothing to keep and its memory is that of what is in flight. A job that goes on
+ * after a restart begins with done items ahead of the cut; cutting skips them. */
 #ifndef QUARTET_COORDINATOR_SCHED_INTERNAL_H
 #define QUARTET_COORDINATOR_SCHED_INTERNAL_H
 
+#include "common/base/interval.h"
 #include "coordinator/sched.h"
 #include "coordinator/sched_list.h"
 
 enum {
-    SCHED_SLOT_BITS = 24, /* of a chunk id; the rest is how often the slot was used */
+    SCHED_SLOT_BITS = 24, /* of a chunk id: the low ones */
+    SCHED_USES_BITS = 32, /* how often the slot was used; above these is the epoch */
     SCHED_CHUNKS_MIN = 64,
     SCHED_CHUNKS_MAX = 1 << SCHED_SLOT_BITS, /* in flight at once; cutting waits beyond */
     SCHED_WORKERS_MIN = 16,
@@ -27,6 +30,13 @@ enum {
     SCHED_DELAYS = 7,   /* different delays of retries: 1, 2, 4 ... 64 times the first */
     SCHED_PIECES = 256, /* most pieces that a suspect is split into */
 };
+
+/* Fibonacci hashing: the high bits of a product with 2^64 / golden ratio are well mixed also for
+ * numbers that count up. */
+static inline uint32_t sched_hash(uint64_t value)
+{
+    return (uint32_t)((value * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
 
 enum sched_chunk_state {
     SCHED_CHUNK_FREE = 0, /* the slot has no chunk; its id is that of the last one it had */
@@ -59,6 +69,7 @@ struct sched_chunk {
 
 struct sched_chunks {
     struct sched_chunk *table;
+    uint64_t epoch; /* as it stands in ids */
     uint32_t capacity;
     uint32_t used; /* slots that ever had a chunk */
     uint32_t live;
@@ -66,6 +77,7 @@ struct sched_chunks {
     uint32_t free_head; /* linked by place.next, last freed first */
     uint32_t queued_count;
     struct list order;
+    uint32_t ahead; /* the first in that order of those that were adopted ahead of the cut */
     struct list queued;
     struct list suspects;
     struct list delayed[SCHED_DELAYS]; /* by delay: in each the first to come is the first due */
@@ -89,6 +101,7 @@ struct sched_worker {
     uint64_t heard_us;
     uint64_t granted; /* credit, ever */
     uint64_t sent;    /* chunks, ever */
+    uint64_t adopted; /* chunks that it had when it joined */
     uint32_t slots;
     uint32_t credit;
     uint32_t held_count;
@@ -120,15 +133,34 @@ struct sched_cost {
     bool doubted;          /* the last result was an outlier and was cut down */
 };
 
+/* Chunks of an earlier epoch that go on in this one: open addressing by the id that their workers
+ * know them under. Nothing is removed: an entry means the chunk for as long as that has its id. */
+struct sched_foreign {
+    struct sched_foreign_entry {
+        uint64_t foreign; /* 0: the entry is free */
+        uint64_t own;
+    } * table;
+
+    uint32_t capacity; /* a power of two, or 0 */
+    uint32_t count;
+};
+
 struct sched {
     struct sched_options options;
     struct sched_chunks chunks;
     struct sched_workers workers;
     struct sched_cost cost;
+    struct sched_foreign foreign;
     struct sched_stats
         stats; /* the members that are kept as they change; sched_get_stats fills in the others */
     uint64_t now_us;
-    uint64_t cut; /* items [0, cut) are or were in chunks */
+    uint64_t cut;              /* items [0, cut) are or were in chunks, or were done before */
+    uint64_t gap_end;          /* the next fresh chunk may not reach beyond this item */
+    uint64_t fresh;            /* items that are available and may be cut */
+    uint64_t known;            /* see sched_restore */
+    struct interval_set ahead; /* done before or adopted, so that they must not be cut; those behind
+                                  the cut mean nothing any more */
+    size_t ahead_next;         /* the first span of it that ends behind the cut */
     uint64_t chunk_items_max;
     bool no_more_workers;
     bool holding;  /* no fresh chunks */
@@ -140,11 +172,11 @@ struct sched {
 
 /* --- sched_chunks.c: the table of live chunks --- */
 
-int sched_chunks_init(struct sched_chunks *chunks);
+int sched_chunks_init(struct sched_chunks *chunks, uint8_t epoch);
 void sched_chunks_deinit(struct sched_chunks *chunks);
 
-/* A new chunk of items [first, first + count), which lie behind all that were cut before. It is
- * in no state's list yet. Returns its slot, or INDEX_NONE when there is no memory for more in
+/* A new chunk of items [first, first + count), which lie behind all that were cut before and before
+ * those ahead. It is in no state's list yet. Returns its slot, or INDEX_NONE when there is no memory for more in
  * flight, or as many as can be. */
 uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t count);
 
@@ -153,14 +185,21 @@ bool sched_chunks_reserve(struct sched_chunks *chunks, uint32_t count);
 
 /* A chunk that is in no state's list is over, and parts of its items go on as chunks of their own:
  * the first one in its slot, with a new id; each other one in a slot that was reserved, behind the
- * part in slot `last`. `part` has everything but ids and links. The second returns the slot. */
+ * chunk in slot `last` (INDEX_NONE: before all). `part` has everything but ids and links. The
+ * second returns the slot. */
 void sched_chunks_renew(struct sched_chunks *chunks, uint32_t slot, const struct sched_chunk *part);
 uint32_t sched_chunks_insert(struct sched_chunks *chunks,
                              uint32_t last,
                              const struct sched_chunk *part);
 
-/* The slot of a live chunk; INDEX_NONE otherwise, and then `*ret_past` says whether there has
- * been one of this id. */
+/* Is the id of this epoch? */
+static inline bool sched_chunks_are_own(const struct sched_chunks *chunks, struct chunk_id id)
+{
+    return (id.value ^ chunks->epoch) >> (SCHED_SLOT_BITS + SCHED_USES_BITS) == 0;
+}
+
+/* The slot of a live chunk by an id of this epoch; INDEX_NONE otherwise, and then `*ret_past` says
+ * whether there has been one of this id. */
 uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id, bool *ret_past);
 
 /* Put a chunk that is in no list among those that wait for their next attempt, behind or before
@@ -211,6 +250,9 @@ void sched_workers_drain(struct sched_workers *workers, uint32_t index);
 
 /* Hand a chunk that is in no state's list to a worker, against credit. */
 void sched_workers_hold(struct sched *sched, uint32_t index, uint32_t slot);
+
+/* The same with one that the worker has already. */
+void sched_workers_adopt(struct sched *sched, uint32_t index, uint32_t slot);
 
 /* Take a held chunk from its worker; it is in no state's list then. */
 void sched_workers_release(struct sched *sched, uint32_t slot);
@@ -292,6 +334,36 @@ void sched_divide(struct sched *sched,
                   uint32_t slot,
                   const struct sched_remains *remains);
 
+/* --- sched_restore.c: what was done before, and where fresh chunks are cut --- */
+
+/* Follow the cut: over spans that are not to be cut, to the next gap. */
+void sched_skip_ahead(struct sched *sched);
+
+/* How many items of [first, end) were done before, or adopted. */
+uint64_t sched_count_ahead(const struct sched *sched, uint64_t first, uint64_t end);
+
+/* --- sched_adopt.c: what workers still hold from before --- */
+
+/* A worker that has just joined goes on with what it can of what it has in hand. */
+void sched_adopt(struct sched *sched,
+                 uint32_t worker,
+                 const struct sched_holding *list,
+                 size_t count);
+
+void sched_foreign_deinit(struct sched_foreign *foreign);
+
+/* As sched_chunks_find, by the id of a chunk of another epoch. */
+uint32_t sched_foreign_find(const struct sched *sched, struct chunk_id id, bool *ret_past);
+
+/* The slot of a live chunk, of whichever epoch its id is; INDEX_NONE otherwise, and then `*ret_past`
+ * says whether there has been one of this id. */
+static inline uint32_t sched_find(const struct sched *sched, struct chunk_id id, bool *ret_past)
+{
+    return sched_chunks_are_own(&sched->chunks, id)
+               ? sched_chunks_find(&sched->chunks, id, ret_past)
+               : sched_foreign_find(sched, id, ret_past);
+}
+
 /* --- sched_dispatch.c: who is sent what --- */
 
 /* Whatever can be sent, or said, after an event. */
@@ -301,13 +373,13 @@ void sched_dispatch(struct sched *sched, struct sched_actions *out);
 
 void sched_size_learn(struct sched_cost *cost, uint64_t items, uint64_t run_us);
 
-/* Items of the next fresh chunk, at most `fresh`, which is at least 1. */
-uint64_t sched_size_next(const struct sched *sched, uint64_t fresh);
+/* Items of the next fresh chunk, which lie in one gap. There are fresh ones. */
+uint64_t sched_size_next(const struct sched *sched);
 
 /* As above, but as if the input had no end. */
 uint64_t sched_size_wanted(const struct sched *sched);
 
-/* May a chunk of `items` wait behind another at its worker, when `fresh` items are not cut yet? */
-bool sched_size_may_wait(const struct sched *sched, uint64_t items, uint64_t fresh);
+/* May a chunk of `items` wait behind another at its worker? */
+bool sched_size_may_wait(const struct sched *sched, uint64_t items);
 
 #endif

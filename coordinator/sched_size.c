@@ -69,9 +69,10 @@ uint64_t sched_size_wanted(const struct sched *sched)
     return least(size, bytes_limit(sched));
 }
 
-uint64_t sched_size_next(const struct sched *sched, uint64_t fresh)
+uint64_t sched_size_next(const struct sched *sched)
 {
     uint64_t size = sched_size_wanted(sched);
+    uint64_t fresh = sched->fresh;
     if (sched->options.chunk_items == 0) {
         uint64_t slots = sched->workers.slots > 0 ? sched->workers.slots : 1;
         uint64_t share = fresh / (SCHED_SHARES * slots);
@@ -82,10 +83,10 @@ uint64_t sched_size_next(const struct sched *sched, uint64_t fresh)
             size = share > grain ? share : grain;
         }
     }
-    return least(size, fresh);
+    return least(size, least(fresh, sched->gap_end - sched->cut));
 }
 
-bool sched_size_may_wait(const struct sched *sched, uint64_t items, uint64_t fresh)
+bool sched_size_may_wait(const struct sched *sched, uint64_t items)
 {
     const struct sched_cost *cost = &sched->cost;
     /* While nothing is known, what waits behind a long item would be missed by the workers that
@@ -96,5 +97,5 @@ bool sched_size_may_wait(const struct sched *sched, uint64_t items, uint64_t fre
     if (cost->us * (double)items < SCHED_TAIL_US * cost->items) {
         return true;
     }
-    return sched->chunks.queued_count + fresh / items >= sched->workers.slots;
+    return sched->chunks.queued_count + sched->fresh / items >= sched->workers.slots;
 }

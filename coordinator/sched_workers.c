@@ -14,11 +14,9 @@ static uint32_t bucket_mask(const struct sched_workers *workers)
     return workers->capacity * 2 - 1;
 }
 
-/* Fibonacci hashing: the high bits of a product with 2^64 / golden ratio are well mixed also for
- * ids that count up. */
 static uint32_t home_of(const struct sched_workers *workers, uint64_t id)
 {
-    return (uint32_t)((id * UINT64_C(0x9e3779b97f4a7c15)) >> 32) & bucket_mask(workers);
+    return sched_hash(id) & bucket_mask(workers);
 }
 
 static void bucket_insert(struct sched_workers *workers, uint32_t index)
@@ -240,19 +238,31 @@ void sched_workers_drain(struct sched_workers *workers, uint32_t index)
     }
 }
 
-void sched_workers_hold(struct sched *sched, uint32_t index, uint32_t slot)
+static void take(struct sched *sched, uint32_t index, uint32_t slot)
 {
     struct sched_worker *worker = &sched->workers.table[index];
     struct sched_chunk *chunk = &sched->chunks.table[slot];
-    CHECK(worker->credit > 0);
-    worker->credit--;
-    worker->sent++;
     worker->held_count++;
     worker->alone = chunk->losses > 0;
     list_append(&worker->held, LINKS(sched->chunks.table, place), slot);
     chunk->state = SCHED_CHUNK_HELD;
     chunk->worker = index;
     enter_turn(&sched->workers, index);
+}
+
+void sched_workers_hold(struct sched *sched, uint32_t index, uint32_t slot)
+{
+    struct sched_worker *worker = &sched->workers.table[index];
+    CHECK(worker->credit > 0);
+    worker->credit--;
+    worker->sent++;
+    take(sched, index, slot);
+}
+
+void sched_workers_adopt(struct sched *sched, uint32_t index, uint32_t slot)
+{
+    sched->workers.table[index].adopted++;
+    take(sched, index, slot);
 }
 
 void sched_workers_release(struct sched *sched, uint32_t slot)

@@ -79,6 +79,20 @@ int fixture_join(struct fixture *fixture, uint64_t worker, uint32_t slots, uint3
     return fixture_step(fixture, &event);
 }
 
+int fixture_join_holding(struct fixture *fixture,
+                         uint64_t worker,
+                         uint32_t credit,
+                         const struct sched_holding *holding,
+                         size_t count)
+{
+    struct sched_event event = {.type = SCHED_WORKER_JOINED, .worker = {worker}};
+    event.as.joined.slots = 4;
+    event.as.joined.credit = credit;
+    event.as.joined.holding = holding;
+    event.as.joined.holding_count = count;
+    return fixture_step(fixture, &event);
+}
+
 int fixture_credit(struct fixture *fixture, uint64_t worker, uint32_t credit)
 {
     struct sched_event event = {.type = SCHED_CREDIT, .worker = {worker}, .as.credit = credit};

@@ -32,6 +32,13 @@ int fixture_step(struct fixture *fixture, const struct sched_event *event);
 
 int fixture_items(struct fixture *fixture, uint64_t available, bool final);
 int fixture_join(struct fixture *fixture, uint64_t worker, uint32_t slots, uint32_t credit);
+
+/* It has `count` chunks in hand. */
+int fixture_join_holding(struct fixture *fixture,
+                         uint64_t worker,
+                         uint32_t credit,
+                         const struct sched_holding *holding,
+                         size_t count);
 int fixture_credit(struct fixture *fixture, uint64_t worker, uint32_t credit);
 int fixture_returned(struct fixture *fixture, uint64_t worker, struct chunk_id chunk);
 

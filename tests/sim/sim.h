@@ -10,8 +10,9 @@
  *   sim_worker    an agent and the little that the shell around it does (sim_engine: a model of its engine; sim_liar: made-up messages)
  *   sim_server    a model of the coordinator's shell around the scheduler (sim_server_job: jobs, restarts; sim_peers: its table)
  *   sim_journal   a model of the coordinator's journal and of the disk under it
- *   sim_judge     what must hold, worked out independently from events and actions (sim_judge_state: from what they add up to;
- *                 sim_judge_disk: from what is durable) */
+ *   sim_judge     what must hold, worked out independently: sessions and who has what (sim_judge_table: chunks and items;
+ *                 sim_judge_adopt: what workers come with), each action (sim_judge_action), what they add up to (sim_judge_state), what is
+ *                 durable (sim_judge_disk) */
 #ifndef QUARTET_TESTS_SIM_SIM_H
 #define QUARTET_TESTS_SIM_SIM_H
 
@@ -39,6 +40,7 @@ struct sim_counts {
     uint64_t hellos;
     uint64_t restarts;
     uint64_t uncounted; /* items that were counted, and lost with the coordinator's memory */
+    uint64_t adopted;   /* chunks that workers came with */
     uint64_t refused;   /* events that the scheduler refused */
     uint64_t lies;
 };

@@ -55,6 +55,24 @@ static void poison(struct sim_plan *plan)
     }
 }
 
+/* The coordinator dies again and again, mostly while it writes, also while workers come back. */
+static void restart(struct sim_plan *plan)
+{
+    static const enum sim_fault_type types[] = {
+        SIM_CRASH_WRITING, SIM_CRASH_WRITING, SIM_CRASH_SERVER, SIM_CRASH, SIM_PARTITION};
+    struct rng rng = family_rng(plan);
+    if (sim_plan_chance(&rng, 500)) {
+        sim_plan_without_faults(plan);
+    }
+    plan->journal = true;
+    plan->calm_us = sim_plan_between(&rng, 100000, 4000000);
+    plan->commit_us_max = sim_plan_between(&rng, 100, 200000);
+    for (uint32_t i = 0; i < plan->fault_count; i++) {
+        plan->faults[i].at_us = rng_below(&rng, plan->calm_us);
+    }
+    add_faults(plan, &rng, types, sizeof(types) / sizeof(types[0]), sim_plan_between(&rng, 1, 16));
+}
+
 /* Several workers, or all of them, are cut off at once. */
 static void partitions(struct sim_plan *plan)
 {
@@ -95,8 +113,13 @@ static void stragglers(struct sim_plan *plan)
 /* Thousands of workers that come at once; hundreds of them are struck together. One short job, and a coordinator that takes its time. */
 static void crowd(struct sim_plan *plan)
 {
-    static const enum sim_fault_type types[] = {
-        SIM_CRASH, SIM_DISCONNECT, SIM_PARTITION, SIM_PARTITION_LOSS, SIM_SUSPEND, SIM_SLOW};
+    static const enum sim_fault_type types[] = {SIM_CRASH,
+                                                SIM_DISCONNECT,
+                                                SIM_PARTITION,
+                                                SIM_PARTITION_LOSS,
+                                                SIM_SUSPEND,
+                                                SIM_SLOW,
+                                                SIM_CRASH_SERVER};
     struct rng rng = family_rng(plan);
     sim_plan_without_faults(plan);
     plan->workers = (uint32_t)sim_plan_between(&rng, 1000, 3000);
@@ -119,6 +142,7 @@ static const struct sim_scenario families[] = {
     {"mixed", "as the seed has it", 0, NULL},
     {"retries", "results of some of the items, and items that fail, without faults", 0, retries},
     {"poison", "items that kill their worker, without other faults", 0, poison},
+    {"restart", "the coordinator dies and goes on from its journal", 0, restart},
     {"partitions", "links are cut or slow, machines suspended, clocks disagree", 0, partitions},
     {"liars", "every second worker makes things up", 0, liars},
     {"stragglers", "workers of very different speed", 0, stragglers},

@@ -12,6 +12,8 @@ static const char *const fault_names[SIM_FAULT_TYPES] = {
     [SIM_CANCEL_JOB] = "the job is cancelled",
     [SIM_HOLD] = "results are not taken",
     [SIM_STOP_JOB] = "the job is stopped",
+    [SIM_CRASH_SERVER] = "the server crashes",
+    [SIM_CRASH_WRITING] = "the server will crash while it writes",
     [SIM_PARTITION] = "cut off",
     [SIM_PARTITION_LOSS] = "cut off, and what is sent is lost",
     [SIM_SLOW_LINK] = "its link is slow",
@@ -86,6 +88,12 @@ void sim_fault_happens(struct sim *sim, const struct sim_fault *fault)
         break;
     case SIM_STOP_JOB:
         sim_server_stop(sim);
+        break;
+    case SIM_CRASH_SERVER:
+        sim_server_crash(sim, fault->for_us);
+        break;
+    case SIM_CRASH_WRITING:
+        sim->server.crash_writing_us = fault->for_us;
         break;
     default:
         strike_workers(sim, fault);

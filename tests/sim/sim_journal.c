@@ -91,3 +91,26 @@ void sim_journal_committed(struct sim *sim)
 {
     become_durable(sim);
 }
+
+/* A group is its rows and a mark behind them; without the mark the rows are none. */
+void sim_journal_crash(struct sim *sim)
+{
+    struct sim_journal *journal = &sim->journal;
+    if (journal->busy) {
+        uint64_t rows = journal->written.count;
+        uint64_t written = sim_between(sim, 0, rows + 1);
+        bool whole = written == rows + 1;
+        sim_trace(sim,
+                  "journal: %llu of %llu rows of group %llu were written%s",
+                  (unsigned long long)(written - whole),
+                  (unsigned long long)rows,
+                  (unsigned long long)(journal->open_number - 1),
+                  whole ? ", and its mark" : "");
+        if (whole) {
+            become_durable(sim);
+        }
+    }
+    journal->busy = false;
+    journal->open.count = 0;
+    journal->open_number = 1;
+}

@@ -45,4 +45,7 @@ bool sim_journal_can_close(const struct sim_journal *journal);
 void sim_journal_close(struct sim *sim, const struct tally *tally, uint64_t known);
 void sim_journal_committed(struct sim *sim);
 
+/* The memory is gone, and the group that was being written with it: unless all of it was on disk, and only nobody had been told. */
+void sim_journal_crash(struct sim *sim);
+
 #endif

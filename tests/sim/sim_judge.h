@@ -6,10 +6,11 @@
 #include "coordinator/sched.h"
 #include "tests/sim/sim_time.h"
 
-/* What the judge knows of a chunk, by the slot that the actions name. */
+/* What the judge knows of a chunk that some worker has, had, or came with. */
 struct sim_chunk {
-    uint64_t id; /* 0: none is live in this slot */
-    uint64_t last_id;
+    uint32_t slot;    /* that the actions name; SIM_NO_SLOT: none has yet */
+    uint64_t id;      /* 0 until then */
+    uint64_t foreign; /* the id of an earlier coordinator that its worker knows it under; 0: none */
     uint64_t first;
     uint64_t count;
     uint32_t attempt;
@@ -18,6 +19,13 @@ struct sim_chunk {
     uint32_t failures;
     bool must_split;
     uint64_t holder; /* session; 0: queued */
+};
+
+enum { SIM_NO_SLOT = UINT32_MAX };
+
+struct sim_slot {
+    uint32_t chunk; /* its place in the judge's list; SIM_NO_SLOT: none is live there */
+    uint64_t last_id;
 };
 
 /* What is left of a chunk that is over, and has not been sent yet. */
@@ -55,16 +63,23 @@ struct sim_sums {
     uint64_t items_queued;
     bool suspects_wait;
     bool others_wait;    /* and may be sent now */
+    bool unread;         /* something waits for its items to be read again */
     uint64_t must_split; /* id of a chunk; 0: none */
 };
 
 struct sim_judge {
     struct interval_set counted;
     struct tally tally;
-    struct sim_chunk *chunks;
+    struct sim_chunk *chunks; /* live ones, in no order */
+    size_t chunk_count;
     size_t chunk_capacity;
-    size_t live; /* chunks and parts */
-    size_t live_max;
+    struct sim_slot *slots;
+    size_t slot_count;
+    size_t homeless;   /* chunks without a slot */
+    size_t live_max;   /* chunks and parts */
+    uint64_t *adopted; /* ids of earlier coordinators */
+    size_t adopted_count;
+    size_t adopted_capacity;
     struct sim_part *parts;
     size_t part_count;
     size_t part_capacity;
@@ -87,15 +102,50 @@ struct sim_judge {
 void sim_judge_begin_job(struct sim *sim);
 void sim_judge_deinit(struct sim_judge *judge);
 void sim_judge_event(struct sim *sim, const struct sched_event *event);
-void sim_judge_action(struct sim *sim,
-                      const struct sched_event *event,
-                      const struct sched_action *action);
 
 /* Nobody has anything in hand, as far as the scheduler knows. */
 void sim_judge_forget(struct sim_judge *judge);
 
 /* The session of this number, if it is known to the scheduler; otherwise NULL. */
 struct sim_session *sim_judge_session(struct sim_judge *judge, uint64_t number);
+void sim_judge_session_ends(struct sim *sim, uint64_t number, bool lost);
+
+/* Whoever holds it does so no more. */
+void sim_judge_let_go(struct sim_judge *judge, struct sim_chunk *chunk);
+
+/* --- sim_judge_action.c --- */
+
+void sim_judge_action(struct sim *sim,
+                      const struct sched_event *event,
+                      const struct sched_action *action);
+
+/* --- sim_judge_adopt.c --- */
+
+/* A worker has joined with something in hand, and goes on with what nobody else has. */
+void sim_judge_adopt(struct sim *sim, const struct sched_event *event);
+
+/* --- sim_judge_table.c --- */
+
+/* The chunk that an action is about, or NULL: there is none in its slot. Pointers are good until the next chunk is added or ends. */
+struct sim_chunk *sim_judge_chunk(struct sim *sim, const struct sched_action *action);
+struct sim_chunk *sim_judge_add_chunk(struct sim *sim, const struct sim_chunk *chunk);
+
+/* The chunk in a slot is over; what is left of it was added as parts before. */
+void sim_judge_end_chunk(struct sim_judge *judge, uint32_t slot);
+
+/* The part that begins with this item, or NULL. */
+struct sim_part *sim_judge_part(struct sim_judge *judge, uint64_t first);
+void sim_judge_add_part(struct sim_judge *judge, struct sim_part part);
+void sim_judge_remove_part(struct sim_judge *judge, struct sim_part *part);
+
+/* Is one of these items counted, in a chunk, or left over from one? And how many are, of [0, end)? */
+bool sim_judge_has_state(const struct sim_judge *judge, uint64_t first, uint64_t end);
+uint64_t sim_judge_states_below(const struct sim_judge *judge, uint64_t end);
+
+/* Chunks and parts. */
+size_t sim_judge_live(const struct sim_judge *judge);
+void sim_judge_clear_table(struct sim_judge *judge);
+void sim_judge_free_table(struct sim_judge *judge);
 
 /* --- sim_judge_state.c --- */
 
@@ -112,6 +162,9 @@ void sim_judge_end_job(struct sim *sim);
 
 /* Everything up to this message of a session is acknowledged. */
 void sim_judge_acknowledged(struct sim *sim, uint64_t session, uint64_t seq);
+
+/* The coordinator is gone: what is on disk is all that counts. */
+void sim_judge_crash(struct sim *sim);
 
 /* The scheduler has refused an event. */
 void sim_judge_refused(struct sim *sim, const struct sched_event *event, int rc);

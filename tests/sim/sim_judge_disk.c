@@ -21,6 +21,29 @@ void sim_judge_acknowledged(struct sim *sim, uint64_t session, uint64_t seq)
     }
 }
 
+/* From now on only that is counted which is on disk; the same checks as ever then show that none of it is sent or counted again. */
+void sim_judge_crash(struct sim *sim)
+{
+    struct sim_judge *judge = &sim->judge;
+    const struct interval_set *done = &sim->journal.done;
+    struct interval_set counted;
+    interval_init(&counted);
+    for (size_t i = 0; i < done->count; i++) {
+        struct interval span = done->spans[i];
+        if (!interval_covers(&judge->counted, span.first, span.end)) {
+            sim_fail(sim, "durable: items from %llu, which were not counted", (ull)span.first);
+        }
+        CHECK(interval_add(&counted, span.first, span.end) == 0);
+    }
+    sim->counts.uncounted += judge->counted.members - counted.members;
+    sim->counts.restarts++;
+    interval_deinit(&judge->counted);
+    judge->counted = counted;
+    judge->tally = sim->journal.tally;
+    judge->disturbed = true;
+    sim_judge_forget(judge);
+}
+
 /* Nothing is refused but what some liar made up. */
 void sim_judge_refused(struct sim *sim, const struct sched_event *event, int rc)
 {

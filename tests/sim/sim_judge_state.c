@@ -28,12 +28,13 @@ static struct sim_sums add_up(const struct sim *sim)
     const struct sim_judge *judge = &sim->judge;
     struct sim_sums sums = {0};
     uint64_t now_us = sim_clock_read(&sim->server.clock, sim->now_us);
-    for (size_t i = 0; i < judge->chunk_capacity; i++) {
+    for (size_t i = 0; i < judge->chunk_count; i++) {
         const struct sim_chunk *chunk = &judge->chunks[i];
-        if (chunk->id != 0 && chunk->holder != 0) {
+        if (chunk->holder != 0) {
             sums.items_held += chunk->count;
-        } else if (chunk->id != 0) {
+        } else {
             add_waiting(&sums, chunk->count, chunk->losses, true);
+            sums.unread = sums.unread || chunk->first + chunk->count > sim->server.fed;
             sums.must_split = chunk->must_split ? chunk->id : sums.must_split;
         }
     }
@@ -41,7 +42,7 @@ static struct sim_sums add_up(const struct sim *sim)
         const struct sim_part *part = &judge->parts[i];
         add_waiting(&sums, part->count, part->losses, part->due_us <= now_us);
     }
-    uint64_t states = judge->counted.members + sums.items_held + sums.items_queued;
+    uint64_t states = sim_judge_states_below(judge, sim->server.fed);
     sums.others_wait = sums.others_wait || (!judge->holding && states < sim->server.fed);
     return sums;
 }
@@ -98,7 +99,7 @@ void sim_judge_state(struct sim *sim)
                  (ull)judge->counted.members);
     }
     check_memory(sim);
-    if (++judge->unlooked > judge->live / LOOK_AT) {
+    if (++judge->unlooked > sim_judge_live(judge) / LOOK_AT) {
         judge->unlooked = 0;
         judge->sums = add_up(sim);
         sched_check(sim->server.sched);
@@ -132,7 +133,7 @@ static void check_idle(const struct sim *sim)
 void sim_judge_settled(struct sim *sim)
 {
     const struct sim_judge *judge = &sim->judge;
-    if (judge->done || judge->unlooked > 0) {
+    if (judge->done || judge->unlooked > 0 || judge->sums.unread) {
         return;
     }
     if (!judge->stopped) {
@@ -225,7 +226,7 @@ void sim_judge_end_job(struct sim *sim)
         sim_fail(sim, "stop: done while items are held");
     }
     if (!server->cancelled && !server->stopped) {
-        if (judge->live > 0 || !interval_covers(&judge->counted, 0, items) ||
+        if (sim_judge_live(judge) > 0 || !interval_covers(&judge->counted, 0, items) ||
             judge->counted.members != items) {
             sim_fail(
                 sim, "all_accounted: %llu of %llu items", (ull)judge->counted.members, (ull)items);

@@ -139,10 +139,15 @@ static void plan_machines_that_fail(struct sim_plan *plan, struct rng *rng)
         }
     }
 
-    static const enum sim_fault_type types[] = {
-        SIM_PARTITION, SIM_PARTITION_LOSS, SIM_SLOW_LINK, SIM_SUSPEND, SIM_SUSPEND_SERVER};
+    static const enum sim_fault_type types[] = {SIM_PARTITION,
+                                                SIM_PARTITION_LOSS,
+                                                SIM_SLOW_LINK,
+                                                SIM_SUSPEND,
+                                                SIM_SUSPEND_SERVER,
+                                                SIM_CRASH_SERVER,
+                                                SIM_CRASH_WRITING};
 
-    uint64_t sorts = sizeof(types) / sizeof(types[0]);
+    uint64_t sorts = sizeof(types) / sizeof(types[0]) - (plan->journal ? 0 : 2);
     uint64_t count = sim_plan_chance(rng, 300) ? sim_plan_between(rng, 1, 6) : 0;
     for (uint64_t i = 0; i < count; i++) {
         enum sim_fault_type type = types[rng_below(rng, sorts)];

@@ -42,6 +42,8 @@ enum sim_fault_type {
     SIM_CANCEL_JOB,
     SIM_HOLD, /* nobody takes results for a while */
     SIM_STOP_JOB,
+    SIM_CRASH_SERVER,   /* it comes back from its journal */
+    SIM_CRASH_WRITING,  /* the same, while the next group of the journal is being written */
     SIM_PARTITION,      /* silence both ways, then everything arrives */
     SIM_PARTITION_LOSS, /* silence both ways, then the connections are dead */
     SIM_SLOW_LINK,

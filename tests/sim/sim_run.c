@@ -71,6 +71,8 @@ static void happen(struct sim *sim, struct sim_entry *entry)
     case SIM_FEED:
     case SIM_GO_ON:
     case SIM_COMMITTED:
+    case SIM_CRASHES:
+    case SIM_RESTART:
         sim_server_happens(sim, entry);
         break;
     case SIM_START:
@@ -115,7 +117,8 @@ static uint64_t waits_until_us(const struct sim *sim, const struct sim_entry *en
         cut_us = sim_link_cut_until_us(sim, entry->worker);
     }
     bool outside = entry->kind == SIM_START || entry->kind == SIM_FAULT ||
-                   entry->kind == SIM_HEALED || entry->kind == SIM_CALM;
+                   entry->kind == SIM_HEALED || entry->kind == SIM_CALM ||
+                   entry->kind == SIM_RESTART;
     uint64_t frozen_us = outside || is_for_server(entry)
                              ? 0
                              : sim->workers[entry->worker].frozen_until_us;
@@ -272,7 +275,7 @@ static void say_end(const struct sim *sim)
               "end: %u jobs done, %u cancelled, %" PRIu64 " sessions lost, %" PRIu64
               " duplicates, %" PRIu64 " chunks abandoned, %" PRIu64 " split, %" PRIu64
               " items retried, %" PRIu64 " restarts, %" PRIu64 " items uncounted, %" PRIu64
-              " lies, %" PRIu64 " refused, %" PRIu64 " steps",
+              " chunks adopted, %" PRIu64 " lies, %" PRIu64 " refused, %" PRIu64 " steps",
               counts->jobs_done,
               counts->jobs_cancelled,
               counts->lost,
@@ -282,6 +285,7 @@ static void say_end(const struct sim *sim)
               counts->retried,
               counts->restarts,
               counts->uncounted,
+              counts->adopted,
               counts->lies,
               counts->refused,
               sim->steps);

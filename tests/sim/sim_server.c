@@ -360,6 +360,9 @@ static void happens(struct sim *sim, const struct sim_entry *entry)
             sim_server_committed(sim);
         }
         break;
+    case SIM_CRASHES:
+        sim_server_crash(sim, entry->value);
+        break;
     case SIM_FEED:
         if (entry->value == sim->server.job) {
             sim_server_feed(sim);
@@ -377,11 +380,14 @@ static void happens(struct sim *sim, const struct sim_entry *entry)
 void sim_server_happens(struct sim *sim, struct sim_entry *entry)
 {
     struct sim_server *server = &sim->server;
-    if (sim->ending || server->down ||
-        (entry->kind != SIM_TO_SERVER && entry->life != server->life)) {
+    if (entry->kind == SIM_RESTART) {
+        sim_server_restart(sim);
+    } else if (sim->ending || server->down ||
+               (entry->kind != SIM_TO_SERVER && entry->life != server->life)) {
         return;
+    } else {
+        happens(sim, entry);
     }
-    happens(sim, entry);
     sim_server_settle(sim);
 }
 

@@ -63,9 +63,13 @@ struct sim_server {
     struct sim_clock clock;
     uint64_t life; /* counts restarts */
     bool down;
+    uint64_t
+        crash_writing_us; /* when it next writes a group it crashes, for so long; 0: it does not */
     uint32_t job_index;
     uint64_t job; /* id; 0: no job */
     uint64_t fed;
+    uint64_t
+        known; /* items that had been read when the last group became durable that it came back from */
     bool job_over;
     bool cancelled;
     bool stopped;
@@ -109,6 +113,10 @@ void sim_server_committed(struct sim *sim);
 
 /* RESULTS of a session are accounted for in memory. */
 void sim_server_note_receipt(struct sim *sim, const struct sim_peer *peer);
+
+/* All it knew is lost but the journal; it is there again after a while. */
+void sim_server_crash(struct sim *sim, uint64_t for_us);
+void sim_server_restart(struct sim *sim);
 
 /* --- what sim_server.c has for it --- */
 

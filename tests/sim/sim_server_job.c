@@ -109,28 +109,21 @@ int sim_server_step(struct sim *sim, const struct sched_event *event)
 
 /* --- input --- */
 
-static void say_items(struct sim *sim)
+void sim_server_feed(struct sim *sim)
 {
     struct sim_server *server = &sim->server;
+    const struct sim_job *job = &sim->plan.jobs[server->job_index];
+    uint64_t left = job->items - server->fed;
+    server->fed += job->items_at_once == 0 || job->items_at_once > left ? left : job->items_at_once;
     struct sched_event event = {.type = SCHED_ITEMS};
     event.as.items.available = server->fed;
-    event.as.items.final = server->fed == sim->plan.jobs[server->job_index].items;
+    event.as.items.final = server->fed == job->items;
     (void)sim_server_step(sim, &event);
     if (!event.as.items.final && !server->job_over) {
         sim_at(sim,
                sim->now_us + sim_between(sim, 10, 3000),
                sim_server_entry(sim, SIM_FEED, server->job));
     }
-}
-
-void sim_server_feed(struct sim *sim)
-{
-    struct sim_server *server = &sim->server;
-    const struct sim_job *job = &sim->plan.jobs[server->job_index];
-    uint64_t left = job->items - server->fed;
-    bool all = job->items_at_once == 0 || job->items_at_once > left;
-    server->fed += all ? left : job->items_at_once;
-    say_items(sim);
 }
 
 /* --- jobs --- */
@@ -181,6 +174,7 @@ void sim_server_begin_job(struct sim *sim)
     sim_journal_begin(&sim->journal, sim->plan.journal);
     sim_judge_begin_job(sim);
     sim->server.fed = 0;
+    sim->server.known = 0;
     sim->server.receipts.first = sim->server.receipts.count; /* all of it is durable */
     set_stage(sim);
     sim_server_feed(sim);
@@ -228,7 +222,8 @@ static void close_group(struct sim *sim)
     if (sim_journal_can_close(&sim->journal)) {
         struct sched_stats stats;
         sched_get_stats(sim->server.sched, &stats);
-        sim_journal_close(sim, &stats.tally, sim->server.fed);
+        uint64_t known = sim->server.fed > sim->server.known ? sim->server.fed : sim->server.known;
+        sim_journal_close(sim, &stats.tally, known);
     }
 }
 
@@ -281,4 +276,59 @@ void sim_server_committed(struct sim *sim)
 {
     sim_journal_committed(sim);
     acknowledge_durable(sim);
+}
+
+/* --- crash and restart --- */
+
+void sim_server_crash(struct sim *sim, uint64_t for_us)
+{
+    struct sim_server *server = &sim->server;
+    if (server->down || sim->ending) {
+        return;
+    }
+    sim_journal_crash(sim);
+    sim_judge_crash(sim);
+    server->down = true;
+    server->life++;
+    server->frozen_until_us = 0;
+    server->receipts.first = 0;
+    server->receipts.count = 0;
+    sim_peers_clear(&server->peers);
+    for (uint32_t i = 0; i < sim->plan.workers; i++) {
+        sim_worker_break_connection(sim, i, SIM_REST_IS_LOST, sim_between(sim, 10, 100000));
+    }
+    sim_at(sim, sim->now_us + for_us, (struct sim_entry){.kind = SIM_RESTART});
+}
+
+static void restore(struct sim *sim)
+{
+    const struct sim_journal *journal = &sim->journal;
+    size_t count = journal->done.count;
+    struct sched_span *done = sim_realloc(NULL, (count + 1) * sizeof(*done));
+    for (size_t i = 0; i < count; i++) {
+        struct interval span = journal->done.spans[i];
+        done[i] = (struct sched_span){span.first, span.end - span.first};
+    }
+    CHECK(sched_restore(sim->server.sched, done, count, journal->known, &journal->tally) == 0);
+    free(done);
+}
+
+void sim_server_restart(struct sim *sim)
+{
+    struct sim_server *server = &sim->server;
+    server->down = false;
+    server->clock = (struct sim_clock){.since_us = sim->now_us,
+                                       .shown_us = sim_between(sim, 0, 1000000),
+                                       .per_mille = sim_drifting(sim)};
+    server->beat_us = 0;
+    server->fed = 0;
+    server->known = sim->journal.known;
+    sim_trace(sim,
+              "server: is there again, with %llu items done of %llu known",
+              (unsigned long long)sim->journal.done.members,
+              (unsigned long long)server->known);
+    set_stage(sim);
+    restore(sim);
+    sim_server_feed(sim);
+    say_no_more_workers(sim);
 }

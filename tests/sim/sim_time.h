@@ -27,6 +27,8 @@ enum sim_kind {
     SIM_PROBE,
     SIM_GO_ON, /* after SIM_HOLD */
     SIM_COMMITTED,
+    SIM_CRASHES, /* of the server */
+    SIM_RESTART,
     SIM_CALM,
 };
 

@@ -15,9 +15,10 @@ static void take_from_worker(struct sched *sched,
                              struct sched_actions *out)
 {
     struct sched_worker *worker = &sched->workers.table[index];
+    uint32_t together = worker->held_count;
     while (worker->held.head != INDEX_NONE) {
         if (lost) {
-            sched_lose(sched, worker->held.head, out);
+            sched_lose(sched, worker->held.head, together, out);
         } else {
             sched_return(sched, worker->held.head);
         }
@@ -122,13 +123,14 @@ static bool may_retry(struct sched *sched, const struct sched_chunk *chunk, size
  * The chunk is detached. */
 static void account_part(struct sched *sched,
                          uint64_t now_us,
+                         uint32_t worker,
                          const struct sched_event *event,
                          struct sched_action *finished)
 {
     struct sched_remains remains = {.done = finished->done,
                                     .failed = event->as.result.failed,
                                     .failed_count = event->as.result.failed_count,
-                                    .worker = event->worker};
+                                    .worker = worker};
     struct tally tally = event->as.result.tally;
     const struct sched_chunk *chunk = &sched->chunks.table[finished->slot];
     size_t parts = remains.failed_count + (remains.done < chunk->count);
@@ -147,6 +149,7 @@ static void account_part(struct sched *sched,
  * chunk is by now. */
 static int on_result(struct sched *sched,
                      uint64_t now_us,
+                     uint32_t worker,
                      const struct sched_event *event,
                      struct sched_actions *out)
 {
@@ -176,7 +179,7 @@ static int on_result(struct sched *sched,
     if (finished->done == count && event->as.result.failed_count == 0) {
         sched_account(sched, slot, tally);
     } else {
-        account_part(sched, now_us, event, finished);
+        account_part(sched, now_us, worker, event, finished);
     }
     return 0;
 }
@@ -239,7 +242,7 @@ static int on_worker_event(struct sched *sched,
         rc = on_credit(sched, worker, event);
         break;
     case SCHED_RESULT:
-        rc = on_result(sched, now_us, event, out);
+        rc = on_result(sched, now_us, worker, event, out);
         break;
     case SCHED_CHUNK_RETURNED:
         rc = on_returned(sched, worker, event);

@@ -9,5 +9,6 @@ add_library(quartet_sched STATIC
   sched_moves.c
   sched_restore.c
   sched_size.c
+  sched_suspects.c
   sched_workers.c)
 target_link_libraries(quartet_sched PUBLIC quartet_base)

@@ -111,8 +111,11 @@ static bool adopt_foreign(struct sched *sched,
         interval_add(&sched->ahead, held->first, end) != 0) {
         return false;
     }
-    struct sched_chunk chunk = {
-        .first = held->first, .count = held->count, .worker = INDEX_NONE, .attempt = held->attempt};
+    struct sched_chunk chunk = {.first = held->first,
+                                .count = held->count,
+                                .worker = INDEX_NONE,
+                                .avoid = INDEX_NONE,
+                                .attempt = held->attempt};
     uint32_t place = place_before(&sched->chunks, *near, held->first);
     *near = sched_chunks_insert(&sched->chunks, place, &chunk);
     if (sched->chunks.table[*near].order.next == sched->chunks.ahead) {
@@ -137,11 +140,13 @@ static bool adopt_waiting(struct sched *sched,
     struct sched_chunk *chunk = &sched->chunks.table[slot];
     bool waits = chunk->state == SCHED_CHUNK_QUEUED || chunk->state == SCHED_CHUNK_SUSPECT;
     if (!waits || chunk->first != held->first || chunk->count != held->count ||
-        held->attempt > chunk->attempt || chunk->losses > 1) {
+        held->attempt > chunk->attempt) {
         return false;
     }
     sched_detach(sched, slot);
-    chunk->losses = 0; /* it did not take its worker down */
+    if (held->attempt == chunk->attempt) {
+        sched_unlose(chunk);
+    }
     sched->stats.items_held += chunk->count;
     sched_workers_adopt(sched, worker, slot);
     return true;

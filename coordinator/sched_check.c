@@ -15,28 +15,26 @@ struct sums {
     uint64_t items;
 };
 
-/* A suspect has losses, and no other chunk has. One that is out of attempts has as many as it may,
- * and no other single item has: but for pieces, each of which is tried once. */
+/* Chunks wait among those of their suspicion; only one that was alone has losses, and only one that
+ * is out of attempts as many as it may. */
 static void check_losses(const struct sched *sched, const struct sched_chunk *chunk)
 {
-    uint32_t crash_limit = sched->options.crash_limit;
+    bool clear = chunk->suspicion == SCHED_CLEAR;
     switch (chunk->state) {
-    case SCHED_CHUNK_SPENT:
-        INVARIANT(attempts_bounded, chunk->losses >= crash_limit);
-        break;
     case SCHED_CHUNK_QUEUED:
     case SCHED_CHUNK_DELAYED:
-        INVARIANT(suspect_alone, chunk->losses == 0);
+        INVARIANT(suspects_apart, clear);
         break;
+    case SCHED_CHUNK_SPENT:
     case SCHED_CHUNK_SUSPECT:
-        INVARIANT(suspect_alone, chunk->losses > 0);
+        INVARIANT(suspects_apart, !clear);
         break;
-    default: /* held; whether alone is looked at with the worker */
+    default: /* held; in what company is looked at with the worker */
         break;
     }
+    INVARIANT(attempts_bounded, chunk->losses == 0 || chunk->suspicion == SCHED_ALONE);
     INVARIANT(attempts_bounded,
-              chunk->state == SCHED_CHUNK_SPENT || chunk->losses <= 1 ||
-                  chunk->losses < crash_limit);
+              (chunk->losses >= sched->options.crash_limit) == (chunk->state == SCHED_CHUNK_SPENT));
 }
 
 static void check_chunk(const struct sched *sched, uint32_t slot, enum sched_chunk_state state)
@@ -74,9 +72,11 @@ static struct sums sum_list(const struct sched *sched,
 static void check_turn(const struct sched_worker *worker)
 {
     enum sched_turn turn = SCHED_TURN_NONE;
-    if (!worker->draining && worker->credit > 0 && !worker->alone) {
-        turn = worker->held_count < worker->slots ? SCHED_TURN_FREE : SCHED_TURN_BUSY;
-        turn = worker->held_count == 0 ? SCHED_TURN_EMPTY : turn;
+    bool full = worker->held_count >= sched_company_max(worker->suspicion);
+    if (!worker->draining && worker->credit > 0 && worker->held_count == 0) {
+        turn = SCHED_TURN_EMPTY;
+    } else if (!worker->draining && worker->credit > 0 && !full && !worker->mixed) {
+        turn = sched_turn_with(worker->suspicion, worker->held_count >= worker->slots);
     }
     bool aside = worker->waits == SCHED_TURN_ASIDE &&
                  (turn == SCHED_TURN_FREE || turn == SCHED_TURN_BUSY);
@@ -87,14 +87,21 @@ static struct sums check_worker(const struct sched *sched, uint32_t index)
 {
     const struct sched_worker *worker = &sched->workers.table[index];
     struct sums held = sum_list(sched, &worker->held, SCHED_CHUNK_HELD);
-    uint64_t suspects = 0;
+    enum sched_suspicion highest = SCHED_CLEAR;
     for (uint32_t slot = worker->held.head; slot != INDEX_NONE;) {
-        INVARIANT(one_state, sched->chunks.table[slot].worker == index);
-        suspects += sched->chunks.table[slot].losses > 0;
-        slot = sched->chunks.table[slot].place.next;
+        const struct sched_chunk *chunk = &sched->chunks.table[slot];
+        INVARIANT(one_state, chunk->worker == index);
+        INVARIANT(suspects_apart, chunk->suspicion == worker->suspicion || worker->mixed);
+        highest = chunk->suspicion > highest ? chunk->suspicion : highest;
+        slot = chunk->place.next;
     }
-    INVARIANT(suspect_alone, worker->alone == (suspects > 0));
-    INVARIANT(suspect_alone, suspects == 0 || held.chunks == 1);
+    /* One that came with a mixture counts as what was the most suspect of it, until it is empty. */
+    INVARIANT(suspects_apart,
+              worker->suspicion == highest || (worker->mixed && worker->suspicion > highest));
+    INVARIANT(suspects_apart, held.chunks <= sched_company_max(worker->suspicion) || worker->mixed);
+    INVARIANT(suspects_apart, !worker->mixed || (worker->adopted > 0 && held.chunks > 0));
+    INVARIANT(suspects_apart,
+              worker->serves == (worker->suspicion != SCHED_CLEAR && !worker->draining));
     INVARIANT(held_sums, worker->held_count == held.chunks);
     INVARIANT(credit_conserved, worker->granted == worker->credit + worker->sent);
     INVARIANT(credit_conserved, worker->held_count <= worker->sent + worker->adopted);
@@ -120,6 +127,7 @@ static struct sums check_workers(const struct sched *sched)
     uint64_t slots = 0;
     uint64_t count = 0;
     uint64_t waiting = 0;
+    uint64_t serving = 0;
     uint64_t heard_us = 0;
     for (uint32_t i = workers->leases.head; i != INDEX_NONE; i = workers->table[i].lease.next) {
         const struct sched_worker *worker = &workers->table[i];
@@ -128,11 +136,13 @@ static struct sums check_workers(const struct sched *sched)
         held.items += sums.items;
         slots += worker->draining ? 0 : worker->slots;
         waiting += worker->waits != SCHED_TURN_NONE;
+        serving += worker->serves;
         count++;
         INVARIANT(held_sums, worker->id != 0 && worker->heard_us >= heard_us);
         heard_us = worker->heard_us;
     }
     INVARIANT(held_sums, count == workers->count && slots == workers->slots);
+    INVARIANT(suspects_apart, serving == workers->serving);
     uint64_t listed = 0;
     for (int turn = 0; turn < SCHED_TURNS; turn++) {
         listed += count_turn(workers, (enum sched_turn)turn);
@@ -167,18 +177,35 @@ static struct sums check_delayed(const struct sched *sched)
     return delayed;
 }
 
-/* While a suspect waits nobody is empty, and one worker at most is set aside to become so. */
+static struct sums check_suspects(const struct sched *sched)
+{
+    struct sums suspects = {0};
+    for (int suspicion = SCHED_CLEAR; suspicion < SCHED_SUSPICIONS; suspicion++) {
+        const struct list *list = &sched->chunks.suspects[suspicion];
+        struct sums sums = sum_list(sched, list, SCHED_CHUNK_SUSPECT);
+        for (uint32_t slot = list->head; slot != INDEX_NONE;) {
+            INVARIANT(suspects_apart, sched->chunks.table[slot].suspicion == suspicion);
+            slot = sched->chunks.table[slot].place.next;
+        }
+        suspects.chunks += sums.chunks;
+        suspects.items += sums.items;
+    }
+    return suspects;
+}
+
+/* While a suspect waits nobody is empty, unless enough others serve suspects (and there is no memory
+ * for something else); and one worker at most is set aside to become so. */
 static void check_suspects_wait(const struct sched *sched)
 {
     const struct list *turns = sched->workers.turns;
     if (sched->over || sched->stopping || sched->hurry) {
         return; /* nothing more is sent, or not yet */
     }
-    bool suspects = sched->chunks.suspects.head != INDEX_NONE;
+    bool suspects = sched_suspects_wait(sched) && sched_may_serve(sched);
     uint64_t aside = count_turn(&sched->workers, SCHED_TURN_ASIDE);
-    INVARIANT(suspect_alone, !suspects || turns[SCHED_TURN_EMPTY].head == INDEX_NONE);
-    INVARIANT(suspect_alone, aside <= suspects);
-    INVARIANT(suspect_alone,
+    INVARIANT(suspects_apart, !suspects || turns[SCHED_TURN_EMPTY].head == INDEX_NONE);
+    INVARIANT(suspects_apart, aside <= 1 && (aside == 0 || sched->chunks.suspects_count > 0));
+    INVARIANT(suspects_apart,
               !suspects || aside > 0 ||
                   (turns[SCHED_TURN_FREE].head == INDEX_NONE &&
                    turns[SCHED_TURN_BUSY].head == INDEX_NONE));
@@ -229,7 +256,7 @@ void sched_check(const struct sched *sched)
     const struct sched_stats *stats = &sched->stats;
     struct sums held = check_workers(sched);
     struct sums queued = sum_list(sched, &sched->chunks.queued, SCHED_CHUNK_QUEUED);
-    struct sums suspects = sum_list(sched, &sched->chunks.suspects, SCHED_CHUNK_SUSPECT);
+    struct sums suspects = check_suspects(sched);
     struct sums delayed = check_delayed(sched);
     struct sums spent = sum_list(sched, &sched->chunks.spent, SCHED_CHUNK_SPENT);
     struct sums live = check_order(sched);
@@ -242,6 +269,7 @@ void sched_check(const struct sched *sched)
     INVARIANT(held_sums,
               stats->items_queued == queued.items + suspects.items + delayed.items + spent.items);
     INVARIANT(held_sums, queued.chunks == sched->chunks.queued_count);
+    INVARIANT(held_sums, suspects.chunks == sched->chunks.suspects_count);
     INVARIANT(counted_once, stats->items_done + live.items == check_cut(sched));
     INVARIANT(counted_once, stats->tally.ok + stats->tally.failed == stats->items_done);
     check_suspects_wait(sched);

@@ -27,9 +27,11 @@ int sched_chunks_init(struct sched_chunks *chunks, uint8_t epoch)
                                     .order = LIST_EMPTY,
                                     .ahead = INDEX_NONE,
                                     .queued = LIST_EMPTY,
-                                    .suspects = LIST_EMPTY,
                                     .due_us = UINT64_MAX,
                                     .spent = LIST_EMPTY};
+    for (uint32_t i = 0; i < SCHED_SUSPICIONS; i++) {
+        chunks->suspects[i] = LIST_EMPTY;
+    }
     for (uint32_t i = 0; i < SCHED_DELAYS; i++) {
         chunks->delayed[i] = LIST_EMPTY;
     }
@@ -100,8 +102,11 @@ uint32_t sched_chunks_cut(struct sched_chunks *chunks, uint64_t first, uint64_t 
         return INDEX_NONE;
     }
     struct sched_chunk *chunk = &chunks->table[slot];
-    *chunk = (struct sched_chunk){
-        .id = chunk->id + SCHED_CHUNKS_MAX, .first = first, .count = count, .worker = INDEX_NONE};
+    *chunk = (struct sched_chunk){.id = chunk->id + SCHED_CHUNKS_MAX,
+                                  .first = first,
+                                  .count = count,
+                                  .worker = INDEX_NONE,
+                                  .avoid = INDEX_NONE};
     put_in_order(chunks,
                  chunks->ahead == INDEX_NONE ? chunks->order.tail
                                              : chunks->table[chunks->ahead].order.previous,
@@ -168,7 +173,7 @@ static struct list *list_of(struct sched_chunks *chunks, const struct sched_chun
     case SCHED_CHUNK_QUEUED:
         return &chunks->queued;
     case SCHED_CHUNK_SUSPECT:
-        return &chunks->suspects;
+        return &chunks->suspects[chunk->suspicion];
     case SCHED_CHUNK_DELAYED:
         return &chunks->delayed[sched_delay_of(chunk->failures)];
     default:
@@ -177,18 +182,23 @@ static struct list *list_of(struct sched_chunks *chunks, const struct sched_chun
     }
 }
 
+static void enter_state(struct sched_chunks *chunks, uint32_t slot, enum sched_chunk_state state)
+{
+    chunks->table[slot].state = (uint8_t)state;
+    chunks->queued_count += state == SCHED_CHUNK_QUEUED;
+    chunks->suspects_count += state == SCHED_CHUNK_SUSPECT;
+}
+
 /* Put a chunk at the end of the list of this state. */
 static void append(struct sched_chunks *chunks, uint32_t slot, enum sched_chunk_state state)
 {
-    struct sched_chunk *chunk = &chunks->table[slot];
-    chunk->state = (uint8_t)state;
-    chunks->queued_count += state == SCHED_CHUNK_QUEUED;
-    list_append(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
+    enter_state(chunks, slot, state);
+    list_append(list_of(chunks, &chunks->table[slot]), LINKS(chunks->table, place), slot);
 }
 
 static enum sched_chunk_state waiting(const struct sched_chunk *chunk)
 {
-    return chunk->losses > 0 ? SCHED_CHUNK_SUSPECT : SCHED_CHUNK_QUEUED;
+    return chunk->suspicion != SCHED_CLEAR ? SCHED_CHUNK_SUSPECT : SCHED_CHUNK_QUEUED;
 }
 
 void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot)
@@ -198,10 +208,8 @@ void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot)
 
 void sched_chunks_queue_first(struct sched_chunks *chunks, uint32_t slot)
 {
-    struct sched_chunk *chunk = &chunks->table[slot];
-    chunk->state = (uint8_t)waiting(chunk);
-    chunks->queued_count += chunk->state == SCHED_CHUNK_QUEUED;
-    list_prepend(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
+    enter_state(chunks, slot, waiting(&chunks->table[slot]));
+    list_prepend(list_of(chunks, &chunks->table[slot]), LINKS(chunks->table, place), slot);
 }
 
 void sched_chunks_spend(struct sched_chunks *chunks, uint32_t slot)
@@ -234,6 +242,8 @@ void sched_chunks_unqueue(struct sched_chunks *chunks, uint32_t slot)
     list_remove(list_of(chunks, chunk), LINKS(chunks->table, place), slot);
     if (chunk->state == SCHED_CHUNK_QUEUED) {
         chunks->queued_count--;
+    } else if (chunk->state == SCHED_CHUNK_SUSPECT) {
+        chunks->suspects_count--;
     } else if (chunk->state == SCHED_CHUNK_DELAYED) {
         find_due(chunks);
     }

@@ -16,13 +16,13 @@ static void abandon(struct sched *sched, struct sched_actions *out)
 }
 
 /* The worker that a chunk of `items` goes to, or INDEX_NONE when it has to wait. */
-static uint32_t taker(const struct sched *sched, uint64_t items, uint64_t avoid)
+static uint32_t taker(const struct sched *sched, uint64_t items, uint32_t avoid)
 {
     const struct sched_workers *workers = &sched->workers;
     uint32_t avoided = INDEX_NONE; /* could take it, if nobody else can */
     for (int turn = SCHED_TURN_EMPTY; turn <= SCHED_TURN_FREE; turn++) {
         uint32_t free = sched_workers_next(workers, (enum sched_turn)turn, avoid);
-        if (free != INDEX_NONE && workers->table[free].id != avoid) {
+        if (free != INDEX_NONE && free != avoid) {
             return free;
         }
         avoided = free != INDEX_NONE ? free : avoided;
@@ -31,10 +31,10 @@ static uint32_t taker(const struct sched *sched, uint64_t items, uint64_t avoid)
     if (busy == INDEX_NONE || !sched_size_may_wait(sched, items)) {
         return avoided;
     }
-    return avoided != INDEX_NONE && workers->table[busy].id == avoid ? avoided : busy;
+    return avoided != INDEX_NONE && busy == avoid ? avoided : busy;
 }
 
-static void send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out)
+void sched_send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out)
 {
     struct sched_chunk *chunk = &sched->chunks.table[slot];
     chunk->attempt++;
@@ -44,37 +44,6 @@ static void send(struct sched *sched, uint32_t slot, uint32_t worker, struct sch
     sched->stats.chunks_retried += chunk->attempt > 1U + chunk->failures;
     struct sched_action *action = sched_say(out, SCHED_SEND, sched, slot);
     action->worker = (struct worker_id){sched->workers.table[worker].id};
-}
-
-/* Are the items there? Those of an adopted chunk may not have been read again yet. */
-static bool is_available(const struct sched *sched, uint32_t slot)
-{
-    const struct sched_chunk *chunk = &sched->chunks.table[slot];
-    return chunk->first + chunk->count <= sched->stats.items_available;
-}
-
-/* Suspects go to workers that hold nothing. Under a steady stream of chunks no worker ever does, so
- * while suspects wait one at a time is set aside until it does. */
-static void send_suspects(struct sched *sched, struct sched_actions *out)
-{
-    struct list *suspects = &sched->chunks.suspects;
-    struct list *turns = sched->workers.turns;
-    while (suspects->head != INDEX_NONE && is_available(sched, suspects->head) &&
-           turns[SCHED_TURN_EMPTY].head != INDEX_NONE) {
-        if (!sched_has_room(sched, out, 1)) {
-            return;
-        }
-        uint32_t slot = suspects->head;
-        uint64_t avoid = sched->chunks.table[slot].avoid;
-        uint32_t worker = sched_workers_next(&sched->workers, SCHED_TURN_EMPTY, avoid);
-        sched_detach(sched, slot);
-        send(sched, slot, worker, out);
-    }
-    if (suspects->head == INDEX_NONE) {
-        sched_workers_put_back(&sched->workers);
-    } else if (turns[SCHED_TURN_ASIDE].head == INDEX_NONE) {
-        sched_workers_set_aside(&sched->workers);
-    }
 }
 
 /* What was cut before goes before fresh chunks. */
@@ -87,7 +56,7 @@ static bool send_queued(struct sched *sched, struct sched_actions *out)
         return false;
     }
     sched_detach(sched, slot);
-    send(sched, slot, worker, out);
+    sched_send(sched, slot, worker, out);
     return true;
 }
 
@@ -97,7 +66,7 @@ static bool send_fresh(struct sched *sched, struct sched_actions *out)
         return false;
     }
     uint64_t count = sched_size_next(sched);
-    uint32_t worker = taker(sched, count, 0);
+    uint32_t worker = taker(sched, count, INDEX_NONE);
     if (worker == INDEX_NONE || !sched_has_room(sched, out, 1)) {
         return false;
     }
@@ -111,23 +80,26 @@ static bool send_fresh(struct sched *sched, struct sched_actions *out)
     if (sched->cut == sched->gap_end) {
         sched_skip_ahead(sched);
     }
-    send(sched, slot, worker, out);
+    sched_send(sched, slot, worker, out);
     return true;
 }
 
 static void send_all(struct sched *sched, struct sched_actions *out)
 {
     const struct list *turns = sched->workers.turns;
-    if (sched->chunks.suspects.head != INDEX_NONE || turns[SCHED_TURN_ASIDE].head != INDEX_NONE) {
-        send_suspects(sched, out);
+    if (sched->chunks.suspects_count > 0 || turns[SCHED_TURN_ASIDE].head != INDEX_NONE) {
+        sched_send_suspects(sched, out);
     }
     bool sent = true;
     while (sent && (turns[SCHED_TURN_BUSY].head != INDEX_NONE ||
                     turns[SCHED_TURN_FREE].head != INDEX_NONE ||
                     turns[SCHED_TURN_EMPTY].head != INDEX_NONE)) {
         uint32_t queued = sched->chunks.queued.head;
-        sent = queued != INDEX_NONE && is_available(sched, queued) ? send_queued(sched, out)
-                                                                   : send_fresh(sched, out);
+        sent = queued != INDEX_NONE && sched_is_available(sched, queued) ? send_queued(sched, out)
+                                                                         : send_fresh(sched, out);
+    }
+    if (sched->chunks.suspects_count > 0) {
+        sched_send_suspects(sched, out); /* nothing else may be left by now */
     }
 }
 

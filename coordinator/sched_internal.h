@@ -27,8 +27,19 @@ enum {
 
     SCHED_ATTEMPTS_MAX = 255,
     SCHED_RETRIES_MAX = 1000,
-    SCHED_DELAYS = 7,   /* different delays of retries: 1, 2, 4 ... 64 times the first */
-    SCHED_PIECES = 256, /* most pieces that a suspect is split into */
+    SCHED_DELAYS = 7,     /* different delays of retries: 1, 2, 4 ... 64 times the first */
+    SCHED_PIECES = 256,   /* most pieces that a suspect is split into */
+    SCHED_GROUP_MAX = 16, /* chunks of one group of suspects */
+};
+
+/* How much speaks for it that a chunk takes down whoever runs it, and therefore whom it runs with:
+ * with none but its like, and of these with so many. */
+enum sched_suspicion {
+    SCHED_CLEAR = 0,
+    SCHED_COMPANY, /* its worker was lost: as many as a worker takes */
+    SCHED_GROUP,   /* so was the next one, with many in company: SCHED_GROUP_MAX */
+    SCHED_ALONE,   /* so was the next one, with few: none */
+    SCHED_SUSPICIONS,
 };
 
 /* Fibonacci hashing: the high bits of a product with 2^64 / golden ratio are well mixed also for
@@ -42,7 +53,7 @@ enum sched_chunk_state {
     SCHED_CHUNK_FREE = 0, /* the slot has no chunk; its id is that of the last one it had */
     SCHED_CHUNK_HELD,     /* by a worker */
     SCHED_CHUNK_QUEUED,   /* waits for its next attempt */
-    SCHED_CHUNK_SUSPECT,  /* as queued, but for a worker of its own: see `losses` */
+    SCHED_CHUNK_SUSPECT,  /* as queued, but with a suspicion */
     SCHED_CHUNK_DELAYED,  /* its items failed; is not queued before its time */
     SCHED_CHUNK_SPENT,    /* out of attempts; waits for room to say so */
 };
@@ -52,7 +63,6 @@ struct sched_chunk {
     uint64_t id;
     uint64_t first;
     uint64_t count;
-    uint64_t avoid; /* id of the worker that another one is better than; 0: none */
 
     union {
         uint32_t worker; /* held: index of the holder */
@@ -62,9 +72,13 @@ struct sched_chunk {
     struct link place; /* in the list of its state */
     struct link order; /* among the live ones, by first item */
     uint32_t attempt;  /* last one sent */
+    uint32_t avoid;    /* index of the worker that another one is better than; INDEX_NONE: none */
     uint16_t failures; /* how often its items were run and failed */
-    uint8_t losses;    /* of workers that had it; with any it is a suspect */
+    uint8_t losses;    /* of workers that ran nothing else */
     uint8_t state;     /* enum sched_chunk_state */
+    uint8_t suspicion; /* enum sched_suspicion */
+    uint8_t before;    /* 1 + the suspicion before the last attempt's loss; 0: it was not lost */
+    bool counted;      /* that loss is among `losses` */
 };
 
 struct sched_chunks {
@@ -79,20 +93,32 @@ struct sched_chunks {
     struct list order;
     uint32_t ahead; /* the first in that order of those that were adopted ahead of the cut */
     struct list queued;
-    struct list suspects;
+    struct list suspects[SCHED_SUSPICIONS]; /* that of SCHED_CLEAR is empty */
+    uint32_t suspects_count;
     struct list delayed[SCHED_DELAYS]; /* by delay: in each the first to come is the first due */
     uint64_t due_us;                   /* when the first of them is; UINT64_MAX: there are none */
     struct list spent;
 };
 
-/* Which list of workers waiting for their turn a worker is in. */
+/* Which list of workers waiting for their turn a worker is in. Those that hold something wait for
+ * more of the same suspicion: FREE and BUSY for clear chunks, and so on. */
 enum sched_turn {
     SCHED_TURN_EMPTY = 0, /* has credit and holds nothing */
     SCHED_TURN_FREE,      /* has credit and a free slot */
     SCHED_TURN_BUSY,      /* has credit; a chunk would wait behind others */
-    SCHED_TURN_ASIDE,     /* gets nothing more until it is empty, and then a suspect */
-    SCHED_TURN_NONE,      /* has no credit, or is draining, or is alone with a suspect */
+    SCHED_TURN_FREE_COMPANY,
+    SCHED_TURN_BUSY_COMPANY,
+    SCHED_TURN_FREE_GROUP,
+    SCHED_TURN_BUSY_GROUP,
+    SCHED_TURN_ASIDE, /* gets nothing more until it is empty, and then suspects */
+    SCHED_TURN_NONE,  /* has no credit, or is draining, or may not have more of what it has */
 };
+
+/* The list of those with a free slot, or without, that hold chunks of a suspicion below ALONE. */
+static inline enum sched_turn sched_turn_with(enum sched_suspicion suspicion, bool busy)
+{
+    return (enum sched_turn)(SCHED_TURN_FREE + 2 * (int)suspicion + busy);
+}
 
 enum { SCHED_TURNS = SCHED_TURN_NONE }; /* lists of them */
 
@@ -109,8 +135,10 @@ struct sched_worker {
     struct link turn;  /* in the list of `waits`; of a free entry: next free one */
     struct link lease; /* among all, by heard_us */
     enum sched_turn waits;
+    enum sched_suspicion suspicion; /* the highest among what it holds */
     bool draining;
-    bool alone; /* holds a suspect, and nothing else */
+    bool mixed;  /* joined with chunks that would not have been sent to it together */
+    bool serves; /* is counted among those that run suspects */
 };
 
 struct sched_workers {
@@ -121,6 +149,7 @@ struct sched_workers {
     uint32_t last_found;
     uint32_t *buckets; /* indices by hash of the id, linear probing; twice the capacity */
     uint64_t slots;    /* of those that are not draining */
+    uint32_t serving;  /* those that hold suspects and are not draining */
     struct list turns[SCHED_TURNS];
     struct list leases; /* all leases are equally long: the head is the first to run out */
 };
@@ -202,8 +231,8 @@ static inline bool sched_chunks_are_own(const struct sched_chunks *chunks, struc
  * whether there has been one of this id. */
 uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id, bool *ret_past);
 
-/* Put a chunk that is in no list among those that wait for their next attempt, behind or before
- * the others. With losses it is a suspect and waits among those. */
+/* Put a chunk that is in no list among those of its suspicion that wait for their next attempt,
+ * behind or before the others. */
 void sched_chunks_queue(struct sched_chunks *chunks, uint32_t slot);
 void sched_chunks_queue_first(struct sched_chunks *chunks, uint32_t slot);
 
@@ -262,11 +291,11 @@ void sched_workers_release(struct sched *sched, uint32_t slot);
 void sched_workers_set_aside(struct sched_workers *workers);
 void sched_workers_put_back(struct sched_workers *workers);
 
-/* The worker whose turn it is in a class; not the one with id `avoid` while the class has
+/* The worker whose turn it is in a class; not the one at index `avoid` while the class has
  * another. INDEX_NONE: nobody waits. */
 uint32_t sched_workers_next(const struct sched_workers *workers,
                             enum sched_turn turn,
-                            uint64_t avoid);
+                            uint32_t avoid);
 
 /* --- sched_moves.c: chunks change hands, and are divided --- */
 
@@ -311,12 +340,18 @@ void sched_detach(struct sched *sched, uint32_t slot);
 /* A detached chunk is over, and so are its items. */
 void sched_account(struct sched *sched, uint32_t slot, const struct tally *tally);
 
+/* A held chunk is taken from its worker, to wait for another attempt; it is in no list yet. */
+void sched_take_back(struct sched *sched, uint32_t slot);
+
 /* A held chunk waits for another attempt: its worker gives it back. */
 void sched_return(struct sched *sched, uint32_t slot);
 
-/* Its worker is lost: it waits for another attempt, as a suspect; or it is split; or it is out of
- * attempts. Says one thing at most. */
-void sched_lose(struct sched *sched, uint32_t slot, struct sched_actions *out);
+/* The next part of a chunk that is over; it is the first one when `last` is the chunk itself.
+ * Returns its slot. For each but the first room was reserved. */
+uint32_t sched_add_part(struct sched *sched,
+                        uint32_t last,
+                        uint32_t number,
+                        const struct sched_chunk *part);
 
 /* A detached chunk is over, of which the first `done` items were run. Those that `failed` names
  * wait to be run again by another worker than `worker`, when `again`, for which room was reserved;
@@ -325,7 +360,7 @@ struct sched_remains {
     uint64_t done;
     const struct sched_span *failed;
     size_t failed_count;
-    struct worker_id worker;
+    uint32_t worker; /* index */
     bool again;
 };
 
@@ -333,6 +368,28 @@ void sched_divide(struct sched *sched,
                   uint64_t now_us,
                   uint32_t slot,
                   const struct sched_remains *remains);
+
+/* --- sched_suspects.c: chunks that may have taken their worker down --- */
+
+/* The worker of a held chunk is lost, with `together` chunks in hand: it waits for another attempt,
+ * as a suspect; or it is split; or it is out of attempts. Says one thing at most. */
+void sched_lose(struct sched *sched, uint32_t slot, uint32_t together, struct sched_actions *out);
+
+/* Its worker is not lost after all. */
+void sched_unlose(struct sched_chunk *chunk);
+
+/* How many chunks of a suspicion one worker may have. */
+uint32_t sched_company_max(enum sched_suspicion suspicion);
+
+/* Does a suspect wait that can be sent? */
+bool sched_suspects_wait(const struct sched *sched);
+
+/* May a further worker be given suspects? Half of them, but one at least, serve others meanwhile, if
+ * there is something to do. */
+bool sched_may_serve(const struct sched *sched);
+
+/* Send them to workers that may have them, and see to it that there will be one. */
+void sched_send_suspects(struct sched *sched, struct sched_actions *out);
 
 /* --- sched_restore.c: what was done before, and where fresh chunks are cut --- */
 
@@ -368,6 +425,24 @@ static inline uint32_t sched_find(const struct sched *sched, struct chunk_id id,
 
 /* Whatever can be sent, or said, after an event. */
 void sched_dispatch(struct sched *sched, struct sched_actions *out);
+
+/* A chunk that is in no state's list goes to a worker, for which there is room to say. */
+void sched_send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out);
+
+/* Are its items there? Those of an adopted chunk may not have been read again yet. */
+static inline bool sched_is_available(const struct sched *sched, uint32_t slot)
+{
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    return chunk->first + chunk->count <= sched->stats.items_available;
+}
+
+/* Is there something to send that is under no suspicion? */
+static inline bool sched_others_wait(const struct sched *sched)
+{
+    uint32_t queued = sched->chunks.queued.head;
+    return (queued != INDEX_NONE && sched_is_available(sched, queued)) ||
+           (sched->fresh > 0 && !sched->holding);
+}
 
 /* --- sched_size.c: how many items a chunk gets --- */
 

@@ -118,7 +118,7 @@ uint32_t sched_workers_find(struct sched_workers *workers, struct worker_id id)
 
 static enum sched_turn turn_of(const struct sched_worker *worker)
 {
-    if (worker->draining || worker->credit == 0 || worker->alone) {
+    if (worker->draining || worker->credit == 0) {
         return SCHED_TURN_NONE;
     }
     if (worker->held_count == 0) {
@@ -127,7 +127,20 @@ static enum sched_turn turn_of(const struct sched_worker *worker)
     if (worker->waits == SCHED_TURN_ASIDE) {
         return SCHED_TURN_ASIDE;
     }
-    return worker->held_count < worker->slots ? SCHED_TURN_FREE : SCHED_TURN_BUSY;
+    if (worker->mixed || worker->held_count >= sched_company_max(worker->suspicion)) {
+        return SCHED_TURN_NONE;
+    }
+    return sched_turn_with(worker->suspicion, worker->held_count >= worker->slots);
+}
+
+/* Count it among those that run suspects, or no more. */
+static void update_serving(struct sched_workers *workers, struct sched_worker *worker)
+{
+    bool serves = worker->suspicion != SCHED_CLEAR && !worker->draining;
+    if (serves != worker->serves) {
+        worker->serves = serves;
+        workers->serving += serves ? 1 : UINT32_MAX;
+    }
 }
 
 static void leave_turn(struct sched_workers *workers, uint32_t index)
@@ -160,10 +173,10 @@ static void update_turn(struct sched_workers *workers, uint32_t index)
 
 uint32_t sched_workers_next(const struct sched_workers *workers,
                             enum sched_turn turn,
-                            uint64_t avoid)
+                            uint32_t avoid)
 {
     uint32_t index = workers->turns[turn].head;
-    if (index == INDEX_NONE || workers->table[index].id != avoid) {
+    if (index == INDEX_NONE || index != avoid) {
         return index;
     }
     uint32_t other = workers->table[index].turn.next;
@@ -235,6 +248,7 @@ void sched_workers_drain(struct sched_workers *workers, uint32_t index)
         worker->draining = true;
         workers->slots -= worker->slots;
         leave_turn(workers, index);
+        update_serving(workers, worker);
     }
 }
 
@@ -242,8 +256,15 @@ static void take(struct sched *sched, uint32_t index, uint32_t slot)
 {
     struct sched_worker *worker = &sched->workers.table[index];
     struct sched_chunk *chunk = &sched->chunks.table[slot];
+    if (worker->held_count > 0 && (chunk->suspicion != worker->suspicion ||
+                                   worker->held_count >= sched_company_max(worker->suspicion))) {
+        worker->mixed = true;
+    }
     worker->held_count++;
-    worker->alone = chunk->losses > 0;
+    if (chunk->suspicion > worker->suspicion) {
+        worker->suspicion = chunk->suspicion;
+        update_serving(&sched->workers, worker);
+    }
     list_append(&worker->held, LINKS(sched->chunks.table, place), slot);
     chunk->state = SCHED_CHUNK_HELD;
     chunk->worker = index;
@@ -272,7 +293,11 @@ void sched_workers_release(struct sched *sched, uint32_t slot)
     struct sched_worker *worker = &sched->workers.table[chunk->worker];
     list_remove(&worker->held, LINKS(sched->chunks.table, place), slot);
     worker->held_count--;
-    worker->alone = false;
+    if (worker->held_count == 0 && worker->suspicion != SCHED_CLEAR) {
+        worker->suspicion = SCHED_CLEAR;
+        worker->mixed = false;
+        update_serving(&sched->workers, worker);
+    }
     update_turn(&sched->workers, chunk->worker);
     chunk->worker = INDEX_NONE;
 }

@@ -73,24 +73,55 @@ static void session_joins(struct sim *sim, const struct sched_event *event)
                                     .receivable_capacity = session->receivable_capacity};
 }
 
+void sim_judge_take(struct sim_judge *judge, struct sim_chunk *chunk, uint64_t number)
+{
+    struct sim_session *session = sim_judge_session(judge, number);
+    if (session->held > 0 && (session->suspicion != chunk->suspicion ||
+                              session->held >= sim_company_max(session->suspicion))) {
+        session->mixed = true;
+    }
+    session->held++;
+    session->suspicion = chunk->suspicion > session->suspicion ? chunk->suspicion
+                                                               : session->suspicion;
+    chunk->holder = number;
+}
+
 void sim_judge_let_go(struct sim_judge *judge, struct sim_chunk *chunk)
 {
     struct sim_session *session = sim_judge_session(judge, chunk->holder);
     if (session != NULL) {
         session->held--;
-        session->suspects -= chunk->losses > 0;
+        session->suspicion = session->held > 0 ? session->suspicion : SIM_CLEAR;
+        session->mixed = session->held > 0 && session->mixed;
     }
     chunk->holder = 0;
+    chunk->lost = false;
 }
 
-/* A chunk that its holder lost. What was alone with it, and has several items, has to be split. */
-static void chunk_lost(struct sim_chunk *chunk)
+uint32_t sim_company_max(enum sim_suspicion suspicion)
 {
-    if (chunk->losses > 0 && chunk->count > 1) {
+    static const uint32_t max[SIM_SUSPICIONS] = {UINT32_MAX, UINT32_MAX, 16, 1};
+    return max[suspicion];
+}
+
+/* A chunk whose holder was lost, with `together` of them. A suspect that was alone, and has several items, has to be split. */
+static void chunk_lost(struct sim_chunk *chunk, uint32_t together)
+{
+    chunk->lost = true;
+    chunk->suspicion_before = chunk->suspicion;
+    chunk->losses_before = chunk->losses;
+    bool blamed = together == 1 && (chunk->suspicion != SIM_CLEAR || chunk->count == 1);
+    if (blamed && chunk->count > 1) {
         chunk->must_split = true;
-    } else {
+    } else if (blamed) {
         chunk->losses++;
-        chunk->own_losses++;
+        chunk->suspicion = SIM_ALONE;
+    } else if (chunk->suspicion == SIM_CLEAR) {
+        chunk->suspicion = SIM_COMPANY;
+    } else if (chunk->suspicion == SIM_COMPANY && together > sim_company_max(SIM_GROUP)) {
+        chunk->suspicion = SIM_GROUP;
+    } else {
+        chunk->suspicion = SIM_ALONE;
     }
 }
 
@@ -101,6 +132,7 @@ void sim_judge_session_ends(struct sim *sim, uint64_t id, bool lost)
     if (session == NULL) {
         return;
     }
+    uint32_t together = session->held;
     for (size_t i = 0; i < judge->chunk_count; i++) {
         struct sim_chunk *chunk = &judge->chunks[i];
         if (chunk->holder != id) {
@@ -108,7 +140,7 @@ void sim_judge_session_ends(struct sim *sim, uint64_t id, bool lost)
         }
         sim_judge_let_go(judge, chunk);
         if (lost) {
-            chunk_lost(chunk);
+            chunk_lost(chunk, together);
         }
     }
     session->live = false;

@@ -6,6 +6,9 @@
 #include "coordinator/sched.h"
 #include "tests/sim/sim_time.h"
 
+/* How suspect a chunk is, and so how many of its like one worker may have. */
+enum sim_suspicion { SIM_CLEAR = 0, SIM_COMPANY, SIM_GROUP, SIM_ALONE, SIM_SUSPICIONS };
+
 /* What the judge knows of a chunk that some worker has, had, or came with. */
 struct sim_chunk {
     uint32_t slot;    /* that the actions name; SIM_NO_SLOT: none has yet */
@@ -14,8 +17,11 @@ struct sim_chunk {
     uint64_t first;
     uint64_t count;
     uint32_t attempt;
-    uint32_t losses;     /* with any it is a suspect */
-    uint32_t own_losses; /* a piece of a suspect has losses, but none of its own */
+    enum sim_suspicion suspicion;
+    uint32_t losses; /* while it was alone */
+    bool lost;       /* at its last attempt, before which it was suspect like this: */
+    enum sim_suspicion suspicion_before;
+    uint32_t losses_before;
     uint32_t failures;
     bool must_split;
     uint64_t holder; /* session; 0: queued */
@@ -33,7 +39,7 @@ struct sim_part {
     uint64_t first;
     uint64_t count;
     uint32_t attempt; /* that it must be sent as */
-    uint32_t losses;
+    enum sim_suspicion suspicion;
     uint32_t failures;
     uint64_t due_us; /* by the server's clock */
 };
@@ -48,8 +54,9 @@ struct sim_receivable {
 struct sim_session {
     uint64_t credit;
     uint32_t slots;
-    uint32_t held;     /* chunks */
-    uint32_t suspects; /* among them */
+    uint32_t held;                /* chunks */
+    enum sim_suspicion suspicion; /* of the most suspect one */
+    bool mixed;                   /* it came with some that may not be together */
     bool live;
     bool draining;
     struct sim_receivable *receivables;
@@ -61,10 +68,9 @@ struct sim_session {
 struct sim_sums {
     uint64_t items_held;
     uint64_t items_queued;
-    bool suspects_wait;
-    bool others_wait;    /* and may be sent now */
-    bool unread;         /* something waits for its items to be read again */
-    uint64_t must_split; /* id of a chunk; 0: none */
+    bool waits[SIM_SUSPICIONS]; /* something of this suspicion, that may be sent now */
+    bool unread;                /* something waits for its items to be read again */
+    uint64_t must_split;        /* id of a chunk; 0: none */
 };
 
 struct sim_judge {
@@ -109,6 +115,12 @@ void sim_judge_forget(struct sim_judge *judge);
 /* The session of this number, if it is known to the scheduler; otherwise NULL. */
 struct sim_session *sim_judge_session(struct sim_judge *judge, uint64_t number);
 void sim_judge_session_ends(struct sim *sim, uint64_t number, bool lost);
+
+/* Most chunks of one suspicion that a worker may have. */
+uint32_t sim_company_max(enum sim_suspicion suspicion);
+
+/* A session has it from now on. */
+void sim_judge_take(struct sim_judge *judge, struct sim_chunk *chunk, uint64_t number);
 
 /* Whoever holds it does so no more. */
 void sim_judge_let_go(struct sim_judge *judge, struct sim_chunk *chunk);

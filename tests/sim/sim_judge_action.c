@@ -50,7 +50,7 @@ static struct sim_chunk *check_new(struct sim *sim, const struct sched_action *a
     struct sim_part *part = sim_judge_part(&sim->judge, action->first);
     if (part != NULL) {
         check_part(sim, part, action);
-        chunk.losses = part->losses;
+        chunk.suspicion = part->suspicion;
         chunk.failures = part->failures;
         sim_judge_remove_part(&sim->judge, part);
     } else {
@@ -73,7 +73,7 @@ static void check_retry(const struct sim *sim,
     if (action->attempt != chunk->attempt + 1) {
         sim_fail(sim, "attempts_count_up: %u after %u", action->attempt, chunk->attempt);
     }
-    if (chunk->count == 1 && chunk->own_losses > 0 && chunk->losses >= sim->plan.crash_limit) {
+    if (chunk->losses >= sim->plan.crash_limit) {
         sim_fail(
             sim, "attempts_bounded: chunk %llu was lost %u times", (ull)chunk->id, chunk->losses);
     }
@@ -98,13 +98,11 @@ static void on_send(struct sim *sim, const struct sched_action *action)
     } else {
         check_retry(sim, chunk, action);
     }
-    session->held++;
-    session->suspects += chunk->losses > 0;
-    if (session->suspects > 0 && session->held > 1) {
-        sim_fail(sim, "suspect_alone: not in session %llu", (ull)action->worker.value);
+    sim_judge_take(&sim->judge, chunk, action->worker.value);
+    if (session->mixed) {
+        sim_fail(sim, "suspects_apart: not in session %llu", (ull)action->worker.value);
     }
     chunk->attempt = action->attempt;
-    chunk->holder = action->worker.value;
 }
 
 static struct sim_chunk *live_chunk(struct sim *sim, const struct sched_action *action)
@@ -208,7 +206,7 @@ static void check_finished(struct sim *sim,
                            (struct sim_part){.first = chunk.first + action->done,
                                              .count = chunk.count - action->done,
                                              .attempt = chunk.attempt,
-                                             .losses = chunk.losses > 0,
+                                             .suspicion = chunk.suspicion,
                                              .failures = chunk.failures});
     }
     add_tally(&judge->tally, &tally);
@@ -248,7 +246,7 @@ static void on_split(struct sim *sim, const struct sched_action *action)
                            (struct sim_part){.first = first,
                                              .count = items,
                                              .attempt = chunk.attempt + 1,
-                                             .losses = 1,
+                                             .suspicion = SIM_ALONE,
                                              .failures = chunk.failures});
         first += items;
     }
@@ -260,8 +258,7 @@ static void on_abandoned(struct sim *sim, const struct sched_action *action)
 {
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     const struct sim_chunk chunk = *live_chunk(sim, action);
-    if (chunk.losses < sim->plan.crash_limit || chunk.own_losses == 0 || chunk.holder != 0 ||
-        chunk.count != 1) {
+    if (chunk.losses < sim->plan.crash_limit || chunk.holder != 0 || chunk.count != 1) {
         sim_fail(sim,
                  "attempts_bounded: chunk %llu abandoned after %u losses",
                  (ull)chunk.id,

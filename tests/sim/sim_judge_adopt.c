@@ -48,14 +48,14 @@ static bool take_back(const struct sim *sim,
                       struct sim_chunk *chunk,
                       const struct sched_holding *held)
 {
-    bool abandoned = chunk->count == 1 && chunk->own_losses > 0 &&
-                     chunk->losses >= sim->plan.crash_limit;
     if (chunk->holder != 0 || chunk->first != held->first || chunk->count != held->count ||
-        held->attempt > chunk->attempt || chunk->losses > 1 || abandoned) {
+        held->attempt > chunk->attempt || chunk->losses >= sim->plan.crash_limit) {
         return false;
     }
-    chunk->losses = 0; /* it did not take its worker down */
-    chunk->own_losses = 0;
+    if (held->attempt == chunk->attempt && chunk->lost) {
+        chunk->suspicion = chunk->suspicion_before; /* it did not take its worker down */
+        chunk->losses = chunk->losses_before;
+    }
     return true;
 }
 
@@ -92,8 +92,7 @@ static void adopt(struct sim *sim, uint64_t number, const struct sched_holding *
         chunk = NULL;
     }
     if (chunk != NULL) {
-        chunk->holder = number;
-        sim_judge_session(&sim->judge, number)->held++;
+        sim_judge_take(&sim->judge, chunk, number);
         sim->counts.adopted++;
     }
 }

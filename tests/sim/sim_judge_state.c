@@ -16,11 +16,13 @@ static bool same_tally(const struct tally *a, const struct tally *b)
            a->bytes_out == b->bytes_out;
 }
 
-static void add_waiting(struct sim_sums *sums, uint64_t items, uint32_t losses, bool due)
+static void add_waiting(struct sim_sums *sums,
+                        uint64_t items,
+                        enum sim_suspicion suspicion,
+                        bool due)
 {
     sums->items_queued += items;
-    sums->suspects_wait = sums->suspects_wait || losses > 0;
-    sums->others_wait = sums->others_wait || (losses == 0 && due);
+    sums->waits[suspicion] = sums->waits[suspicion] || due;
 }
 
 static struct sim_sums add_up(const struct sim *sim)
@@ -33,17 +35,17 @@ static struct sim_sums add_up(const struct sim *sim)
         if (chunk->holder != 0) {
             sums.items_held += chunk->count;
         } else {
-            add_waiting(&sums, chunk->count, chunk->losses, true);
+            add_waiting(&sums, chunk->count, chunk->suspicion, true);
             sums.unread = sums.unread || chunk->first + chunk->count > sim->server.fed;
             sums.must_split = chunk->must_split ? chunk->id : sums.must_split;
         }
     }
     for (size_t i = 0; i < judge->part_count; i++) {
         const struct sim_part *part = &judge->parts[i];
-        add_waiting(&sums, part->count, part->losses, part->due_us <= now_us);
+        add_waiting(&sums, part->count, part->suspicion, part->due_us <= now_us);
     }
     uint64_t states = sim_judge_states_below(judge, sim->server.fed);
-    sums.others_wait = sums.others_wait || (!judge->holding && states < sim->server.fed);
+    sums.waits[SIM_CLEAR] = sums.waits[SIM_CLEAR] || (!judge->holding && states < sim->server.fed);
     return sums;
 }
 
@@ -108,21 +110,24 @@ void sim_judge_state(struct sim *sim)
     }
 }
 
-/* Nobody is idle while something waits: but who is alone with a suspect, and one at a time that is made empty for the next. */
+/* Nobody is idle while something waits that may join what it has: but one at a time that is made empty for suspects. */
 static void check_idle(const struct sim *sim)
 {
     const struct sim_judge *judge = &sim->judge;
     const struct sim_sums *sums = &judge->sums;
+    bool suspects = sums->waits[SIM_COMPANY] || sums->waits[SIM_GROUP] || sums->waits[SIM_ALONE];
     size_t aside = 0;
     for (size_t i = 0; i < judge->session_count; i++) {
         const struct sim_session *session = &judge->sessions[i];
-        if (!session->live || session->draining || session->credit == 0 || session->suspects > 0) {
+        if (!session->live || session->draining || session->credit == 0 || session->mixed ||
+            session->held >= sim_company_max(session->suspicion)) {
             continue;
         }
-        bool idle = session->held < session->slots && sums->others_wait;
-        bool empty = session->held == 0 && (sums->suspects_wait || sums->others_wait);
-        aside += idle && sums->suspects_wait;
-        if (empty || (idle && !sums->suspects_wait) || aside > 1) {
+        bool idle = session->held < session->slots && sums->waits[session->suspicion];
+        bool empty = session->held == 0 && (suspects || sums->waits[SIM_CLEAR]);
+        bool may_be_aside = suspects && session->suspicion == SIM_CLEAR;
+        aside += idle && may_be_aside;
+        if (empty || (idle && !may_be_aside) || aside > 1) {
             sim_fail(sim,
                      "no_idle_slot: work waits, and session %llu has a free slot and credit",
                      (ull)i);
@@ -195,7 +200,7 @@ static void check_poison(const struct sim *sim)
                  (ull)sim->judge.abandoned,
                  (ull)poisons);
     }
-    uint64_t each = sim->plan.crash_limit + 1;
+    uint64_t each = sim->plan.crash_limit + 4; /* in company twice, in a group, alone with others */
     for (uint64_t count = sim->judge.count_max; count > 256; count = count / 256 + 1) {
         each++;
     }

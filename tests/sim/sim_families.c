@@ -126,14 +126,14 @@ static void crowd(struct sim_plan *plan)
     plan->peers_max = plan->workers * 2;
     plan->heartbeat_us = 1000000;
     plan->delay_us_max = 100000;
-    plan->calm_us = 4000000;
+    plan->calm_us = 2000000;
     plan->message_us = sim_plan_between(&rng, 1, 30);
     plan->journal = sim_plan_chance(&rng, 700);
     plan->job_count = 1;
     plan->jobs[0] = (struct sim_job){
-        .items = plan->workers * sim_plan_between(&rng, 1, 10),
-        .chunk_items = sim_plan_chance(&rng, 500) ? sim_plan_between(&rng, 1, 3) : 0,
-        .item_ns = sim_plan_between(&rng, 1, 300) * 1000000,
+        .items = plan->workers * sim_plan_between(&rng, 3, 8),
+        .chunk_items = sim_plan_chance(&rng, 500) ? sim_plan_between(&rng, 1, 2) : 0,
+        .item_ns = sim_plan_between(&rng, 100, 800) * 1000000,
         .slots = (uint32_t)sim_plan_between(&rng, 1, 2)};
     add_faults(plan, &rng, types, sizeof(types) / sizeof(types[0]), sim_plan_between(&rng, 0, 4));
 }

@@ -66,8 +66,14 @@ void sim_journal_close(struct sim *sim, const struct tally *tally, uint64_t know
     journal->open.count = 0;
     journal->open_number++;
     journal->busy = true;
-    sim_at(
-        sim, sim->now_us + commit_us(sim), sim_server_entry(sim, SIM_COMMITTED, sim->server.job));
+    uint64_t takes_us = commit_us(sim);
+    sim_at(sim, sim->now_us + takes_us, sim_server_entry(sim, SIM_COMMITTED, sim->server.job));
+    uint64_t down_us = sim->server.crash_writing_us;
+    if (down_us > 0) {
+        uint64_t at_us = sim->now_us + sim_between(sim, 0, takes_us);
+        sim_at(sim, at_us, sim_server_entry(sim, SIM_CRASHES, down_us));
+        sim->server.crash_writing_us = 0;
+    }
 }
 
 /* All of the group that was being written is on disk. */

@@ -6,8 +6,8 @@
 
 typedef unsigned long long ull; /* for printing */
 
-/* So much in flight is looked at as a whole after every step; of more only every second step, and so on: looking must not cost more than
- * what is looked at. */
+/* So many chunks and workers are looked at as a whole after every step; of more only every second step, and so on: a crowd must not cost
+ * the square of its number. */
 enum { LOOK_AT = 256 };
 
 static bool same_tally(const struct tally *a, const struct tally *b)
@@ -101,7 +101,7 @@ void sim_judge_state(struct sim *sim)
                  (ull)judge->counted.members);
     }
     check_memory(sim);
-    if (++judge->unlooked > sim_judge_live(judge) / LOOK_AT) {
+    if (++judge->unlooked > (sim_judge_live(judge) + stats.workers_live) / LOOK_AT) {
         judge->unlooked = 0;
         judge->sums = add_up(sim);
         sched_check(sim->server.sched);
@@ -155,8 +155,9 @@ static void check_tries(const struct sim *sim, const struct sched_stats *stats)
 {
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     const uint16_t *tries = sim->tries[sim->server.job_index];
-    if (tries == NULL || sim->judge.disturbed || stats->duplicates > 0 ||
-        sim->plan.double_per_mille > 0) {
+    bool disturbed = sim->judge.disturbed || stats->duplicates > 0 ||
+                     sim->plan.double_per_mille > 0;
+    if (tries == NULL || (disturbed && !sim->plan.run_once)) {
         return;
     }
     for (uint64_t i = 0; i < job->items; i++) {

@@ -78,11 +78,15 @@ struct sim_plan {
     uint32_t crash_limit;
     bool speculate;
     size_t sched_actions;
-    bool only_poison;         /* no session is ever lost but through a poisonous item */
-    bool journal;             /* results are acknowledged when they are durable */
+    bool only_poison; /* no session is ever lost but through a poisonous item */
+    bool journal;     /* results are acknowledged when they are durable */
+    uint64_t
+        grace_us; /* that a coordinator which came back waits for workers before it sends anything fresh */
+    bool run_once;            /* no item is ever run again, also when the coordinator crashes */
     uint64_t commit_us_max;   /* that a group takes to become so */
     uint32_t drift_per_mille; /* how far clocks may be off, either way; under 1000 */
     uint32_t lie_per_mille;   /* of the messages of every second worker, until calm */
+    uint64_t hellos_max;      /* that are heard in the run; 0: as many as there are */
     uint64_t message_us;      /* that the coordinator takes for each that comes; 0: none */
 };
 

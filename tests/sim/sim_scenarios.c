@@ -162,6 +162,114 @@ static void all_die_between_jobs(struct sim_plan *plan)
     plan->job_count = 2;
 }
 
+static void with_journal(struct sim_plan *plan)
+{
+    steady(plan);
+    plan->journal = true;
+    plan->commit_us_max = 50000;
+}
+
+static void server_crash(struct sim_plan *plan)
+{
+    with_journal(plan);
+    sim_plan_fault(plan, SIM_CRASH_SERVER, 150000, 300000);
+}
+
+static void server_crashes_writing(struct sim_plan *plan)
+{
+    with_journal(plan);
+    for (uint64_t i = 0; i < 8; i++) {
+        sim_plan_fault(plan, SIM_CRASH_WRITING, 50000 + i * 60000, 20000);
+    }
+}
+
+/* Whatever was in hand is gone on with, and results that were not on disk are sent again. */
+static void server_crashes_patiently(struct sim_plan *plan)
+{
+    with_journal(plan);
+    plan->run_once = true;
+    plan->grace_us = 1000000;
+    plan->jobs[0].item_ns = 100000000;
+    for (uint64_t i = 0; i < 5; i++) {
+        sim_plan_fault(plan, SIM_CRASH_WRITING, 150000 + i * 1500000, 100000);
+    }
+}
+
+/* The last results are counted, and not on disk. */
+static void server_crashes_last(struct sim_plan *plan)
+{
+    with_journal(plan);
+    plan->jobs[0] = (struct sim_job){.items = 1, .item_ns = 1000, .slots = 1};
+    sim_plan_fault(plan, SIM_CRASH_WRITING, 1, 20000);
+}
+
+static void all_crash(struct sim_plan *plan)
+{
+    server_crash(plan);
+    sim_plan_fault(plan, SIM_CRASH, 200000, 100000)->count = 2;
+}
+
+/* Longer than the lease. */
+static void partition(struct sim_plan *plan)
+{
+    with_fault(plan, SIM_PARTITION, 900000);
+    plan->faults[0].count = 2;
+}
+
+static void partition_with_loss(struct sim_plan *plan)
+{
+    with_fault(plan, SIM_PARTITION_LOSS, 900000);
+    plan->faults[0].count = 2;
+}
+
+static void slow_link(struct sim_plan *plan)
+{
+    with_fault(plan, SIM_SLOW_LINK, 3000000);
+    plan->jobs[0].record_bytes = 2000;
+}
+
+static void suspended(struct sim_plan *plan)
+{
+    with_fault(plan, SIM_SUSPEND, 5000000);
+    sim_plan_fault(plan, SIM_SUSPEND_SERVER, 300000, 5000000);
+}
+
+static void clocks_disagree(struct sim_plan *plan)
+{
+    steady(plan);
+    plan->drift_per_mille = 500;
+}
+
+static void liar(struct sim_plan *plan)
+{
+    steady(plan);
+    plan->lie_per_mille = 300;
+}
+
+/* 1,000 workers come at once, to a coordinator that takes a millisecond for each message. */
+static void crowd_comes(struct sim_plan *plan)
+{
+    steady(plan);
+    plan->workers = 1000;
+    plan->peers_max = 1000;
+    plan->heartbeat_us = 1000000;
+    plan->message_us = 1000;
+    plan->hellos_max = plan->workers;
+    plan->jobs[0] = (struct sim_job){
+        .items = 4000, .chunk_items = 1, .item_ns = 1000000000, .slots = 1};
+}
+
+/* And again, when it has been away: each says HELLO once more, and few a second time. */
+static void crowd_comes_back(struct sim_plan *plan)
+{
+    crowd_comes(plan);
+    plan->journal = true;
+    plan->commit_us_max = 20000;
+    plan->message_us = 100;
+    plan->hellos_max = 2 * plan->workers;
+    sim_plan_fault(plan, SIM_CRASH_SERVER, 1500000, 1000000);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"steady", "nothing goes wrong", 1, steady},
     {"crash", "a worker dies with chunks in hand and another takes its place", 1, crash},
@@ -184,6 +292,26 @@ static const struct sim_scenario scenarios[] = {
     {"poison-one-worker", "twenty items kill the only worker again and again", 1, poison_for_ever},
     {"hold", "nobody takes results for a while", 1, hold},
     {"stop", "a job is stopped and the next one follows", 1, stop},
+    {"server-crash", "the coordinator dies and comes back", 1, server_crash},
+    {"server-crash-writing",
+     "the coordinator dies again and again while it writes",
+     1,
+     server_crashes_writing},
+    {"server-crash-patient",
+     "it waits for its workers each time, and nothing is run again",
+     1,
+     server_crashes_patiently},
+    {"server-crash-last", "it dies when all is counted and not on disk", 1, server_crashes_last},
+    {"all-crash", "everybody dies, and only the disk remains", 1, all_crash},
+    {"partition", "all workers are cut off for longer than their lease", 1, partition},
+    {"partition-loss", "the same, and the connections are dead", 1, partition_with_loss},
+    {"slow-link", "results take longer on the way than silence may last", 1, slow_link},
+    {"suspended", "a worker's machine sleeps, then the coordinator's", 1, suspended},
+    {"clocks-disagree", "clocks run up to three times as fast as others", 1, clocks_disagree},
+    {"liar", "one of two workers makes things up", 1, liar},
+    {"crowd-comes", "1,000 workers come at once, and each says HELLO once", 1, crowd_comes},
+    {"crowd-comes-back", "1,000 workers come back at once", 1, crowd_comes_back},
+    {"mixed-company", "a worker comes back with what it was blamed for and what not", 35, NULL},
 };
 
 const struct sim_scenario *sim_scenario_at(size_t index)

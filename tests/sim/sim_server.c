@@ -137,7 +137,9 @@ static void on_hello(struct sim *sim, const struct sim_entry *entry)
     struct sim_server *server = &sim->server;
     uint64_t nonce = entry->message->nonce;
     struct sim_peer *peer = sim_peers_find_nonce(&server->peers, entry->worker, nonce);
-    sim->counts.hellos++;
+    if (++sim->counts.hellos > sim->plan.hellos_max && sim->plan.hellos_max > 0) {
+        sim_fail(sim, "no_storm: HELLO number %llu", (unsigned long long)sim->counts.hellos);
+    }
     if (peer != NULL) {
         /* The same process, on a new connection. */
         sim_peer_gone(sim, peer, SCHED_WORKER_LEFT);

@@ -329,6 +329,9 @@ void sim_server_restart(struct sim *sim)
               (unsigned long long)server->known);
     set_stage(sim);
     restore(sim);
+    if (sim->plan.grace_us > 0) {
+        sim_server_hold(sim, sim->plan.grace_us);
+    }
     sim_server_feed(sim);
     say_no_more_workers(sim);
 }

@@ -17,10 +17,14 @@ static void take_from_worker(struct sched *sched,
     struct sched_worker *worker = &sched->workers.table[index];
     uint32_t together = worker->held_count;
     while (worker->held.head != INDEX_NONE) {
-        if (lost) {
-            sched_lose(sched, worker->held.head, together, out);
+        uint32_t slot = worker->held.head;
+        const struct sched_chunk *chunk = &sched->chunks.table[slot];
+        if (chunk->duplicate || sched_is_doubled(chunk)) {
+            sched_lose_doubled(sched, slot, lost);
+        } else if (lost) {
+            sched_lose(sched, slot, together, out);
         } else {
-            sched_return(sched, worker->held.head);
+            sched_return(sched, slot);
         }
     }
     sched_workers_remove(&sched->workers, index);
@@ -145,6 +149,31 @@ static void account_part(struct sched *sched,
     tally_merge(&sched->stats.tally, &tally);
 }
 
+/* How fast a worker is. */
+static void note_progress(struct sched *sched,
+                          uint64_t now_us,
+                          uint32_t index,
+                          const struct sched_event *event)
+{
+    struct sched_worker *worker = &sched->workers.table[index];
+    worker->run_us += event->as.result.run_us;
+    worker->items += event->as.result.tally.ok + event->as.result.tally.failed;
+    worker->result_us = now_us;
+}
+
+/* Take a chunk from wherever it is, of which `worker` has a result. Whoever else has it runs it for
+ * nothing. */
+static void take_finished(struct sched *sched, uint32_t worker, uint32_t slot)
+{
+    sched_decide(sched, slot);
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    if (chunk->state == SCHED_CHUNK_HELD && chunk->worker != worker) {
+        sched_workers_stale(&sched->workers, chunk->worker);
+    }
+    sched->stats.speculations_won += chunk->was_duplicate;
+    sched_detach(sched, slot);
+}
+
 /* The first result counts: of whichever attempt, from whichever registered worker, wherever the
  * chunk is by now. */
 static int on_result(struct sched *sched,
@@ -159,6 +188,7 @@ static int on_result(struct sched *sched,
     uint32_t slot = sched_find(sched, event->as.result.chunk, &past);
     if (past) {
         sched->stats.duplicates++;
+        sched_workers_not_stale(&sched->workers, worker);
         return 0;
     }
     if (slot == INDEX_NONE || attempt == 0 || attempt > sched->chunks.table[slot].attempt) {
@@ -175,7 +205,8 @@ static int on_result(struct sched *sched,
     finished->done = tally->ok + tally->failed;
     sched_size_learn(&sched->cost, finished->done, event->as.result.run_us);
     sched->stats.chunks_finished++;
-    sched_detach(sched, slot);
+    note_progress(sched, now_us, worker, event);
+    take_finished(sched, worker, slot);
     if (finished->done == count && event->as.result.failed_count == 0) {
         sched_account(sched, slot, tally);
     } else {
@@ -188,11 +219,20 @@ static int on_returned(struct sched *sched, uint32_t worker, const struct sched_
 {
     bool past;
     uint32_t slot = sched_find(sched, event->as.returned, &past);
+    if (past) {
+        sched_workers_not_stale(&sched->workers, worker);
+        return 0; /* accounted for in the meantime */
+    }
     if (slot == INDEX_NONE || sched->chunks.table[slot].state != SCHED_CHUNK_HELD ||
         sched->chunks.table[slot].worker != worker) {
-        return 0; /* accounted for in the meantime, or somebody else's by now */
+        return 0; /* somebody else's by now */
     }
-    sched_return(sched, slot);
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    if (chunk->duplicate || sched_is_doubled(chunk)) {
+        sched_lose_doubled(sched, slot, false);
+    } else {
+        sched_return(sched, slot);
+    }
     return 0;
 }
 
@@ -249,6 +289,7 @@ static int on_worker_event(struct sched *sched,
         break;
     case SCHED_WORKER_DRAINING:
         sched_workers_drain(&sched->workers, worker);
+        sched->look_us = 0; /* what it has is late now */
         break;
     default: /* SCHED_HEARD */
         break;
@@ -309,6 +350,7 @@ int sched_new(const struct sched_options *options, struct sched **ret_sched)
     }
     sched->options = *options;
     sched->gap_end = UINT64_MAX;
+    sched->late_us = UINT64_MAX;
     int rc = sched_chunks_init(&sched->chunks, options->epoch);
     if (rc == 0) {
         rc = sched_workers_init(&sched->workers);
@@ -342,11 +384,13 @@ int sched_step(struct sched *sched,
     if (sched->over) {
         return 0;
     }
+    uint64_t before_us = sched->now_us;
+    sched->now_us = now_us;
     int rc = on_event(sched, now_us, event, out);
     if (rc != 0) {
+        sched->now_us = before_us;
         return rc;
     }
-    sched->now_us = now_us;
     sched->hurry = false;
     if (!sched->over) {
         sched_dispatch(sched, out);
@@ -373,8 +417,9 @@ uint64_t sched_deadline_us(const struct sched *sched)
     if (sched->hurry) {
         return sched->now_us;
     }
-    uint64_t lease_us = lease_ends_us(sched);
-    return sched->chunks.due_us < lease_us ? sched->chunks.due_us : lease_us;
+    uint64_t due_us = lease_ends_us(sched);
+    due_us = sched->chunks.due_us < due_us ? sched->chunks.due_us : due_us;
+    return sched->late_us < due_us ? sched->late_us : due_us;
 }
 
 bool sched_wants_items(const struct sched *sched)
@@ -396,5 +441,8 @@ void sched_get_stats(const struct sched *sched, struct sched_stats *ret_stats)
     *ret_stats = sched->stats;
     ret_stats->workers_live = sched->workers.count;
     ret_stats->slots_live = slots <= UINT32_MAX ? (uint32_t)slots : UINT32_MAX;
+    ret_stats->speculation_saved_us = sched->late_end_us > sched->now_us
+                                          ? sched->late_end_us - sched->now_us
+                                          : 0;
     ret_stats->item_cost_us = sched->cost.items > 0 ? sched->cost.us / sched->cost.items : 0;
 }

@@ -73,10 +73,10 @@ static void check_turn(const struct sched_worker *worker)
 {
     enum sched_turn turn = SCHED_TURN_NONE;
     bool full = worker->held_count >= sched_company_max(worker->suspicion);
-    if (!worker->draining && worker->credit > 0 && worker->held_count == 0) {
+    if (!worker->draining && worker->credit > 0 && sched_occupied(worker) == 0) {
         turn = SCHED_TURN_EMPTY;
     } else if (!worker->draining && worker->credit > 0 && !full && !worker->mixed) {
-        turn = sched_turn_with(worker->suspicion, worker->held_count >= worker->slots);
+        turn = sched_turn_with(worker->suspicion, sched_occupied(worker) >= worker->slots);
     }
     bool aside = worker->waits == SCHED_TURN_ASIDE &&
                  (turn == SCHED_TURN_FREE || turn == SCHED_TURN_BUSY);
@@ -87,15 +87,17 @@ static struct sums check_worker(const struct sched *sched, uint32_t index)
 {
     const struct sched_worker *worker = &sched->workers.table[index];
     struct sums held = sum_list(sched, &worker->held, SCHED_CHUNK_HELD);
+    struct sums alone = held; /* without duplicates, which stand for no items */
     enum sched_suspicion highest = SCHED_CLEAR;
     for (uint32_t slot = worker->held.head; slot != INDEX_NONE;) {
         const struct sched_chunk *chunk = &sched->chunks.table[slot];
         INVARIANT(one_state, chunk->worker == index);
         INVARIANT(suspects_apart, chunk->suspicion == worker->suspicion || worker->mixed);
-        highest = chunk->suspicion > highest ? chunk->suspicion : highest;
+        highest = chunk->suspicion > highest ? (enum sched_suspicion)chunk->suspicion : highest;
+        alone.chunks -= chunk->duplicate;
+        alone.items -= chunk->duplicate ? chunk->count : 0;
         slot = chunk->place.next;
     }
-    /* One that came with a mixture counts as what was the most suspect of it, until it is empty. */
     INVARIANT(suspects_apart,
               worker->suspicion == highest || (worker->mixed && worker->suspicion > highest));
     INVARIANT(suspects_apart, held.chunks <= sched_company_max(worker->suspicion) || worker->mixed);
@@ -106,7 +108,7 @@ static struct sums check_worker(const struct sched *sched, uint32_t index)
     INVARIANT(credit_conserved, worker->granted == worker->credit + worker->sent);
     INVARIANT(credit_conserved, worker->held_count <= worker->sent + worker->adopted);
     check_turn(worker);
-    return held;
+    return alone;
 }
 
 static uint64_t count_turn(const struct sched_workers *workers, enum sched_turn turn)
@@ -211,11 +213,44 @@ static void check_suspects_wait(const struct sched *sched)
                    turns[SCHED_TURN_BUSY].head == INDEX_NONE));
 }
 
+/* The duplicates of a chunk have its items among them, each in one; one at least is held, and none
+ * by the worker that has the chunk. Returns how many they are. */
+static uint64_t check_duplicates(const struct sched *sched, uint32_t of)
+{
+    const struct sched_chunk *chunk = &sched->chunks.table[of];
+    uint64_t count = 0;
+    uint64_t held = 0;
+    uint64_t first = chunk->first;
+    uint32_t previous = INDEX_NONE;
+    INVARIANT(one_state, !chunk->duplicate);
+    if (!sched_is_doubled(chunk)) {
+        return 0;
+    }
+    INVARIANT(attempts_bounded, chunk->speculated > 0 && chunk->suspicion == SCHED_CLEAR);
+    for (uint32_t slot = chunk->twin; slot != INDEX_NONE; count++) {
+        const struct sched_chunk *duplicate = &sched->chunks.table[slot];
+        bool is_held = duplicate->state == SCHED_CHUNK_HELD;
+        INVARIANT(one_state, duplicate->duplicate && duplicate->twin == of);
+        INVARIANT(one_state, is_held || duplicate->state == SCHED_CHUNK_IDLE);
+        INVARIANT(one_state, !is_held || duplicate->worker != chunk->worker);
+        INVARIANT(counted_once, duplicate->count > 0 && duplicate->first == first);
+        INVARIANT(counted_once, duplicate->order.previous == previous);
+        held += is_held;
+        first = duplicate->first + duplicate->count;
+        previous = slot;
+        slot = duplicate->order.next;
+    }
+    INVARIANT(counted_once, first == chunk->first + chunk->count);
+    INVARIANT(one_state, held > 0);
+    return count;
+}
+
 /* Live chunks in the order of their items: apart from each other, and of items that were cut, or
  * adopted ahead of the cut; and none has items on both sides of what was known before. */
 static struct sums check_order(const struct sched *sched)
 {
     struct sums live = {0};
+    uint64_t duplicates = 0;
     uint64_t end = 0;
     uint32_t previous = INDEX_NONE;
     uint32_t ahead = INDEX_NONE;
@@ -225,6 +260,7 @@ static struct sums check_order(const struct sched *sched)
         INVARIANT(counted_once, chunk->first >= end);
         live.chunks++;
         live.items += chunk->count;
+        duplicates += check_duplicates(sched, slot);
         end = chunk->first + chunk->count;
         INVARIANT(counted_once,
                   end <= sched->cut || interval_covers(&sched->ahead, chunk->first, end));
@@ -235,6 +271,8 @@ static struct sums check_order(const struct sched *sched)
     }
     INVARIANT(counted_once, sched->chunks.order.tail == previous);
     INVARIANT(counted_once, sched->chunks.ahead == ahead);
+    INVARIANT(one_state, sched->chunks.duplicates == duplicates);
+    INVARIANT(one_state, sched->chunks.live == live.chunks + duplicates);
     return live;
 }
 
@@ -261,7 +299,6 @@ void sched_check(const struct sched *sched)
     struct sums spent = sum_list(sched, &sched->chunks.spent, SCHED_CHUNK_SPENT);
     struct sums live = check_order(sched);
 
-    INVARIANT(one_state, live.chunks == sched->chunks.live);
     INVARIANT(one_state,
               live.chunks ==
                   held.chunks + queued.chunks + suspects.chunks + delayed.chunks + spent.chunks);

@@ -150,6 +150,40 @@ uint32_t sched_chunks_insert(struct sched_chunks *chunks,
     return slot;
 }
 
+uint32_t sched_chunks_duplicate(struct sched_chunks *chunks, uint32_t twin, uint64_t count)
+{
+    uint32_t slot = take_slot(chunks);
+    CHECK(slot != INDEX_NONE);
+    struct sched_chunk *of = &chunks->table[twin];
+    uint32_t behind = of->twin;
+    uint64_t end = behind == INDEX_NONE ? of->first + of->count : chunks->table[behind].first;
+    struct sched_chunk part = {.first = end - count,
+                               .count = count,
+                               .attempt = of->attempt,
+                               .failures = of->failures,
+                               .duplicate = 1};
+    put_part(chunks, slot, &part);
+    chunks->table[slot].order = (struct link){INDEX_NONE, behind};
+    chunks->table[slot].twin = twin;
+    if (behind != INDEX_NONE) {
+        chunks->table[behind].order.previous = slot;
+    }
+    of->twin = slot;
+    chunks->live++;
+    chunks->duplicates++;
+    return slot;
+}
+
+void sched_chunks_promote(struct sched_chunks *chunks, uint32_t last, uint32_t slot)
+{
+    struct sched_chunk *chunk = &chunks->table[slot];
+    list_insert(&chunks->order, LINKS(chunks->table, order), last, slot);
+    chunk->duplicate = 0;
+    chunk->was_duplicate = 1;
+    chunk->twin = INDEX_NONE;
+    chunks->duplicates--;
+}
+
 /* --- where they are --- */
 
 uint32_t sched_chunks_find(const struct sched_chunks *chunks, struct chunk_id id, bool *ret_past)
@@ -265,10 +299,14 @@ void sched_chunks_release_due(struct sched_chunks *chunks, uint64_t now_us)
 void sched_chunks_free(struct sched_chunks *chunks, uint32_t slot)
 {
     struct sched_chunk *chunk = &chunks->table[slot];
-    if (chunks->ahead == slot) {
-        chunks->ahead = chunk->order.next;
+    if (chunk->duplicate) {
+        chunks->duplicates--;
+    } else {
+        if (chunks->ahead == slot) {
+            chunks->ahead = chunk->order.next;
+        }
+        list_remove(&chunks->order, LINKS(chunks->table, order), slot);
     }
-    list_remove(&chunks->order, LINKS(chunks->table, order), slot);
     chunk->state = SCHED_CHUNK_FREE;
     chunks->live--;
     if (uses_of(chunk->id) < USES_MAX) {

@@ -34,16 +34,33 @@ static uint32_t taker(const struct sched *sched, uint64_t items, uint32_t avoid)
     return avoided != INDEX_NONE && busy == avoid ? avoided : busy;
 }
 
-void sched_send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out)
+static void hand_over(struct sched *sched,
+                      uint32_t slot,
+                      uint32_t worker,
+                      struct sched_actions *out)
 {
-    struct sched_chunk *chunk = &sched->chunks.table[slot];
-    chunk->attempt++;
+    sched->chunks.table[slot].attempt++;
     sched_workers_hold(sched, worker, slot);
-    sched->stats.items_held += chunk->count;
     sched->stats.chunks_sent++;
-    sched->stats.chunks_retried += chunk->attempt > 1U + chunk->failures;
     struct sched_action *action = sched_say(out, SCHED_SEND, sched, slot);
     action->worker = (struct worker_id){sched->workers.table[worker].id};
+}
+
+void sched_send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out)
+{
+    hand_over(sched, slot, worker, out);
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    sched->stats.items_held += chunk->count;
+    sched->stats.chunks_retried += chunk->attempt > 1U + chunk->failures;
+}
+
+void sched_send_duplicate(struct sched *sched,
+                          uint32_t slot,
+                          uint32_t worker,
+                          struct sched_actions *out)
+{
+    hand_over(sched, slot, worker, out);
+    sched->stats.chunks_speculated++;
 }
 
 /* What was cut before goes before fresh chunks. */
@@ -125,8 +142,12 @@ void sched_dispatch(struct sched *sched, struct sched_actions *out)
     if (sched->chunks.due_us <= sched->now_us) {
         sched_chunks_release_due(&sched->chunks, sched->now_us);
     }
+    sched->late_us = UINT64_MAX;
     if (!sched->stopping) {
         send_all(sched, out);
+        if (sched->options.speculate) {
+            sched_speculate(sched, out);
+        }
     }
     conclude(sched, out);
 }

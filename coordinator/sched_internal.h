@@ -30,6 +30,9 @@ enum {
     SCHED_DELAYS = 7,     /* different delays of retries: 1, 2, 4 ... 64 times the first */
     SCHED_PIECES = 256,   /* most pieces that a suspect is split into */
     SCHED_GROUP_MAX = 16, /* chunks of one group of suspects */
+
+    SCHED_SPECULATED_MAX = 2, /* sets of duplicates of a chunk, one after the other */
+    SCHED_SINCE_BITS = 10,    /* of chunks' `since`: microseconds shifted by so many */
 };
 
 /* How much speaks for it that a chunk takes down whoever runs it, and therefore whom it runs with:
@@ -56,6 +59,8 @@ enum sched_chunk_state {
     SCHED_CHUNK_SUSPECT,  /* as queued, but with a suspicion */
     SCHED_CHUNK_DELAYED,  /* its items failed; is not queued before its time */
     SCHED_CHUNK_SPENT,    /* out of attempts; waits for room to say so */
+    SCHED_CHUNK_IDLE, /* a duplicate that nobody holds any more; it waits for what becomes of the
+                             chunk that it is of */
 };
 
 /* One cache line. */
@@ -65,30 +70,46 @@ struct sched_chunk {
     uint64_t count;
 
     union {
-        uint32_t worker; /* held: index of the holder */
+        struct {
+            uint32_t worker; /* held: index of the holder */
+            uint32_t twin;   /* held: the first of its duplicates, INDEX_NONE: it has none; of a
+                                duplicate: the chunk that it is of */
+        };
+
         uint64_t due_us; /* delayed: until then */
     };
 
     struct link place; /* in the list of its state */
-    struct link order; /* among the live ones, by first item */
-    uint32_t attempt;  /* last one sent */
-    uint32_t avoid;    /* index of the worker that another one is better than; INDEX_NONE: none */
-    uint16_t failures; /* how often its items were run and failed */
-    uint8_t losses;    /* of workers that ran nothing else */
-    uint8_t state;     /* enum sched_chunk_state */
-    uint8_t suspicion; /* enum sched_suspicion */
-    uint8_t before;    /* 1 + the suspicion before the last attempt's loss; 0: it was not lost */
-    bool counted;      /* that loss is among `losses` */
+    struct link
+        order; /* among the live ones, by first item; of a duplicate: among those of one chunk */
+    uint32_t attempt; /* last one sent */
+
+    union {
+        uint32_t avoid; /* waiting: index of the worker that another one is better than */
+        uint32_t since; /* held: since when, in SCHED_SINCE units of a clock that wraps */
+    };
+
+    uint16_t failures;          /* how often its items were run and failed */
+    uint16_t behind;            /* held: how many chunks its holder had before it; or more */
+    uint8_t losses;             /* of workers that ran nothing else */
+    uint8_t state;              /* enum sched_chunk_state */
+    unsigned suspicion : 2;     /* enum sched_suspicion */
+    unsigned before : 3;        /* 1 + the suspicion before the last attempt's loss; 0: no loss */
+    unsigned counted : 1;       /* that loss is among `losses` */
+    unsigned duplicate : 1;     /* its items are those of another live chunk, its twin */
+    unsigned was_duplicate : 1; /* until that one was over */
+    unsigned speculated : 2;    /* how often it had duplicates, up to SCHED_SPECULATED_MAX */
 };
 
 struct sched_chunks {
     struct sched_chunk *table;
     uint64_t epoch; /* as it stands in ids */
     uint32_t capacity;
-    uint32_t used; /* slots that ever had a chunk */
-    uint32_t live;
-    uint32_t retired;   /* slots that will have no further chunk */
-    uint32_t free_head; /* linked by place.next, last freed first */
+    uint32_t used;       /* slots that ever had a chunk */
+    uint32_t live;       /* also duplicates */
+    uint32_t duplicates; /* of live chunks; they are not in `order` */
+    uint32_t retired;    /* slots that will have no further chunk */
+    uint32_t free_head;  /* linked by place.next, last freed first */
     uint32_t queued_count;
     struct list order;
     uint32_t ahead; /* the first in that order of those that were adopted ahead of the cut */
@@ -103,7 +124,7 @@ struct sched_chunks {
 /* Which list of workers waiting for their turn a worker is in. Those that hold something wait for
  * more of the same suspicion: FREE and BUSY for clear chunks, and so on. */
 enum sched_turn {
-    SCHED_TURN_EMPTY = 0, /* has credit and holds nothing */
+    SCHED_TURN_EMPTY = 0, /* has credit and runs nothing */
     SCHED_TURN_FREE,      /* has credit and a free slot */
     SCHED_TURN_BUSY,      /* has credit; a chunk would wait behind others */
     SCHED_TURN_FREE_COMPANY,
@@ -128,12 +149,16 @@ struct sched_worker {
     uint64_t granted; /* credit, ever */
     uint64_t sent;    /* chunks, ever */
     uint64_t adopted; /* chunks that it had when it joined */
+    uint64_t run_us;  /* that the items took which it finished */
+    uint64_t items;
+    uint64_t result_us; /* when its last result came */
     uint32_t slots;
     uint32_t credit;
     uint32_t held_count;
-    struct list held;  /* chunks, oldest first */
-    struct link turn;  /* in the list of `waits`; of a free entry: next free one */
-    struct link lease; /* among all, by heard_us */
+    uint32_t stale_count; /* chunks that it still runs though others' results counted */
+    struct list held;     /* chunks, oldest first */
+    struct link turn;     /* in the list of `waits`; of a free entry: next free one */
+    struct link lease;    /* among all, by heard_us */
     enum sched_turn waits;
     enum sched_suspicion suspicion; /* the highest among what it holds */
     bool draining;
@@ -191,6 +216,11 @@ struct sched {
                                   the cut mean nothing any more */
     size_t ahead_next;         /* the first span of it that ends behind the cut */
     uint64_t chunk_items_max;
+    uint64_t looked_us;   /* when what is late was last looked for; see sched_speculate.c */
+    uint64_t look_us;     /* when to look again, if nothing else happens */
+    uint64_t look_sent;   /* chunks sent when that was found */
+    uint64_t late_us;     /* when to look for what is late; UINT64_MAX: nobody could take it */
+    uint64_t late_end_us; /* when the last of the attempts that were beaten would have ended */
     bool no_more_workers;
     bool holding;  /* no fresh chunks */
     bool stopping; /* no chunks at all */
@@ -226,6 +256,14 @@ static inline bool sched_chunks_are_own(const struct sched_chunks *chunks, struc
 {
     return (id.value ^ chunks->epoch) >> (SCHED_SLOT_BITS + SCHED_USES_BITS) == 0;
 }
+
+/* A chunk of its own, in a slot that was reserved, for some of the items of the held chunk in slot
+ * `twin`: those that end where the duplicate made last begins, or where the chunk ends. Returns its
+ * slot. It is in no state's list. */
+uint32_t sched_chunks_duplicate(struct sched_chunks *chunks, uint32_t twin, uint64_t count);
+
+/* A duplicate takes its place among the live chunks, behind chunk `last`. */
+void sched_chunks_promote(struct sched_chunks *chunks, uint32_t last, uint32_t slot);
 
 /* The slot of a live chunk by an id of this epoch; INDEX_NONE otherwise, and then `*ret_past` says
  * whether there has been one of this id. */
@@ -285,6 +323,16 @@ void sched_workers_adopt(struct sched *sched, uint32_t index, uint32_t slot);
 
 /* Take a held chunk from its worker; it is in no state's list then. */
 void sched_workers_release(struct sched *sched, uint32_t slot);
+
+/* A worker runs one chunk more, or less, of which the result will not count. */
+void sched_workers_stale(struct sched_workers *workers, uint32_t index);
+void sched_workers_not_stale(struct sched_workers *workers, uint32_t index);
+
+/* Chunks in its slots, or before them. */
+static inline uint32_t sched_occupied(const struct sched_worker *worker)
+{
+    return worker->held_count + worker->stale_count;
+}
 
 /* Nothing more is sent to a worker that is next among those with a free slot, or else among the
  * others, until it is empty; if there is one. And undo this for whoever is set aside. */
@@ -391,6 +439,30 @@ bool sched_may_serve(const struct sched *sched);
 /* Send them to workers that may have them, and see to it that there will be one. */
 void sched_send_suspects(struct sched *sched, struct sched_actions *out);
 
+/* --- sched_duplicates.c: chunks that run in two places --- */
+
+/* Has it duplicates? */
+static inline bool sched_is_doubled(const struct sched_chunk *chunk)
+{
+    return chunk->state == SCHED_CHUNK_HELD && !chunk->duplicate && chunk->twin != INDEX_NONE;
+}
+
+/* The result of the chunk in this slot counts: if it has duplicates they are over; if it is one, the
+ * chunk that it is of is over, and its siblings go on as chunks like others. */
+void sched_decide(struct sched *sched, uint32_t slot);
+
+/* The holder of a chunk that has duplicates, or that is one, holds it no more: it is lost, or it
+ * gives it back. */
+void sched_lose_doubled(struct sched *sched, uint32_t slot, bool lost);
+
+/* --- sched_speculate.c: what is late, and who runs it as well --- */
+
+/* Send out again what is late, if nothing else is left to send. */
+void sched_speculate(struct sched *sched, struct sched_actions *out);
+
+/* When the chunk in this slot, which is held, will be finished by what is known of its holder. */
+uint64_t sched_expected_end_us(const struct sched *sched, uint32_t slot);
+
 /* --- sched_restore.c: what was done before, and where fresh chunks are cut --- */
 
 /* Follow the cut: over spans that are not to be cut, to the next gap. */
@@ -426,8 +498,13 @@ static inline uint32_t sched_find(const struct sched *sched, struct chunk_id id,
 /* Whatever can be sent, or said, after an event. */
 void sched_dispatch(struct sched *sched, struct sched_actions *out);
 
-/* A chunk that is in no state's list goes to a worker, for which there is room to say. */
+/* A chunk that is in no state's list goes to a worker, for which there is room to say. The second is
+ * for a duplicate, whose items are counted with the chunk that it is of. */
 void sched_send(struct sched *sched, uint32_t slot, uint32_t worker, struct sched_actions *out);
+void sched_send_duplicate(struct sched *sched,
+                          uint32_t slot,
+                          uint32_t worker,
+                          struct sched_actions *out);
 
 /* Are its items there? Those of an adopted chunk may not have been read again yet. */
 static inline bool sched_is_available(const struct sched *sched, uint32_t slot)
@@ -453,6 +530,12 @@ uint64_t sched_size_next(const struct sched *sched);
 
 /* As above, but as if the input had no end. */
 uint64_t sched_size_wanted(const struct sched *sched);
+
+/* What `items` take by the average, in microseconds. Something was measured. */
+static inline double sched_size_cost_us(const struct sched *sched, uint64_t items)
+{
+    return sched->cost.us / sched->cost.items * (double)items;
+}
 
 /* May a chunk of `items` wait behind another at its worker? */
 bool sched_size_may_wait(const struct sched *sched, uint64_t items);

@@ -26,8 +26,10 @@ void sched_account(struct sched *sched, uint32_t slot, const struct tally *tally
 void sched_take_back(struct sched *sched, uint32_t slot)
 {
     struct sched_chunk *chunk = &sched->chunks.table[slot];
-    chunk->avoid = chunk->worker;
+    uint32_t worker = chunk->worker;
     sched_detach(sched, slot);
+    chunk->avoid = worker;
+    chunk->was_duplicate = 0;
     sched->stats.items_queued += chunk->count;
 }
 
@@ -75,6 +77,7 @@ void sched_divide(struct sched *sched,
     struct sched_chunk part = whole;
     uint32_t parts = 0;
     part.before = 0;
+    part.was_duplicate = 0;
     part.losses = 0;
     part.suspicion = SCHED_CLEAR; /* an item that fails is not one that takes its worker down */
     part.failures++;
@@ -89,6 +92,7 @@ void sched_divide(struct sched *sched,
     if (remains->done < whole.count) {
         part = whole;
         part.before = 0;
+        part.was_duplicate = 0;
         part.first = whole.first + remains->done;
         part.count = whole.count - remains->done;
         part.avoid = INDEX_NONE;

@@ -55,7 +55,7 @@ static enum sched_suspicion next_suspicion(enum sched_suspicion suspicion, uint3
 
 void sched_lose(struct sched *sched, uint32_t slot, uint32_t together, struct sched_actions *out)
 {
-    enum sched_suspicion before = sched->chunks.table[slot].suspicion;
+    enum sched_suspicion before = (enum sched_suspicion)sched->chunks.table[slot].suspicion;
     /* Several items that were alone by chance are not split for it. */
     bool blamed = together == 1 && (before != SCHED_CLEAR || sched->chunks.table[slot].count == 1);
     sched_take_back(sched, slot);
@@ -63,10 +63,10 @@ void sched_lose(struct sched *sched, uint32_t slot, uint32_t together, struct sc
         return;
     }
     struct sched_chunk *chunk = &sched->chunks.table[slot];
-    chunk->before = (uint8_t)(1 + before);
+    chunk->before = (1U + before) & 7U;
     chunk->counted = blamed;
     chunk->losses = (uint8_t)(chunk->losses + blamed);
-    chunk->suspicion = (uint8_t)(blamed ? SCHED_ALONE : next_suspicion(before, together));
+    chunk->suspicion = (blamed ? SCHED_ALONE : next_suspicion(before, together)) & 3U;
     if (chunk->losses >= sched->options.crash_limit) {
         sched_chunks_spend(&sched->chunks, slot);
     } else {
@@ -77,7 +77,7 @@ void sched_lose(struct sched *sched, uint32_t slot, uint32_t together, struct sc
 void sched_unlose(struct sched_chunk *chunk)
 {
     if (chunk->before > 0) {
-        chunk->suspicion = (uint8_t)(chunk->before - 1);
+        chunk->suspicion = (chunk->before - 1U) & 3U;
         chunk->losses = (uint8_t)(chunk->losses - chunk->counted);
         chunk->before = 0;
     }

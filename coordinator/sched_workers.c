@@ -121,7 +121,7 @@ static enum sched_turn turn_of(const struct sched_worker *worker)
     if (worker->draining || worker->credit == 0) {
         return SCHED_TURN_NONE;
     }
-    if (worker->held_count == 0) {
+    if (sched_occupied(worker) == 0) {
         return SCHED_TURN_EMPTY;
     }
     if (worker->waits == SCHED_TURN_ASIDE) {
@@ -130,7 +130,7 @@ static enum sched_turn turn_of(const struct sched_worker *worker)
     if (worker->mixed || worker->held_count >= sched_company_max(worker->suspicion)) {
         return SCHED_TURN_NONE;
     }
-    return sched_turn_with(worker->suspicion, worker->held_count >= worker->slots);
+    return sched_turn_with(worker->suspicion, sched_occupied(worker) >= worker->slots);
 }
 
 /* Count it among those that run suspects, or no more. */
@@ -260,14 +260,17 @@ static void take(struct sched *sched, uint32_t index, uint32_t slot)
                                    worker->held_count >= sched_company_max(worker->suspicion))) {
         worker->mixed = true;
     }
+    chunk->behind = (uint16_t)(worker->held_count < UINT16_MAX ? worker->held_count : UINT16_MAX);
+    chunk->since = (uint32_t)(sched->now_us >> SCHED_SINCE_BITS);
     worker->held_count++;
     if (chunk->suspicion > worker->suspicion) {
-        worker->suspicion = chunk->suspicion;
+        worker->suspicion = (enum sched_suspicion)chunk->suspicion;
         update_serving(&sched->workers, worker);
     }
     list_append(&worker->held, LINKS(sched->chunks.table, place), slot);
     chunk->state = SCHED_CHUNK_HELD;
     chunk->worker = index;
+    chunk->twin = chunk->duplicate ? chunk->twin : INDEX_NONE;
     enter_turn(&sched->workers, index);
 }
 
@@ -300,6 +303,20 @@ void sched_workers_release(struct sched *sched, uint32_t slot)
     }
     update_turn(&sched->workers, chunk->worker);
     chunk->worker = INDEX_NONE;
+}
+
+void sched_workers_stale(struct sched_workers *workers, uint32_t index)
+{
+    workers->table[index].stale_count++;
+    update_turn(workers, index);
+}
+
+void sched_workers_not_stale(struct sched_workers *workers, uint32_t index)
+{
+    if (workers->table[index].stale_count > 0) {
+        workers->table[index].stale_count--;
+        update_turn(workers, index);
+    }
 }
 
 void sched_workers_set_aside(struct sched_workers *workers)

@@ -1,4 +1,5 @@
-/* Thousands of random events on one scheduler, whose actions are held against a record of every single item. */
+/* Thousands of random events on one scheduler, whose actions are held against a record of every single item. It may go on with a job
+ * that another one began, workers come with chunks in hand, and what is late is run twice. */
 #include "common/base/err.h"
 #include "common/base/rng.h"
 #include "coordinator/sched.h"
@@ -18,7 +19,8 @@ enum {
     HELD_MAX = 512,
     ACTIONS = 128,
     STEPS = 3000,
-    SEEDS = 200,
+    SEEDS = 1000,
+    LATE_US = 200000, /* a chunk that was sent so long ago is late */
     RETRIES_MAX = 2,
     ATTEMPTS_MAX = 3,
 };
@@ -37,12 +39,14 @@ struct rig {
     struct item items[ITEMS];
     uint64_t counted;
     uint64_t next_worker;
-    uint64_t workers[WORKERS];          /* ids; 0: none */
+    uint64_t workers[WORKERS]; /* ids; 0: none */
+    bool draining[WORKERS];
     struct sched_action held[HELD_MAX]; /* sent and not answered, of any worker that ever was */
     size_t held_count;
     uint64_t available;
     bool final;
-    bool holding;
+    uint64_t known; /* of the job that another scheduler began */
+    bool gentle;    /* few workers go */
     bool stopped;
     bool done;
     struct sched_event event; /* in hand */
@@ -57,6 +61,7 @@ static void on_send(struct rig *rig, const struct sched_action *action)
 {
     assert_false(rig->stopped);
     assert_true(action->first + action->count <= rig->available);
+    assert_true(action->first >= rig->known || action->first + action->count <= rig->known);
     for (uint64_t i = action->first; i < action->first + action->count; i++) {
         assert_false(rig->items[i].counted);
         assert_true(rig->items[i].failures <= RETRIES_MAX);
@@ -164,10 +169,43 @@ static void step(struct rig *rig, const struct sched_event *event)
 
 /* --- events --- */
 
+/* A chunk that the worker says it has: one that was sent to whomever, one of the scheduler before, or nonsense. What might be adopted will
+ * be answered some time. */
+static struct sched_holding draw_holding(struct rig *rig, uint64_t worker)
+{
+    struct sched_holding held = {{0}, below(rig, ITEMS), 1 + below(rig, 20), 1};
+    uint64_t kind = below(rig, 4);
+    if (kind < 2 && rig->held_count > 0) {
+        const struct sched_action *sent = &rig->held[below(rig, rig->held_count)];
+        held = (struct sched_holding){sent->chunk, sent->first, sent->count, sent->attempt};
+    } else if (kind == 2 && rig->held_count < HELD_MAX / 2) {
+        /* of epoch 0; the scheduler's own is another one */
+        held.chunk.value = (UINT64_C(1) << 24) * ++rig->next_worker;
+        rig->held[rig->held_count++] = (struct sched_action){.worker = {worker},
+                                                             .chunk = held.chunk,
+                                                             .first = held.first,
+                                                             .count = held.count,
+                                                             .attempt = held.attempt};
+    } else {
+        held.chunk.value = rng_next(&rig->rng);
+        held.count = below(rig, 3) == 0 ? rng_next(&rig->rng) : held.count;
+        held.attempt = (uint32_t)below(rig, 4);
+    }
+    return held;
+}
+
 static void join(struct rig *rig, size_t at)
 {
+    struct sched_holding held[12];
     rig->workers[at] = ++rig->next_worker;
+    size_t count = below(rig, 3) == 0 ? below(rig, 12) : 0;
+    for (size_t i = 0; i < count; i++) {
+        held[i] = draw_holding(rig, rig->workers[at]);
+    }
+    rig->draining[at] = false;
     struct sched_event event = {.type = SCHED_WORKER_JOINED, .worker = {rig->workers[at]}};
+    event.as.joined.holding = held;
+    event.as.joined.holding_count = count;
     event.as.joined.slots = (uint32_t)(1 + below(rig, 4));
     event.as.joined.credit = (uint32_t)below(rig, 8);
     step(rig, &event);
@@ -245,6 +283,7 @@ static void credit(struct rig *rig, size_t at)
 static void more_items(struct rig *rig)
 {
     rig->available += below(rig, ITEMS - rig->available + 1);
+    rig->available = below(rig, 4) == 0 ? ITEMS : rig->available;
     rig->final = rig->final || (rig->available == ITEMS && below(rig, 2) == 0);
     struct sched_event event = {.type = SCHED_ITEMS};
     event.as.items.available = rig->available;
@@ -258,16 +297,23 @@ static void hold(struct rig *rig, bool on)
     step(rig, &event);
 }
 
+static void drain(struct rig *rig, size_t at)
+{
+    struct sched_event event = {.type = SCHED_WORKER_DRAINING, .worker = {rig->workers[at]}};
+    rig->draining[at] = true;
+    step(rig, &event);
+}
+
 static void random_event(struct rig *rig)
 {
     size_t worker = below(rig, WORKERS);
-    rig->now_us += below(rig, 200);
+    rig->now_us += below(rig, rig->gentle ? 12 : 100) == 0 ? LATE_US : below(rig, 200);
     if (!rig->final && below(rig, 10) == 0) {
         more_items(rig);
     } else if (rig->workers[worker] == 0) {
         join(rig, worker);
     } else {
-        switch (below(rig, 24)) {
+        switch (below(rig, 24) + (rig->gentle && below(rig, 20) > 0 ? 5 : 0)) {
         case 0:
             end(rig, worker, SCHED_WORKER_LOST);
             break;
@@ -281,6 +327,8 @@ static void random_event(struct rig *rig)
             hold(rig, below(rig, 2) == 0);
             break;
         case 4:
+            drain(rig, worker);
+            break;
         case 5:
         case 6:
         case 7:
@@ -302,12 +350,15 @@ static void wind_up(struct rig *rig)
         more_items(rig);
     }
     for (size_t turn = 0; !rig->done; turn++) {
-        assert_true(turn < 20000);
+        assert_true(turn < 50000);
         size_t worker = below(rig, WORKERS);
         uint64_t due_us = sched_deadline_us(rig->sched);
         rig->now_us += due_us != UINT64_MAX && below(rig, 8) == 0 ? 100 : 1;
+        rig->now_us += below(rig, rig->gentle ? 12 : 100) == 0 ? LATE_US : 0;
         if (rig->workers[worker] == 0) {
             join(rig, worker);
+        } else if (rig->draining[worker] || below(rig, 500) == 0) {
+            end(rig, worker, SCHED_WORKER_LEFT); /* or what it made up would be held for ever */
         } else if (below(rig, 2) == 0) {
             answer(rig, worker);
         } else {
@@ -316,24 +367,56 @@ static void wind_up(struct rig *rig)
     }
 }
 
+/* Some of the first items are done. */
+static void restore(struct rig *rig)
+{
+    struct sched_span spans[16];
+    struct tally tally = {0};
+    size_t count = 0;
+    rig->known = below(rig, ITEMS + 1);
+    for (uint64_t at = below(rig, 30); at < rig->known && count < 16;) {
+        uint64_t len = 1 + below(rig, 30);
+        len = len < rig->known - at ? len : rig->known - at;
+        spans[count++] = (struct sched_span){at, len};
+        for (uint64_t i = at; i < at + len; i++) {
+            rig->items[i].counted = true;
+            rig->counted++;
+        }
+        tally.ok += len;
+        at += len + 1 + below(rig, 30);
+    }
+    assert_int_equal(sched_restore(rig->sched, spans, count, rig->known, &tally), 0);
+    sched_check(rig->sched);
+}
+
 static void begin(struct rig *rig, uint64_t seed)
 {
+    const uint64_t leases_us[] = {0, 10 * LATE_US, 5000};
     memset(rig, 0, sizeof(*rig));
     rng_init(&rig->rng, seed);
+    rig->gentle = below(rig, 2) == 0;
     struct sched_options options = {.workers_max = WORKERS,
                                     .chunk_items = below(rig, 2) == 0 ? 0 : 1 + below(rig, 40),
                                     .chunk_target_us = 2000,
                                     .crash_limit = (uint32_t)(1 + below(rig, ATTEMPTS_MAX)),
-                                    .lease_us = below(rig, 2) == 0 ? 0 : 5000,
+                                    .lease_us = leases_us[below(rig, rig->gentle ? 2 : 3)],
                                     .retries_max = RETRIES_MAX,
-                                    .retry_delay_us = below(rig, 3000)};
+                                    .retry_delay_us = below(rig, 3000),
+                                    .speculate = below(rig, 4) > 0,
+                                    .epoch = (uint8_t)(1 + below(rig, 255))};
     assert_int_equal(sched_new(&options, &rig->sched), 0);
+    if (below(rig, 2) == 0) {
+        restore(rig);
+    }
 }
 
 static void test_sched_accounts_for_each_item_once_whatever_happens(void **state)
 {
     (void)state;
     struct rig *rig = malloc(sizeof(*rig));
+    uint64_t adopted = 0;
+    uint64_t speculated = 0;
+    uint64_t won = 0;
     assert_non_null(rig);
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         begin(rig, seed);
@@ -344,9 +427,18 @@ static void test_sched_accounts_for_each_item_once_whatever_happens(void **state
             wind_up(rig);
         }
         assert_int_equal(rig->counted, ITEMS);
+        struct sched_stats stats;
+        sched_get_stats(rig->sched, &stats);
+        assert_int_equal(stats.tally.ok + stats.tally.failed, ITEMS);
+        assert_true(stats.speculations_won <= stats.chunks_speculated);
+        adopted += stats.chunks_adopted;
+        speculated += stats.chunks_speculated;
+        won += stats.speculations_won;
         sched_free(rig->sched);
     }
     free(rig);
+    /* and it did happen */
+    assert_true(adopted > SEEDS && speculated > SEEDS / 4 && won > SEEDS / 8);
 }
 
 static void test_sched_stopped_at_any_moment_is_done_when_nothing_is_held(void **state)

@@ -32,6 +32,7 @@ void sim_judge_begin_job(struct sim *sim)
     judge->count_max = 0;
     judge->abandoned = 0;
     judge->poisoned = 0;
+    judge->was_stopped = false;
     judge->disturbed = false;
 }
 
@@ -133,14 +134,18 @@ void sim_judge_session_ends(struct sim *sim, uint64_t id, bool lost)
         return;
     }
     uint32_t together = session->held;
-    for (size_t i = 0; i < judge->chunk_count; i++) {
+    for (size_t i = 0; i < judge->chunk_count;) {
         struct sim_chunk *chunk = &judge->chunks[i];
         if (chunk->holder != id) {
-            continue;
-        }
-        sim_judge_let_go(judge, chunk);
-        if (lost) {
-            chunk_lost(chunk, together);
+            i++;
+        } else if (chunk->duplicate || chunk->doubled) {
+            sim_judge_lose_twin(sim, chunk, lost);
+            i = 0; /* others may be in its place */
+        } else {
+            sim_judge_let_go(judge, chunk);
+            if (lost) {
+                chunk_lost(chunk, together);
+            }
         }
     }
     session->live = false;
@@ -148,14 +153,24 @@ void sim_judge_session_ends(struct sim *sim, uint64_t id, bool lost)
     sim->counts.lost += lost;
 }
 
-static void chunk_returned(struct sim_judge *judge, const struct sched_event *event)
+void sim_judge_not_stale(struct sim_judge *judge, uint64_t number)
 {
-    uint64_t id = event->as.returned.value;
-    for (size_t i = 0; i < judge->chunk_count; i++) {
-        struct sim_chunk *chunk = &judge->chunks[i];
-        if ((chunk->id == id || chunk->foreign == id) && chunk->holder == event->worker.value) {
-            sim_judge_let_go(judge, chunk);
-        }
+    struct sim_session *session = sim_judge_session(judge, number);
+    if (session != NULL && session->stale > 0) {
+        session->stale--;
+    }
+}
+
+static void chunk_returned(struct sim *sim, const struct sched_event *event)
+{
+    struct sim_judge *judge = &sim->judge;
+    struct sim_chunk *chunk = sim_judge_chunk_of_id(judge, event->as.returned.value);
+    if (chunk == NULL) {
+        sim_judge_not_stale(judge, event->worker.value);
+    } else if (chunk->holder == event->worker.value && (chunk->duplicate || chunk->doubled)) {
+        sim_judge_lose_twin(sim, chunk, false);
+    } else if (chunk->holder == event->worker.value) {
+        sim_judge_let_go(judge, chunk);
     }
     judge->disturbed = true;
 }
@@ -164,6 +179,7 @@ void sim_judge_event(struct sim *sim, const struct sched_event *event)
 {
     struct sim_judge *judge = &sim->judge;
     struct sim_session *session = sim_judge_session(judge, event->worker.value);
+    judge->answering = event->type == SCHED_RESULT ? event->worker.value : 0;
     switch (event->type) {
     case SCHED_WORKER_JOINED:
         session_joins(sim, event);
@@ -178,7 +194,7 @@ void sim_judge_event(struct sim *sim, const struct sched_event *event)
         session->draining = true;
         break;
     case SCHED_CHUNK_RETURNED:
-        chunk_returned(judge, event);
+        chunk_returned(sim, event);
         break;
     case SCHED_WORKER_LEFT:
     case SCHED_WORKER_LOST:
@@ -189,6 +205,7 @@ void sim_judge_event(struct sim *sim, const struct sched_event *event)
         break;
     case SCHED_STOP:
         judge->stopped = true;
+        judge->was_stopped = true;
         break;
     default:
         break;

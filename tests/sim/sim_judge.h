@@ -25,6 +25,11 @@ struct sim_chunk {
     uint32_t failures;
     bool must_split;
     uint64_t holder; /* session; 0: queued */
+    bool duplicate;  /* of a chunk that alone stands for its items, */
+    uint64_t of;     /* and begins with this one */
+    bool doubled;    /* it has duplicates */
+    bool once_only;  /* a duplicate was lost, and it gets no further ones */
+    uint32_t doublings;
 };
 
 enum { SIM_NO_SLOT = UINT32_MAX };
@@ -56,6 +61,7 @@ struct sim_session {
     uint32_t slots;
     uint32_t held;                /* chunks */
     enum sim_suspicion suspicion; /* of the most suspect one */
+    uint32_t stale;               /* chunks that it runs for nothing: another's result counted */
     bool mixed;                   /* it came with some that may not be together */
     bool live;
     bool draining;
@@ -94,7 +100,9 @@ struct sim_judge {
     uint64_t count_max;  /* items of the largest chunk */
     uint64_t abandoned;  /* items */
     uint64_t poisoned;   /* workers that died of an item of the job */
+    bool was_stopped;    /* also before a crash: what failed then was not tried again */
     bool disturbed;      /* a session ended, a chunk was given back, or the server crashed */
+    uint64_t answering;  /* session whose result is in hand, and has not counted */
     bool holding;
     bool stopped;
     bool done;
@@ -116,6 +124,9 @@ void sim_judge_forget(struct sim_judge *judge);
 struct sim_session *sim_judge_session(struct sim_judge *judge, uint64_t number);
 void sim_judge_session_ends(struct sim *sim, uint64_t number, bool lost);
 
+/* A session has ended one that it ran for nothing, if it had any. */
+void sim_judge_not_stale(struct sim_judge *judge, uint64_t number);
+
 /* Most chunks of one suspicion that a worker may have. */
 uint32_t sim_company_max(enum sim_suspicion suspicion);
 
@@ -136,14 +147,30 @@ void sim_judge_action(struct sim *sim,
 /* A worker has joined with something in hand, and goes on with what nobody else has. */
 void sim_judge_adopt(struct sim *sim, const struct sched_event *event);
 
+/* --- sim_judge_twins.c --- */
+
+/* The live chunk that has the items of one which is sent for the first time: that is a duplicate, then. NULL: there is none. */
+struct sim_chunk *sim_judge_original(struct sim *sim, const struct sched_action *action);
+
+/* A chunk is finished: its duplicates are over; or what it is a duplicate of is, and the others stand for their items. */
+void sim_judge_decide(struct sim *sim, const struct sched_action *action);
+
+/* The holder of a chunk that is or has a duplicate goes, or gives it back. Pointers to chunks are not good any more. */
+void sim_judge_lose_twin(struct sim *sim, struct sim_chunk *chunk, bool lost);
+
 /* --- sim_judge_table.c --- */
 
 /* The chunk that an action is about, or NULL: there is none in its slot. Pointers are good until the next chunk is added or ends. */
 struct sim_chunk *sim_judge_chunk(struct sim *sim, const struct sched_action *action);
+/* The live one that a worker knows under this id. */
+struct sim_chunk *sim_judge_chunk_of_id(struct sim_judge *judge, uint64_t id);
 struct sim_chunk *sim_judge_add_chunk(struct sim *sim, const struct sim_chunk *chunk);
 
 /* The chunk in a slot is over; what is left of it was added as parts before. */
 void sim_judge_end_chunk(struct sim_judge *judge, uint32_t slot);
+
+/* The same, by itself; it may have no slot. */
+void sim_judge_remove_chunk(struct sim_judge *judge, struct sim_chunk *chunk);
 
 /* The part that begins with this item, or NULL. */
 struct sim_part *sim_judge_part(struct sim_judge *judge, uint64_t first);

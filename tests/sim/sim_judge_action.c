@@ -48,11 +48,18 @@ static struct sim_chunk *check_new(struct sim *sim, const struct sched_action *a
                               .first = action->first,
                               .count = action->count};
     struct sim_part *part = sim_judge_part(&sim->judge, action->first);
+    struct sim_chunk *of;
     if (part != NULL) {
         check_part(sim, part, action);
         chunk.suspicion = part->suspicion;
         chunk.failures = part->failures;
         sim_judge_remove_part(&sim->judge, part);
+    } else if ((of = sim_judge_original(sim, action)) != NULL) {
+        chunk.duplicate = true;
+        chunk.of = of->first;
+        chunk.failures = of->failures;
+        of->doublings += !of->doubled;
+        of->doubled = true;
     } else {
         check_fresh(sim, action);
     }
@@ -228,6 +235,13 @@ static void on_finished(struct sim *sim,
     if (sim->server.lie) {
         sim_fail(sim, "lie: what session %llu made up counts", (ull)event->worker.value);
     }
+    sim_judge_decide(sim, action);
+    chunk = live_chunk(sim, action);
+    struct sim_session *holder = sim_judge_session(&sim->judge, chunk->holder);
+    if (holder != NULL && chunk->holder != event->worker.value) {
+        holder->stale++;
+    }
+    sim->judge.answering = 0;
     check_finished(sim, event, action);
 }
 

@@ -12,17 +12,6 @@ static bool is_of_this_epoch(const struct sim *sim, uint64_t id)
     return id >> EPOCH_SHIFT == (sim->server.life & UINT8_MAX);
 }
 
-static struct sim_chunk *chunk_of_id(struct sim_judge *judge, uint64_t id)
-{
-    for (size_t i = 0; i < judge->chunk_count; i++) {
-        struct sim_chunk *chunk = &judge->chunks[i];
-        if (chunk->id == id || chunk->foreign == id) {
-            return chunk;
-        }
-    }
-    return NULL;
-}
-
 static bool was_adopted(const struct sim_judge *judge, uint64_t id)
 {
     for (size_t i = 0; i < judge->adopted_count; i++) {
@@ -48,8 +37,9 @@ static bool take_back(const struct sim *sim,
                       struct sim_chunk *chunk,
                       const struct sched_holding *held)
 {
-    if (chunk->holder != 0 || chunk->first != held->first || chunk->count != held->count ||
-        held->attempt > chunk->attempt || chunk->losses >= sim->plan.crash_limit) {
+    if (chunk->duplicate || chunk->holder != 0 || chunk->first != held->first ||
+        chunk->count != held->count || held->attempt > chunk->attempt ||
+        chunk->losses >= sim->plan.crash_limit) {
         return false;
     }
     if (held->attempt == chunk->attempt && chunk->lost) {
@@ -85,7 +75,7 @@ static void adopt(struct sim *sim, uint64_t number, const struct sched_holding *
     if (id == 0 || held->attempt == 0 || held->attempt > ATTEMPT_MAX) {
         return;
     }
-    struct sim_chunk *chunk = chunk_of_id(&sim->judge, id);
+    struct sim_chunk *chunk = sim_judge_chunk_of_id(&sim->judge, id);
     if (chunk == NULL) {
         chunk = take_over(sim, held);
     } else if (!take_back(sim, chunk, held)) {

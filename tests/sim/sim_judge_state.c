@@ -32,6 +32,9 @@ static struct sim_sums add_up(const struct sim *sim)
     uint64_t now_us = sim_clock_read(&sim->server.clock, sim->now_us);
     for (size_t i = 0; i < judge->chunk_count; i++) {
         const struct sim_chunk *chunk = &judge->chunks[i];
+        if (chunk->duplicate) {
+            continue;
+        }
         if (chunk->holder != 0) {
             sums.items_held += chunk->count;
         } else {
@@ -101,6 +104,7 @@ void sim_judge_state(struct sim *sim)
                  (ull)judge->counted.members);
     }
     check_memory(sim);
+    sim_judge_not_stale(judge, judge->answering);
     if (++judge->unlooked > (sim_judge_live(judge) + stats.workers_live) / LOOK_AT) {
         judge->unlooked = 0;
         judge->sums = add_up(sim);
@@ -123,8 +127,9 @@ static void check_idle(const struct sim *sim)
             session->held >= sim_company_max(session->suspicion)) {
             continue;
         }
-        bool idle = session->held < session->slots && sums->waits[session->suspicion];
-        bool empty = session->held == 0 && (suspects || sums->waits[SIM_CLEAR]);
+        uint32_t busy = session->held + session->stale;
+        bool idle = busy < session->slots && sums->waits[session->suspicion];
+        bool empty = busy == 0 && (suspects || sums->waits[SIM_CLEAR]);
         bool may_be_aside = suspects && session->suspicion == SIM_CLEAR;
         aside += idle && may_be_aside;
         if (empty || (idle && !may_be_aside) || aside > 1) {
@@ -156,7 +161,7 @@ static void check_tries(const struct sim *sim, const struct sched_stats *stats)
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     const uint16_t *tries = sim->tries[sim->server.job_index];
     bool disturbed = sim->judge.disturbed || stats->duplicates > 0 ||
-                     sim->plan.double_per_mille > 0;
+                     stats->chunks_speculated > 0 || sim->plan.double_per_mille > 0;
     if (tries == NULL || (disturbed && !sim->plan.run_once)) {
         return;
     }
@@ -175,7 +180,8 @@ static void check_tries(const struct sim *sim, const struct sched_stats *stats)
 static void check_totals(const struct sim *sim)
 {
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
-    if (sim->judge.abandoned > 0 || (job->heals > 0 && job->retries_max < job->heals)) {
+    if (sim->judge.abandoned > 0 || sim->judge.was_stopped ||
+        (job->heals > 0 && job->retries_max < job->heals)) {
         return; /* depends on who was lost when */
     }
     struct tally tally = sim_tally(job, 0, job->items, job->retries_max + 1);

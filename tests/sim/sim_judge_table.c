@@ -67,7 +67,8 @@ static bool find_home(struct sim *sim, const struct sched_action *action)
     struct sim_judge *judge = &sim->judge;
     for (uint32_t i = 0; judge->homeless > 0 && i < judge->chunk_count; i++) {
         const struct sim_chunk *chunk = &judge->chunks[i];
-        if (chunk->slot == SIM_NO_SLOT && chunk->first == action->first &&
+        bool may = action->type != SCHED_SEND || chunk->holder == 0; /* or else it is a duplicate */
+        if (may && chunk->slot == SIM_NO_SLOT && chunk->first == action->first &&
             chunk->count == action->count) {
             settle_in(sim, i, action->slot, action->chunk.value);
             judge->homeless--;
@@ -105,20 +106,36 @@ struct sim_chunk *sim_judge_add_chunk(struct sim *sim, const struct sim_chunk *c
     return &judge->chunks[place];
 }
 
+void sim_judge_remove_chunk(struct sim_judge *judge, struct sim_chunk *chunk)
+{
+    sim_judge_let_go(judge, chunk);
+    if (chunk->slot == SIM_NO_SLOT) {
+        judge->homeless--;
+    } else {
+        judge->slots[chunk->slot].chunk = SIM_NO_SLOT;
+    }
+    *chunk = judge->chunks[--judge->chunk_count];
+    if (chunk->slot != SIM_NO_SLOT && chunk != &judge->chunks[judge->chunk_count]) {
+        judge->slots[chunk->slot].chunk = (uint32_t)(chunk - judge->chunks);
+    }
+}
+
 void sim_judge_end_chunk(struct sim_judge *judge, uint32_t slot)
 {
-    struct sim_slot *home = slot_at(judge, slot);
-    uint32_t place = home->chunk;
+    uint32_t place = slot_at(judge, slot)->chunk;
     CHECK(place < judge->chunk_count);
-    sim_judge_let_go(judge, &judge->chunks[place]);
-    home->chunk = SIM_NO_SLOT;
-    uint32_t last = (uint32_t)--judge->chunk_count;
-    if (place != last) {
-        judge->chunks[place] = judge->chunks[last];
-        if (judge->chunks[place].slot != SIM_NO_SLOT) {
-            judge->slots[judge->chunks[place].slot].chunk = place;
+    sim_judge_remove_chunk(judge, &judge->chunks[place]);
+}
+
+struct sim_chunk *sim_judge_chunk_of_id(struct sim_judge *judge, uint64_t id)
+{
+    for (size_t i = 0; i < judge->chunk_count; i++) {
+        struct sim_chunk *chunk = &judge->chunks[i];
+        if (chunk->id == id || chunk->foreign == id) {
+            return chunk;
         }
     }
+    return NULL;
 }
 
 /* --- parts --- */
@@ -166,7 +183,9 @@ static uint64_t states_within(const struct sim_judge *judge, uint64_t first, uin
     }
     for (size_t i = 0; i < judge->chunk_count; i++) {
         const struct sim_chunk *chunk = &judge->chunks[i];
-        sum += common(first, end, chunk->first, chunk->first + chunk->count);
+        if (!chunk->duplicate) {
+            sum += common(first, end, chunk->first, chunk->first + chunk->count);
+        }
     }
     for (size_t i = 0; i < judge->part_count; i++) {
         const struct sim_part *part = &judge->parts[i];

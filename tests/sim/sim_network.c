@@ -104,7 +104,7 @@ void sim_disconnect(struct sim *sim, uint64_t id, enum sim_rest rest)
         connection->cut_us = sim->now_us + sim_between(sim, 0, 2 * sim->plan.delay_us_max);
     }
     if (!sim_chance(sim, sim->plan.unnoticed_per_mille)) {
-        sim_at(sim, sim->now_us + 5000, sim_server_entry(sim, SIM_PROBE, 0));
+        sim_at(sim, sim->now_us + 5000, sim_server_entry(sim, SIM_PROBE, id));
     }
     sim_trace(
         sim, "connection %llu of worker %u is down", (unsigned long long)id, connection->worker);

@@ -130,6 +130,7 @@ static void plan_records(struct sim_job *job, struct rng *rng)
 static void plan_machines_that_fail(struct sim_plan *plan, struct rng *rng)
 {
     plan->journal = sim_plan_chance(rng, 400);
+    plan->speculate = sim_plan_chance(rng, 500);
     plan->grace_us = sim_plan_chance(rng, 500) ? sim_plan_between(rng, 1, 1000000) : 0;
     plan->commit_us_max = sim_plan_between(rng, 100, sim_plan_chance(rng, 800) ? 20000 : 500000);
     plan->drift_per_mille = sim_plan_chance(rng, 300) ? (uint32_t)sim_plan_between(rng, 1, 300) : 0;

@@ -16,6 +16,7 @@ static void steady(struct sim_plan *plan)
     plan->crash_limit = 3;
     plan->calm_us = 10000000;
     plan->journal = false;
+    plan->speculate = false;
 }
 
 static void with_fault(struct sim_plan *plan, enum sim_fault_type type, uint64_t for_us)
@@ -162,6 +163,14 @@ static void all_die_between_jobs(struct sim_plan *plan)
     plan->job_count = 2;
 }
 
+/* One of two workers is slow from the start; the other one ends the job. */
+static void straggler(struct sim_plan *plan)
+{
+    with_fault(plan, SIM_SLOW, 0);
+    plan->faults[0].at_us = 1;
+    plan->speculate = true;
+}
+
 static void with_journal(struct sim_plan *plan)
 {
     steady(plan);
@@ -292,6 +301,7 @@ static const struct sim_scenario scenarios[] = {
     {"poison-one-worker", "twenty items kill the only worker again and again", 1, poison_for_ever},
     {"hold", "nobody takes results for a while", 1, hold},
     {"stop", "a job is stopped and the next one follows", 1, stop},
+    {"straggler", "what a slow worker has runs a second time", 1, straggler},
     {"server-crash", "the coordinator dies and comes back", 1, server_crash},
     {"server-crash-writing",
      "the coordinator dies again and again while it writes",

@@ -335,11 +335,13 @@ static void on_message(struct sim *sim, const struct sim_entry *entry)
     }
 }
 
-static void probe(struct sim *sim)
+/* Whoever had this connection is asked whether it is still there. */
+static void probe(struct sim *sim, uint64_t connection)
 {
     for (size_t i = 0; i < sim->server.peers.max; i++) {
-        if (sim->server.peers.list[i].session != 0) {
-            (void)sim_peer_send_plain(sim, &sim->server.peers.list[i], WIRE_HEARTBEAT);
+        struct sim_peer *peer = &sim->server.peers.list[i];
+        if (peer->session != 0 && peer->connection == connection) {
+            (void)sim_peer_send_plain(sim, peer, WIRE_HEARTBEAT);
         }
     }
 }
@@ -355,7 +357,7 @@ static void happens(struct sim *sim, const struct sim_entry *entry)
         }
         break;
     case SIM_PROBE:
-        probe(sim);
+        probe(sim, entry->value);
         break;
     case SIM_COMMITTED:
         if (entry->value == sim->server.job) {

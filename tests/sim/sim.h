@@ -8,11 +8,12 @@
  *   sim_items     what items come to: which fail, and which kill
  *   sim_network   messages, connections: order kept within one, delays, loss with the connection, doubles; links that are cut or slow
  *   sim_worker    an agent and the little that the shell around it does (sim_engine: a model of its engine; sim_liar: made-up messages)
- *   sim_server    a model of the coordinator's shell around the scheduler (sim_server_job: jobs, restarts; sim_peers: its table)
+ *   sim_server    a model of the coordinator's shell around the scheduler (sim_server_send: what it says; sim_server_job: jobs, restarts;
+ *                 sim_peers: its table)
  *   sim_journal   a model of the coordinator's journal and of the disk under it
  *   sim_judge     what must hold, worked out independently: sessions and who has what (sim_judge_table: chunks and items;
- *                 sim_judge_adopt: what workers come with; sim_judge_twins: what is run in two places), each action (sim_judge_action), what they add up to (sim_judge_state), what is
- *                 durable (sim_judge_disk) */
+ *                 sim_judge_adopt: what workers come with; sim_judge_twins: what is run in two places), each action (sim_judge_action), what
+ *                 they add up to (sim_judge_state), what is durable (sim_judge_disk) */
 #ifndef QUARTET_TESTS_SIM_SIM_H
 #define QUARTET_TESTS_SIM_SIM_H
 

@@ -9,7 +9,7 @@
 
 enum { SILENT_BEATS = SIM_SILENT_BEATS };
 
-static uint64_t clock_us(const struct sim *sim)
+uint64_t sim_server_clock_us(const struct sim *sim)
 {
     return sim_clock_read(&sim->server.clock, sim->now_us);
 }
@@ -35,101 +35,6 @@ void sim_peer_gone(struct sim *sim, struct sim_peer *peer, enum sched_event_type
     }
 }
 
-/* --- sending --- */
-
-bool sim_peer_send(struct sim *sim, struct sim_peer *peer, struct sim_message *message)
-{
-    message->session = peer->session;
-    message->ack = peer->durable;
-    if (peer->acked != peer->durable) {
-        sim_judge_acknowledged(sim, peer->session, peer->durable);
-    }
-    peer->acked = peer->durable;
-    peer->sent_us = clock_us(sim);
-    if (sim_send_to_worker(sim, peer->connection, message)) {
-        return true;
-    }
-    if (sim_chance(sim, sim->plan.unnoticed_per_mille)) {
-        return true; /* swallowed by a buffer; only silence will tell */
-    }
-    sim_peer_gone(sim, peer, SCHED_WORKER_LOST);
-    return false;
-}
-
-bool sim_peer_send_plain(struct sim *sim, struct sim_peer *peer, enum wire_type type)
-{
-    return sim_peer_send(sim, peer, sim_message_new(type, 0, sim->server.job));
-}
-
-static void reject(struct sim *sim, uint64_t connection, uint64_t session, enum wire_reason reason)
-{
-    struct sim_message *message = sim_message_new(WIRE_REJECT, session, 0);
-    message->reason = reason;
-    (void)sim_send_to_worker(sim, connection, message);
-}
-
-/* It has said what cannot be. */
-static void refuse(struct sim *sim, struct sim_peer *peer, enum wire_reason reason)
-{
-    reject(sim, peer->connection, peer->session, reason);
-    sim_peer_gone(sim, peer, SCHED_WORKER_LOST);
-}
-
-void sim_peer_send_job(struct sim *sim, struct sim_peer *peer)
-{
-    const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
-    struct sim_message *message = sim_message_new(WIRE_JOB, 0, sim->server.job);
-    message->slots = job->slots;
-    message->credit = job->credit_fixed;
-    peer->state = SIM_PEER_STARTING;
-    peer->holding_count = 0;
-    (void)sim_peer_send(sim, peer, message);
-}
-
-void sim_peer_queue_chunk(struct sim *sim, const struct sched_action *action)
-{
-    struct sim_peer *peer = sim_peers_find(&sim->server.peers, action->worker.value);
-    if (peer == NULL) {
-        sim_fail(sim, "chunk sent to a session that is over");
-    }
-    if (peer->batch_count == peer->batch_capacity) {
-        peer->batch_capacity = peer->batch_capacity > 0 ? peer->batch_capacity * 2 : 16;
-        peer->batch = sim_realloc(peer->batch, peer->batch_capacity * sizeof(*peer->batch));
-    }
-    peer->batch[peer->batch_count++] = (struct chunk){.id = action->chunk,
-                                                      .first = action->first,
-                                                      .count = action->count,
-                                                      .attempt = action->attempt};
-    sim_peers_mark(&sim->server.peers, peer);
-}
-
-static void flush_peer(struct sim *sim, struct sim_peer *peer)
-{
-    if (peer->batch_count > 0) {
-        struct sim_message *message = sim_message_new(WIRE_CHUNKS, 0, sim->server.job);
-        size_t count = peer->batch_count < WIRE_CHUNKS_MAX ? peer->batch_count : WIRE_CHUNKS_MAX;
-        message->count = count;
-        message->chunks = sim_realloc(NULL, count * sizeof(*message->chunks));
-        memcpy(message->chunks, peer->batch, count * sizeof(*message->chunks));
-        peer->batch_count -= count;
-        memmove(peer->batch, peer->batch + count, peer->batch_count * sizeof(*peer->batch));
-        (void)sim_peer_send(sim, peer, message);
-    } else {
-        (void)sim_peer_send_plain(sim, peer, WIRE_ACK);
-    }
-}
-
-/* Losing a peer on the way may give its chunks to others, so again until nothing is left. */
-void sim_server_flush(struct sim *sim)
-{
-    struct sim_peer *peer;
-    while ((peer = sim_peers_take_marked(&sim->server.peers)) != NULL) {
-        while (peer->session != 0 && (peer->batch_count > 0 || peer->acked != peer->durable)) {
-            flush_peer(sim, peer);
-        }
-    }
-}
-
 /* --- messages --- */
 
 static void on_hello(struct sim *sim, const struct sim_entry *entry)
@@ -146,12 +51,12 @@ static void on_hello(struct sim *sim, const struct sim_entry *entry)
     }
     peer = server->no_more_workers ? NULL : sim_peers_add(&server->peers, entry->worker, nonce);
     if (peer == NULL) {
-        reject(sim, entry->connection, 0, WIRE_REASON_FULL);
+        sim_server_reject(sim, entry->connection, 0, WIRE_REASON_FULL);
         return;
     }
     peer->connection = entry->connection;
     peer->state = SIM_PEER_IDLE;
-    peer->heard_us = clock_us(sim);
+    peer->heard_us = sim_server_clock_us(sim);
     struct sim_message *welcome = sim_message_new(WIRE_WELCOME, 0, 0);
     welcome->heartbeat_us = sim->plan.heartbeat_us;
     if (sim_peer_send(sim, peer, welcome)) {
@@ -188,7 +93,7 @@ static void on_ready(struct sim *sim, struct sim_peer *peer, const struct sim_me
     event.as.joined.holding_count = peer->holding_count;
     if (sim_server_step(sim, &event) != 0) {
         peer->state = SIM_PEER_IDLE; /* the scheduler does not know it */
-        refuse(sim, peer, WIRE_REASON_MALFORMED);
+        sim_server_refuse(sim, peer, WIRE_REASON_MALFORMED);
     }
 }
 
@@ -232,7 +137,7 @@ static void on_results(struct sim *sim, struct sim_peer *peer, const struct sim_
         return;
     }
     if (message->seq != peer->seq + 1) {
-        refuse(sim, peer, WIRE_REASON_SESSION);
+        sim_server_refuse(sim, peer, WIRE_REASON_SESSION);
         return;
     }
     peer->seq = message->seq;
@@ -246,7 +151,7 @@ static void on_results(struct sim *sim, struct sim_peer *peer, const struct sim_
     }
     peer = sim_peers_find(&sim->server.peers, session);
     if (peer != NULL && refused != 0) {
-        refuse(sim, peer, WIRE_REASON_MALFORMED);
+        sim_server_refuse(sim, peer, WIRE_REASON_MALFORMED);
     } else if (peer != NULL) {
         sim_server_note_receipt(sim, peer);
     }
@@ -274,7 +179,7 @@ static void on_session_message(struct sim *sim,
                                const struct sim_message *message)
 {
     struct sched_event heard = {.type = SCHED_HEARD, .worker = {peer->session}};
-    peer->heard_us = clock_us(sim);
+    peer->heard_us = sim_server_clock_us(sim);
     switch (message->type) {
     case WIRE_HOLDING:
         on_holding(sim, peer, message);
@@ -309,7 +214,7 @@ static void on_stale_message(struct sim *sim, const struct sim_entry *entry)
         (void)forward_results(sim, message->session, message);
     }
     if (message->type != WIRE_BYE) {
-        reject(sim, entry->connection, message->session, WIRE_REASON_SESSION);
+        sim_server_reject(sim, entry->connection, message->session, WIRE_REASON_SESSION);
     }
 }
 
@@ -400,7 +305,7 @@ void sim_server_happens(struct sim *sim, struct sim_entry *entry)
 static void beat(struct sim *sim)
 {
     struct sim_server *server = &sim->server;
-    uint64_t now_us = clock_us(sim);
+    uint64_t now_us = sim_server_clock_us(sim);
     server->beat_us = now_us + sim->plan.heartbeat_us / 2;
     for (size_t i = 0; i < server->peers.max; i++) {
         struct sim_peer *peer = &server->peers.list[i];
@@ -419,7 +324,7 @@ static void beat(struct sim *sim)
 void sim_server_tick(struct sim *sim)
 {
     const struct sched_event tick = {.type = SCHED_TICK};
-    uint64_t now_us = clock_us(sim);
+    uint64_t now_us = sim_server_clock_us(sim);
     if (sim->server.beat_us <= now_us) {
         beat(sim);
     }

@@ -124,12 +124,24 @@ void sim_server_restart(struct sim *sim);
 void sim_peer_gone(struct sim *sim, struct sim_peer *peer, enum sched_event_type how);
 bool sim_peer_has_joined(const struct sim_peer *peer);
 
+/* What its machine's clock shows. */
+uint64_t sim_server_clock_us(const struct sim *sim);
+
+/* --- sim_server_send.c --- */
+
 /* Returns false when the peer could not be reached; it is forgotten then. */
 bool sim_peer_send(struct sim *sim, struct sim_peer *peer, struct sim_message *message);
 bool sim_peer_send_plain(struct sim *sim, struct sim_peer *peer, enum wire_type type);
 void sim_peer_send_job(struct sim *sim, struct sim_peer *peer);
 void sim_peer_queue_chunk(struct sim *sim, const struct sched_action *action);
 void sim_server_flush(struct sim *sim);
+
+/* Refuse whoever is on this connection; or a peer that has said what cannot be, which is lost then. */
+void sim_server_reject(struct sim *sim,
+                       uint64_t connection,
+                       uint64_t session,
+                       enum wire_reason reason);
+void sim_server_refuse(struct sim *sim, struct sim_peer *peer, enum wire_reason reason);
 
 /* --- sim_peers.c --- */
 

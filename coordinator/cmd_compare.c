@@ -114,6 +114,8 @@ static bool run_cell(struct compare *compare,
     job.slots = options_slots(options, cell->strategy);
     job.chunk_items = options->chunk_items;
     job.credit = (uint32_t)options->credit;
+    job.crash_limit = (uint32_t)options->crash_limit;
+    job.speculate = options->speculate;
     job.label = label;
     job.keep_bar = round + 1 == options->warmup + options->rounds;
     struct job_result result;
@@ -199,7 +201,7 @@ static int choose_works(struct compare *compare,
         struct work *work = &compare->works[compare->work_count++];
         int rc = work_choose(
             work, given ? words[i] : defaults[i], &compare->options, count == 1, ret_error);
-        rc = rc != 0 ? rc : work_check_items(work, &compare->options, true, ret_error);
+        rc = rc != 0 ? rc : work_check_items(work, &compare->options, WORK_STREAM_COPY, NULL, ret_error);
         if (rc != 0) {
             return rc;
         }
@@ -354,12 +356,17 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
     struct options *options = &compare->options;
     struct option_table table = {.count = 0};
     options_init(options, WORKERS_DEFAULT);
+    options->argv = argv;
     options_add_items(&table, options);
     options_add_command(&table, options);
     options_add_yes(&table, options);
     options_add_strategies(&table, options);
     options_add_placement(&table, options, "2");
     options_add_chunks(&table, options);
+    /* A copy of a late chunk would be work that the other cells do not have: its CPU time is counted,
+     * and the bound is judged by that; and what keeps a strategy waiting is to be seen, not mended. */
+    options_add_recovery(&table, options, false);
+    options_add_control(&table, options);
     options_add_measuring(&table, options);
     options_add_output(&table, options, true);
     const struct cli cli = {

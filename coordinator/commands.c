@@ -21,3 +21,16 @@ int command_parse(const struct cli *cli,
     }
     return -1;
 }
+
+int command_asked_status(int error)
+{
+    switch (error) {
+    case 0:
+        return EXIT_ALL_OK;
+    case ERR_INVALID:
+    case ERR_NOT_FOUND:
+        return EXIT_WRONG_USAGE;
+    default:
+        return EXIT_CANNOT_GO_ON;
+    }
+}

@@ -28,8 +28,15 @@ int command_parse(const struct cli *cli,
                   size_t *ret_word_count,
                   size_t *ret_rest_count);
 
+/* The exit status of a command that asked a running one: what was wrong with the question, or with
+ * the one who was asked. */
+int command_asked_status(int error);
+
 int cmd_compare(int argc, char **argv, struct zygote *zygote);
 int cmd_run(int argc, char **argv, struct zygote *zygote);
+int cmd_resume(int argc, char **argv, struct zygote *zygote);
+int cmd_status(int argc, char **argv, struct zygote *zygote);
+int cmd_drain(int argc, char **argv, struct zygote *zygote);
 int cmd_workloads(int argc, char **argv, struct zygote *zygote);
 int cmd_origin(int argc, char **argv, struct zygote *zygote);
 

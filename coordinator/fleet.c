@@ -74,7 +74,9 @@ static void on_ended(uv_process_t *process, int64_t status, int signal_number)
     }
     uv_close((uv_handle_t *)process, on_closed);
     if (!fleet->closing) {
-        fleet->options.ended(fleet->options.arg, fleet->alive, fleet->last_end);
+        const struct fleet_end end = {
+            .status = (int)status, .signal = signal_number, .how = fleet->last_end};
+        fleet->options.ended(fleet->options.arg, &end);
     }
 }
 

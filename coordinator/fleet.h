@@ -12,11 +12,18 @@
 
 struct fleet;
 
+/* How a worker process ended. */
+struct fleet_end {
+    int status;      /* exit status, when `signal` is 0 */
+    int signal;      /* that killed it; 0: none */
+    const char *how; /* in words, with its name */
+};
+
 struct fleet_options {
     const char *endpoint; /* where workers connect */
     bool quiet;
-    /* A worker process has ended. `alive`: how many are left. */
-    void (*ended)(void *arg, uint32_t alive, const char *how);
+    /* A worker process has ended; fleet_alive does not count it any more. */
+    void (*ended)(void *arg, const struct fleet_end *end);
     void *arg;
 };
 

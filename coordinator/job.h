@@ -15,17 +15,21 @@
 struct job_plugin;
 
 struct job {
+    uint64_t id; /* on the wire; 0: any. A job that goes on has the id it had */
     const struct workload_ops *workload;
     const struct params *params;     /* resolved */
     const struct job_plugin *plugin; /* has the workload; NULL: it is built in. Workers only */
     struct items_spec items;
-    bool records; /* a record of each item is wanted: results have records */
+    uint64_t items_count; /* how many there are, if that is known; else 0 */
+    bool records;         /* a record of each item is wanted: results have records */
     enum strategy strategy;
-    uint32_t slots;       /* items at once in each engine; 0: the strategy's default there */
-    uint64_t chunk_items; /* 0: automatic */
-    uint32_t credit;      /* chunks that a worker may hold; 0: it adapts */
-    struct sink *sink;    /* NULL: none */
-    uint32_t retries;     /* how often an item that failed is run again */
+    uint32_t slots;          /* items at once in each engine; 0: the strategy's default there */
+    uint64_t chunk_items;    /* 0: automatic */
+    uint32_t credit;         /* chunks that a worker may hold; 0: it adapts */
+    struct sink *sink;       /* NULL: none */
+    struct journal *journal; /* NULL: none */
+    const struct journal_state *state; /* where an earlier run of it was; NULL: it begins */
+    uint32_t retries;                  /* how often an item that failed is run again */
     uint32_t
         crash_limit;   /* workers that an item may take down before it fails; 0: the default, 3 */
     bool speculate;    /* run again what is late, beside the attempt that is under way */

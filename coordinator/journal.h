@@ -12,6 +12,16 @@
  * rollback journal. A commit that fails (disk full) ends the journal: journal_error; what was durable
  * before stays so. Damage is found when it is opened and refused in words.
  *
+ * The tables, for whoever looks at it with the sqlite3 tool when no coordinator has it open (`.schema`
+ * has every column with a comment; journal_schema.c):
+ *
+ *   job       one row: its id, and the caller's text
+ *   progress  one row: counts, how far the input was read, a seal over everything in the file
+ *   done      which items are accounted for: as many rows as there are gaps
+ *   failed    item, attempt, reason
+ *   outputs   path, length
+ *   waiting   results that wait for earlier items, as they came
+ *
  * All functions but journal_marked are for the owner's thread. */
 #ifndef QUARTET_COORDINATOR_JOURNAL_H
 #define QUARTET_COORDINATOR_JOURNAL_H
@@ -27,12 +37,16 @@
 
 struct journal;
 
-enum { JOURNAL_REASON_MAX = 240 };
+enum {
+    JOURNAL_REASON_MAX = 240,
+    JOURNAL_JOB_MAX = 4 * 1024 * 1024, /* bytes of the text that says what the job is */
+};
 
 struct journal_options {
-    const char *path;
-    /* A group became durable, or committing failed. From the journal's thread; uv_async_send is the
-     * use. */
+    const char *path; /* of a file in a directory that is there */
+    /* A group became durable, or committing failed. From the journal's thread or the sink's, never
+     * after journal_close: uv_async_send is the use; nothing of the journal may be called from it.
+     * NULL: nobody is told. */
     void (*wake)(void *arg);
     void *wake_arg;
     bool has_sink; /* groups wait for journal_marked before they are committed */
@@ -40,7 +54,7 @@ struct journal_options {
 
 /* How the run stood when it was last durable. */
 struct journal_counts {
-    struct tally tally;
+    struct tally tally;  /* ok + failed: as many items as were noted as done */
     uint64_t elapsed_us; /* wall time of all its runs so far */
     uint64_t chunks;     /* results that counted */
     uint64_t retried; /* chunks that were sent again because a worker was lost or gave them back */
@@ -50,7 +64,8 @@ struct journal_counts {
 };
 
 /* How far the input was read: its first `bytes` bytes, which are `items` whole items and have this
- * hash (BLAKE2b, 32 bytes; all zeros for a range), and whether they are all. */
+ * hash (BLAKE2b, 32 bytes), and whether they are all. For a range: how many items it has, no bytes,
+ * zeros. Items that are done are among them. */
 struct journal_input {
     uint64_t items;
     uint64_t bytes;
@@ -77,13 +92,17 @@ struct journal_state {
     size_t failure_count;
     struct sink_place *cuts;
     size_t cut_count;
-    uint64_t next;              /* sink_mark.next */
-    struct sink_batch *waiting; /* records that were not written; of items that are done */
+    uint64_t next; /* sink_mark.next */
+    struct sink_batch
+        *waiting; /* records that were not written, of items that are done: ready to be
+                                 * put into a sink that resumes (`waited` is set) */
     size_t waiting_count;
 };
 
-/* Begin a journal for a new job. ERR_BUSY: the file exists (the text says how to resume or that it is
- * no journal) or somebody has it open; ERR_IO with the path and the reason. */
+/* Begin a journal for a new job, which `job` describes (a text of the caller's, 1 to JOURNAL_JOB_MAX
+ * bytes). ERR_BUSY: the file exists (the text says how to resume, or that it is no journal);
+ * ERR_INVALID: the text is too long; ERR_IO with the path and the reason; ERR_NOMEM. No file is left
+ * behind then. */
 int journal_create(const struct journal_options *options,
                    const char *job,
                    uint64_t job_id,
@@ -98,18 +117,21 @@ int journal_open(const struct journal_options *options,
                  struct journal **ret_journal,
                  struct journal_state *ret_state);
 
-/* Only look: for showing what a journal has. Takes no lock that outlives the call. */
-int journal_read(const char *path, struct err_text *ret_error, struct journal_state *ret_state);
+/* As journal_options.has_sink, for who knows only after it was opened; before the first group is
+ * closed. */
+void journal_expect_marks(struct journal *journal, bool has_sink);
 
+/* Free what it has; sinks keep their own references. */
 void journal_state_deinit(struct journal_state *state);
 
 /* --- noting, into the open group; these never block and cost tens of nanoseconds --- */
 
 /* The items [first, first + count) are accounted for. ERR_NOMEM, or ERR_INVALID when one of them was
- * before: a bug of the caller's. */
+ * before (a bug of the caller's), when there are none, or beyond 2^63 items. Nothing is noted then. */
 int journal_note_done(struct journal *journal, uint64_t first, uint64_t count);
 
-/* An item failed, for good. Copied and cut. */
+/* An item that was noted as done failed, for good; once an item. The reason is copied, and cut to a line
+ * of less than JOURNAL_REASON_MAX bytes. ERR_NOMEM, or ERR_INVALID when it was not noted as done. */
 int journal_note_failed(struct journal *journal,
                         uint64_t index,
                         uint32_t attempt,
@@ -125,9 +147,9 @@ uint64_t journal_group(const struct journal *journal);
 bool journal_can_close(const struct journal *journal);
 
 /* Close the open group and let it be committed, with the counts and the input as they are now. With
- * has_sink the caller then puts the group's number into the sink as a mark. Must be allowed
- * (journal_can_close), but for `last`: then also an empty group is closed, and the job is marked as
- * complete. */
+ * has_sink the caller then puts the group's number into the sink as a mark, before anything else is
+ * put. Must be allowed (journal_can_close), but for `last`: then also an empty group is closed (no other
+ * one may be under way), and the job is marked as complete. Does nothing once committing has failed. */
 void journal_close_group(struct journal *journal,
                          const struct journal_counts *counts,
                          const struct journal_input *input,
@@ -140,10 +162,11 @@ void journal_marked(struct journal *journal, const struct sink_mark *mark);
 uint64_t journal_durable(const struct journal *journal);
 
 /* Why nothing more becomes durable (ERR_IO, ERR_NOMEM), or 0. */
-int journal_error(const struct journal *journal, struct err_text *ret_error);
+int journal_error(struct journal *journal, struct err_text *ret_error);
 
 /* Wait until what was closed is committed (not for groups whose mark never came), close the file,
- * free. NULL is allowed. */
+ * free. Whether that went well is known to whoever has waited for journal_durable before. A sink that
+ * calls journal_marked is closed first. NULL is allowed. */
 void journal_close(struct journal *journal);
 
 #endif

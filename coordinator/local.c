@@ -203,10 +203,13 @@ static void play(struct stage *stage,
 {
     struct runner_options options = {
         .items = job->items,
+        .items_count = job->items_count,
         .chunk_items = job->chunk_items,
         .retries_max = job->retries,
         .halt = job->halt,
         .sink = job->sink,
+        .journal = job->journal,
+        .state = job->state,
         .workers_max = 1,
         .link = &local_link,
         .link_arg = local,

@@ -19,6 +19,9 @@ static const struct {
 } commands[] = {
     {"compare", cmd_compare, "time the four strategies, local and distributed"},
     {"run", cmd_run, "run the items of one workload with one strategy"},
+    {"resume", cmd_resume, "go on with a run whose coordinator died, from its journal"},
+    {"status", cmd_status, "ask a running coordinator how it is doing"},
+    {"drain", cmd_drain, "let a worker of a running coordinator finish and leave"},
     {"workloads", cmd_workloads, "list workloads, or describe one"},
     {"origin", cmd_origin, "serve HTTP to download from, for comparisons offline"},
 };

@@ -62,6 +62,16 @@ struct options {
     bool dry_run;
     uint64_t retries;
     struct halt halt;
+    const char *journal; /* what it takes to go on after this process died; NULL: nothing is kept */
+
+    /* when workers die or are late */
+    uint64_t crash_limit;
+    bool speculate;
+
+    /* asking how it is doing */
+    const char *control; /* path of the socket; NULL: the default one, or none */
+    bool control_off;
+    char **argv; /* the command with its words, NULL-terminated; borrowed */
 
     /* output */
     const char *json;
@@ -89,6 +99,12 @@ void options_add_command(struct option_table *table, struct options *options);
 void options_add_results(struct option_table *table, struct options *options);
 /* What happens when items fail. */
 void options_add_policy(struct option_table *table, struct options *options);
+/* What is kept in case the coordinator dies. */
+void options_add_journal(struct option_table *table, struct options *options);
+/* When workers die, or are late. `speculate`: the default. */
+void options_add_recovery(struct option_table *table, struct options *options, bool speculate);
+/* Where `quartet status` asks. */
+void options_add_control(struct option_table *table, struct options *options);
 void options_add_yes(struct option_table *table, struct options *options);
 void options_add_one_strategy(struct option_table *table, struct options *options);
 void options_add_strategies(struct option_table *table, struct options *options);

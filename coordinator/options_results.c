@@ -170,6 +170,21 @@ void options_add_policy(struct option_table *table, struct options *options)
     options_add_all(table, list, sizeof(list) / sizeof(list[0]));
 }
 
+void options_add_journal(struct option_table *table, struct options *options)
+{
+    options_add_heading(table, "When this process dies");
+    const struct cli_option option = {
+        .name = "journal",
+        .kind = CLI_TEXT,
+        .value = "FILE",
+        .target = &options->journal,
+        .help =
+            "keep in FILE (new) what is done, so that 'quartet resume FILE' can go on: a result "
+            "counts for its worker only when it is on disk; items from a pipe are copied to "
+            "FILE.items first"};
+    options_add_all(table, &option, 1);
+}
+
 void options_add_yes(struct option_table *table, struct options *options)
 {
     const struct cli_option option = {

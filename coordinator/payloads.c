@@ -6,6 +6,7 @@
 #include "common/base/items.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { CAPACITY_MIN = 64 };
 
@@ -76,23 +77,30 @@ int payloads_add(struct payloads *payloads, uint64_t first, uint64_t count, stru
     return 0;
 }
 
-/* Its index among the entries; `count` when there is none. */
-static size_t search(const struct payloads *payloads, uint64_t item)
+/* Index of the first entry that ends behind `item`, done with or not; `count` when there is none. */
+static size_t first_behind(const struct payloads *payloads, uint64_t item)
 {
     size_t low = 0;
     size_t high = payloads->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         const struct payload_entry *entry = entry_at(payloads, middle);
-        if (item < entry->first) {
-            high = middle;
-        } else if (item - entry->first >= entry->count) {
+        if (item >= entry->first && item - entry->first >= entry->count) {
             low = middle + 1;
         } else {
-            return entry->blob != NULL ? middle : payloads->count;
+            high = middle;
         }
     }
-    return payloads->count;
+    return low;
+}
+
+/* The index of the entry that has this item; `count` when there is none. */
+static size_t search(const struct payloads *payloads, uint64_t item)
+{
+    size_t index = first_behind(payloads, item);
+    bool has = index < payloads->count && item >= entry_at(payloads, index)->first &&
+               entry_at(payloads, index)->blob != NULL;
+    return has ? index : payloads->count;
 }
 
 const struct payload_entry *payloads_find(const struct payloads *payloads, uint64_t item)
@@ -101,26 +109,95 @@ const struct payload_entry *payloads_find(const struct payloads *payloads, uint6
     return index < payloads->count ? entry_at(payloads, index) : NULL;
 }
 
+/* The part [skip, skip + count) of an entry as a payload of its own, malloc'd; NULL without memory. */
+static unsigned char *slice(const struct payload_entry *entry,
+                            uint64_t skip,
+                            uint64_t count,
+                            size_t *ret_size)
+{
+    *ret_size = items_slice_size(blob_bytes(entry->blob), entry->count, skip, count);
+    unsigned char *bytes = malloc(*ret_size);
+    if (bytes != NULL) {
+        items_slice(blob_bytes(entry->blob), entry->count, skip, count, bytes);
+    }
+    return bytes;
+}
+
+/* Put the payload of `added` items behind that of `count` items: lengths to lengths, bytes to
+ * bytes. Takes over both; NULL without memory. */
+static unsigned char *join(unsigned char *bytes,
+                           size_t *size,
+                           uint64_t count,
+                           unsigned char *more,
+                           size_t more_size,
+                           uint64_t added)
+{
+    size_t lengths = (size_t)count * sizeof(uint32_t);
+    size_t more_lengths = (size_t)added * sizeof(uint32_t);
+    unsigned char *joined = realloc(bytes, *size + more_size);
+    if (joined == NULL) {
+        free(bytes);
+        free(more);
+        return NULL;
+    }
+    memmove(joined + lengths + more_lengths, joined + lengths, *size - lengths);
+    memcpy(joined + lengths, more, more_lengths);
+    memcpy(joined + *size + more_lengths, more + more_lengths, more_size - more_lengths);
+    *size += more_size;
+    free(more);
+    return joined;
+}
+
+/* The bytes of [first, first + count) from all entries that have some of them. */
+static int gather(const struct payloads *payloads,
+                  uint64_t first,
+                  uint64_t count,
+                  unsigned char **ret_bytes,
+                  size_t *ret_size)
+{
+    unsigned char *bytes = NULL;
+    for (uint64_t done = 0; done < count;) {
+        const struct payload_entry *entry = payloads_find(payloads, first + done);
+        if (entry == NULL) {
+            free(bytes);
+            return ERR_NOT_FOUND;
+        }
+        uint64_t skip = first + done - entry->first;
+        uint64_t part = entry->count - skip < count - done ? entry->count - skip : count - done;
+        size_t size = 0;
+        unsigned char *more = slice(entry, skip, part, &size);
+        if (more != NULL && bytes != NULL) {
+            bytes = join(bytes, ret_size, done, more, size, part);
+        } else {
+            free(bytes);
+            bytes = more;
+            *ret_size = size;
+        }
+        if (bytes == NULL) {
+            return ERR_NOMEM;
+        }
+        done += part;
+    }
+    *ret_bytes = bytes;
+    return 0;
+}
+
 int payloads_get(const struct payloads *payloads,
                  uint64_t first,
                  uint64_t count,
                  struct blob **ret_payload)
 {
     const struct payload_entry *entry = payloads_find(payloads, first);
-    if (entry == NULL || first - entry->first + count > entry->count) {
-        return ERR_NOT_FOUND;
-    }
-    if (count == entry->count) {
+    if (entry != NULL && first == entry->first && count == entry->count) {
         *ret_payload = blob_ref(entry->blob);
         return 0;
     }
-    uint64_t skip = first - entry->first;
-    size_t size = items_slice_size(blob_bytes(entry->blob), entry->count, skip, count);
-    void *bytes = malloc(size);
-    if (bytes == NULL) {
-        return ERR_NOMEM;
+    unsigned char *bytes = NULL;
+    size_t size = 0;
+    int rc = gather(payloads, first, count, &bytes, &size);
+    if (rc != 0) {
+        return rc;
     }
-    items_slice(blob_bytes(entry->blob), entry->count, skip, count, bytes);
     *ret_payload = blob_new(bytes, size, NULL, NULL);
     if (*ret_payload == NULL) {
         free(bytes);
@@ -140,20 +217,30 @@ static void drop_ends(struct payloads *payloads)
     }
 }
 
-void payloads_done(struct payloads *payloads, uint64_t item, uint64_t count)
+static void take_off(struct payloads *payloads, struct payload_entry *entry, uint64_t count)
 {
-    size_t index = search(payloads, item);
-    if (index == payloads->count) {
-        return;
-    }
-    struct payload_entry *entry = entry_at(payloads, index);
     CHECK(count <= entry->left);
     entry->left -= count;
-    if (entry->left > 0) {
-        return;
+    if (entry->left == 0) {
+        blob_unref(entry->blob);
+        entry->blob = NULL;
+        payloads->live--;
     }
-    blob_unref(entry->blob);
-    entry->blob = NULL;
-    payloads->live--;
+}
+
+void payloads_done(struct payloads *payloads, uint64_t first, uint64_t count)
+{
+    uint64_t end = first + count;
+    for (size_t i = first_behind(payloads, first); i < payloads->count; i++) {
+        struct payload_entry *entry = entry_at(payloads, i);
+        uint64_t entry_end = entry->first + entry->count;
+        if (entry->first >= end) {
+            break;
+        }
+        if (entry->blob != NULL) {
+            uint64_t from = entry->first > first ? entry->first : first;
+            take_off(payloads, entry, (entry_end < end ? entry_end : end) - from);
+        }
+    }
     drop_ends(payloads);
 }

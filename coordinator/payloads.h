@@ -3,8 +3,8 @@
  * Each entry is one payload as the source gave it out: the items [first, first + count), which was
  * one chunk when it was new. It is kept until every item of it is accounted for, because an item
  * may be sent again: as the same chunk, or as a part of it (what a worker did not come to, items
- * that failed and are tried again). Payloads come in the order of the input. Pure, apart from
- * memory. */
+ * that failed and are tried again), or, in a job that goes on after its coordinator died, together
+ * with neighbours. Payloads come in the order of the input. Pure, apart from memory. */
 #ifndef QUARTET_COORDINATOR_PAYLOADS_H
 #define QUARTET_COORDINATOR_PAYLOADS_H
 
@@ -39,15 +39,16 @@ int payloads_add(struct payloads *payloads, uint64_t first, uint64_t count, stru
 /* The entry that `item` is in, or NULL. Borrowed until the next add or done. */
 const struct payload_entry *payloads_find(const struct payloads *payloads, uint64_t item);
 
-/* The payload of [first, first + count), all in one entry: the whole one, or a copy of the part.
- * The reference is the caller's. Returns 0, ERR_NOT_FOUND or ERR_NOMEM. */
+/* The payload of [first, first + count): the whole entry when that is what it has, or a copy. The
+ * reference is the caller's. Returns 0, ERR_NOT_FOUND (one of the items is not here) or
+ * ERR_NOMEM. */
 int payloads_get(const struct payloads *payloads,
                  uint64_t first,
                  uint64_t count,
                  struct blob **ret_payload);
 
-/* `count` more items of the entry that `item` is in are accounted for. Without such an entry
- * nothing happens. */
-void payloads_done(struct payloads *payloads, uint64_t item, uint64_t count);
+/* The items [first, first + count), which were not before, are accounted for. Those that are not
+ * here are passed over. */
+void payloads_done(struct payloads *payloads, uint64_t first, uint64_t count);
 
 #endif

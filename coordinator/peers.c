@@ -31,6 +31,7 @@ static void peer_free(struct peer *peer)
     free(batch->payload_len);
     free(batch->parts);
     free(batch->blobs);
+    peer_forget_holding(peer);
     free(peer);
 }
 
@@ -119,6 +120,71 @@ struct peer *peers_find_address(const struct peers *peers, struct zsock_peer add
     }
     return NULL;
 }
+
+/* --- what may be acknowledged --- */
+
+void peer_note_received(struct peer *peer, uint64_t noted, uint64_t durable)
+{
+    (void)peer_note_durable(peer, durable);
+    if (noted <= durable && peer->receipt_count == 0) {
+        peer->durable = peer->seq;
+        return;
+    }
+    struct peer_receipt *last = peer->receipt_count == 0 ? NULL
+                                                         : &peer->receipts[peer->receipt_count - 1];
+    if (last != NULL && last->noted >= noted) {
+        last->seq = peer->seq;
+        return;
+    }
+    CHECK(peer->receipt_count < PEER_RECEIPTS_MAX);
+    peer->receipts[peer->receipt_count++] = (struct peer_receipt){noted, peer->seq};
+}
+
+bool peer_note_durable(struct peer *peer, uint64_t durable)
+{
+    uint64_t before = peer->durable;
+    uint32_t done = 0;
+    while (done < peer->receipt_count && peer->receipts[done].noted <= durable) {
+        peer->durable = peer->receipts[done++].seq;
+    }
+    peer->receipt_count -= done;
+    memmove(peer->receipts, peer->receipts + done, peer->receipt_count * sizeof(*peer->receipts));
+    return peer->durable != before;
+}
+
+/* --- what it has in hand --- */
+
+int peer_add_holding(struct peer *peer, const struct wire_chunks *chunks)
+{
+    /* It promises never to hold more than credit_max, and as many results that wait twice over. */
+    if (peer->holding_count + chunks->count > 4 * (size_t)peer->credit_max) {
+        return ERR_INVALID;
+    }
+    struct sched_holding *holding = realloc(
+        peer->holding, (peer->holding_count + chunks->count) * sizeof(*holding));
+    if (holding == NULL) {
+        return ERR_NOMEM;
+    }
+    peer->holding = holding;
+    for (size_t i = 0; i < chunks->count; i++) {
+        holding[peer->holding_count++] = (struct sched_holding){
+            .chunk = {chunks->id[i]},
+            .first = chunks->first[i],
+            .count = chunks->items[i],
+            .attempt = chunks->attempt[i],
+        };
+    }
+    return 0;
+}
+
+void peer_forget_holding(struct peer *peer)
+{
+    free(peer->holding);
+    peer->holding = NULL;
+    peer->holding_count = 0;
+}
+
+/* --- batches --- */
 
 static int grow(void *array_of, size_t size, size_t count)
 {

@@ -7,6 +7,7 @@
 #include "common/base/chunk.h"
 #include "common/io/zsock.h"
 #include "common/wire/wire.h"
+#include "coordinator/sched.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +37,15 @@ struct peer_batch {
     size_t payload_bytes;
 };
 
+/* RESULTS up to `seq` are durable when that of the run which `noted` counts is: runner_noted. Of the
+ * numbers that are not durable yet there are two at most: what is being written, and what is next. */
+enum { PEER_RECEIPTS_MAX = 2 };
+
+struct peer_receipt {
+    uint64_t noted;
+    uint64_t seq;
+};
+
 struct peer {
     struct zsock_peer address;
     uint64_t session;
@@ -50,21 +60,36 @@ struct peer {
     uint32_t protocol_minor; /* what it can be sent */
 
     uint64_t heard_us;
+    uint64_t
+        coming_until_us; /* until then a long message may be on its way, and nothing else is heard */
     uint64_t sent_us;
-    uint64_t seq;      /* last RESULTS accounted for */
-    uint64_t acked;    /* last one told to it */
+    uint64_t seq;     /* last RESULTS accounted for */
+    uint64_t durable; /* last one that may be acknowledged: what it brought is durable */
+    uint64_t acked;   /* last one told to it */
+    struct peer_receipt receipts[PEER_RECEIPTS_MAX]; /* what came behind `durable`, oldest first */
+    uint32_t receipt_count;
     uint64_t busy_job; /* its engine stands for this job; 0: none */
 
     uint32_t slots; /* of the job */
     bool cooperative;
     uint64_t cpu_us;     /* of the job so far */
+    uint64_t items_done; /* of the job, as far as results have come */
     uint64_t startup_us; /* of the job */
     uint64_t fetched;    /* bytes of the job's plugin that were sent to it, or that it had before */
+
+    struct sched_holding *holding; /* what it has in hand from an earlier session; until READY */
+    size_t holding_count;
 
     struct peer_batch batch;
     bool dirty;       /* in the list of peers to flush */
     const char *lost; /* not NULL: why it is to be forgotten, at the next flush. A literal */
 };
+
+/* Does the scheduler know it? */
+static inline bool peer_is_joined(const struct peer *peer)
+{
+    return peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
+}
 
 struct peers {
     struct peer **by_index; /* PEERS_MAX at most; NULL: free */
@@ -87,6 +112,18 @@ void peers_remove(struct peers *peers, struct peer *peer);
 struct peer *peers_find(const struct peers *peers, uint64_t session);
 struct peer *peers_find_nonce(const struct peers *peers, uint64_t nonce);
 struct peer *peers_find_address(const struct peers *peers, struct zsock_peer address);
+
+/* RESULTS up to peer->seq have been accounted for and are noted as `noted`; `durable` is how far what
+ * was noted is durable. */
+void peer_note_received(struct peer *peer, uint64_t noted, uint64_t durable);
+
+/* What was noted is durable as far as that. Returns whether more can be acknowledged now. */
+bool peer_note_durable(struct peer *peer, uint64_t durable);
+
+/* It has these chunks in hand, `count` more than it said before. Returns 0; ERR_INVALID when that is
+ * more than it can have; ERR_NOMEM. */
+int peer_add_holding(struct peer *peer, const struct wire_chunks *chunks);
+void peer_forget_holding(struct peer *peer);
 
 /* Append one chunk; takes over its payload reference. Returns 0 or ERR_NOMEM (the reference
  * stays the caller's). */

@@ -1,6 +1,7 @@
 # Report formats, statistics, command line, progress.
 add_library(quartet_report STATIC
   environment.c
+  json_build.c
   progress.c
   report_csv.c
   report_grid.c

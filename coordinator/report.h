@@ -24,11 +24,17 @@ struct sample {
     double startup_s; /* apart from it: making the engines, until every one is ready */
     double cpu_s;     /* user and system time of all slots */
     uint64_t items;   /* that were to be run */
+    uint64_t items_before; /* of these, done by an earlier run that this one goes on with */
     uint64_t ok;
     uint64_t failed;
     uint64_t retried;       /* chunks that were sent again */
     uint64_t items_retried; /* failed items that were run again */
     uint64_t duplicates;
+    uint64_t speculated;       /* chunks that were run again because an attempt was late */
+    uint64_t speculations_won; /* of these, whose result counted */
+    double saved_s;            /* how much later the late attempts' results came, in sum */
+    uint64_t adopted;          /* chunks that workers went on with in a new session */
+    uint64_t late;             /* results of sessions that were over: dropped */
     uint64_t workers_lost;
     uint64_t chunks;
     uint64_t checksum;
@@ -63,7 +69,10 @@ struct cell_summary {
     double efficiency; /* speedup / concurrency */
     double cpu_s;      /* median */
     double startup_s;  /* median */
-    uint64_t failed, retried, duplicates, workers_lost; /* sums over the samples */
+    /* Sums over the samples. */
+    uint64_t failed, retried, duplicates, workers_lost;
+    uint64_t speculated, speculations_won, adopted, late;
+    double saved_s;
     bool outlier
         [SAMPLES_MAX]; /* modified Z-score above 3.5 (Iglewicz and Hoaglin 1993); flagged, never dropped */
     size_t outliers;

@@ -11,7 +11,8 @@
 static const char header[] =
     "workload,parameters,items,rounds,warmup,strategy,placement,workers,concurrency,cooperative,"
     "median_s,min_s,max_s,ci95_low_s,ci95_high_s,speedup,efficiency,cpu_s,startup_s,"
-    "ok,failed,retried,duplicates,workers_lost,outliers,checksum,has_time,note\n";
+    "ok,failed,retried,duplicates,workers_lost,outliers,checksum,has_time,note,"
+    "speculated,speculations_won,saved_s,adopted,late\n";
 
 static void put_text(FILE *stream, const char *text)
 {
@@ -82,6 +83,18 @@ static void put_counts(FILE *stream, const struct cell *cell, const struct cell_
     }
 }
 
+/* Of what was run twice, or gone on with: sums over the rounds too. */
+static void put_second_runs(FILE *stream, const struct cell_summary *summary)
+{
+    (void)fprintf(stream,
+                  ",%" PRIu64 ",%" PRIu64 ",%.9g,%" PRIu64 ",%" PRIu64,
+                  summary->speculated,
+                  summary->speculations_won,
+                  summary->saved_s,
+                  summary->adopted,
+                  summary->late);
+}
+
 static void put_row(FILE *stream, const struct judged *judged, size_t index)
 {
     const struct comparison *comparison = judged->comparison;
@@ -106,6 +119,7 @@ static void put_row(FILE *stream, const struct judged *judged, size_t index)
     (void)fprintf(stream, ",%s,", judged->summaries[index].has_time ? "true" : "false");
     report_cell_note(judged, index, note, detail);
     put_text(stream, note);
+    put_second_runs(stream, &judged->summaries[index]);
     (void)fputc('\n', stream);
 }
 

@@ -372,11 +372,31 @@ static void note_outliers(const struct cell *cell, const struct cell_summary *su
     }
 }
 
+/* What was run beside an attempt that was late, and what that brought. */
+static void note_speculation(const struct cell_summary *summary, char *buf)
+{
+    char saved[UNITS_TEXT_SIZE];
+    note_count(summary->speculated, "late chunk run twice", "late chunks run twice", buf);
+    if (summary->speculations_won > 0) {
+        text_append(buf,
+                    REPORT_LINE_SIZE,
+                    " (%" PRIu64 " came first, %s saved)",
+                    summary->speculations_won,
+                    units_format_seconds(summary->saved_s, saved));
+    }
+}
+
 static void note_losses(const struct cell_summary *summary, char *buf)
 {
     note_count(summary->workers_lost, "worker lost", "workers lost", buf);
     note_count(summary->retried, "chunk run again", "chunks run again", buf);
+    note_count(summary->adopted,
+               "chunk gone on with after a reconnect",
+               "chunks gone on with after a reconnect",
+               buf);
+    note_speculation(summary, buf);
     note_count(summary->duplicates, "duplicate result dropped", "duplicate results dropped", buf);
+    note_count(summary->late, "late result dropped", "late results dropped", buf);
 }
 
 static const struct sample *first_incomplete(const struct cell *cell)

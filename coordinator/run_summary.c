@@ -36,6 +36,12 @@ static void print_counts(const struct sample *sample, FILE *stream)
                       ", %s not run",
                       units_format_exact(sample->items - sample->ok - sample->failed, left));
     }
+    if (sample->items_before > 0) {
+        char before[UNITS_TEXT_SIZE];
+        (void)fprintf(stream,
+                      " (%s of them before the run was resumed)",
+                      units_format_exact(sample->items_before, before));
+    }
     (void)fprintf(stream,
                   "\nresults    checksum %016" PRIx64 ", %s\n",
                   sample->checksum,
@@ -48,7 +54,7 @@ static void print_time(const struct sample *sample, FILE *stream)
     char cpu[UNITS_TEXT_SIZE];
     char startup[UNITS_TEXT_SIZE];
     char rate[UNITS_TEXT_SIZE];
-    double done = (double)(sample->ok + sample->failed);
+    double done = (double)(sample->ok + sample->failed - sample->items_before);
     double per_second = sample->wall_s > 0 ? done / sample->wall_s : 0;
     (void)fprintf(stream,
                   "time       %s (%s items/s), CPU %s, start-up %s apart from it\n",
@@ -60,13 +66,36 @@ static void print_time(const struct sample *sample, FILE *stream)
 
 static void print_trouble(const struct sample *sample, FILE *stream)
 {
-    if (sample->retried + sample->duplicates + sample->workers_lost > 0) {
+    if (sample->retried + sample->duplicates + sample->workers_lost + sample->late > 0) {
         (void)fprintf(stream,
                       "trouble    %" PRIu64 " workers lost, %" PRIu64 " chunks run again, %" PRIu64
-                      " results that came twice dropped\n",
+                      " results that came twice dropped",
                       sample->workers_lost,
                       sample->retried,
                       sample->duplicates);
+        if (sample->late > 0) {
+            (void)fprintf(stream, ", %" PRIu64 " that came too late", sample->late);
+        }
+        (void)fputc('\n', stream);
+    }
+}
+
+/* What was not simply run once: gone on with after a reconnect, or run twice because it was late. */
+static void print_second_runs(const struct sample *sample, FILE *stream)
+{
+    char saved[UNITS_TEXT_SIZE];
+    if (sample->adopted > 0) {
+        (void)fprintf(stream,
+                      "resumed    workers went on with %" PRIu64 " chunks in a new session\n",
+                      sample->adopted);
+    }
+    if (sample->speculated > 0) {
+        (void)fprintf(stream,
+                      "stragglers %" PRIu64 " late chunks run twice, the second came first %" PRIu64
+                      " times and saved %s\n",
+                      sample->speculated,
+                      sample->speculations_won,
+                      units_format_seconds(sample->saved_s, saved));
     }
 }
 
@@ -104,6 +133,7 @@ void run_summary_print(const struct run_summary *run, FILE *stream)
     print_counts(&run->result->sample, stream);
     print_time(&run->result->sample, stream);
     print_trouble(&run->result->sample, stream);
+    print_second_runs(&run->result->sample, stream);
     print_retries(&run->result->sample, stream);
     print_failures(run->result, stream);
     if (!run->result->sample.complete && run->result->missing[0] != '\0') {

@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CRASH_LIMIT = 3, CHUNK_TARGET_US = 100000, RETRY_DELAY_US = 100000 };
+enum {
+    CRASH_LIMIT = 3,
+    CHUNK_TARGET_US = 100000,
+    RETRY_DELAY_US = 100000,
+    CANCEL_LIMIT_US = 2000000, /* who wants to stop does not wait longer for the journal */
+};
 
 int runner_new(const struct runner_options *options,
                struct err_text *ret_error,
@@ -20,6 +25,7 @@ int runner_new(const struct runner_options *options,
     runner->link = options->link;
     runner->link_arg = options->link_arg;
     runner->sink = options->sink;
+    runner->journal = options->journal;
     runner->retries = options->retries_max > 0;
     runner->halt = options->halt;
     struct sched_options sched = {
@@ -28,6 +34,7 @@ int runner_new(const struct runner_options *options,
         .chunk_target_us = CHUNK_TARGET_US,
         .crash_limit = options->crash_limit > 0 ? options->crash_limit : CRASH_LIMIT,
         .speculate = options->speculate,
+        .epoch = options->state != NULL ? (uint8_t)(options->state->resumed + 1) : 0,
         .lease_us = options->lease_us,
         .retries_max = options->retries_max,
         .retry_delay_us = RETRY_DELAY_US,
@@ -38,6 +45,9 @@ int runner_new(const struct runner_options *options,
         goto out;
     }
     rc = source_open(&options->items, ret_error, &runner->source);
+    if (rc == 0 && options->state != NULL) {
+        rc = runner_restore(runner, options->state, options->items_count, ret_error);
+    }
 out:
     if (rc != 0) {
         runner_free(runner);
@@ -59,15 +69,37 @@ void runner_free(struct runner *runner)
     free(runner);
 }
 
-static void end(struct runner *runner, uint64_t now_us, enum runner_outcome outcome)
+/* Say that the run has ended, as soon as what came of it is durable. */
+static void conclude(struct runner *runner, uint64_t now_us)
 {
-    if (runner->ended_said) {
+    if (!runner->over || runner->ended_said) {
         return;
     }
-    runner->outcome = outcome;
+    bool complete = runner->outcome_due == RUNNER_DONE;
+    if (runner->journal != NULL && now_us < runner->over_limit_us) {
+        if (!runner_finish_journal(runner, now_us, complete)) {
+            return;
+        }
+        (void)journal_error(runner->journal, &runner->error);
+        if (complete && runner->error.s[0] != '\0') {
+            runner->outcome_due = RUNNER_FAILED;
+        }
+    }
+    runner->outcome = runner->outcome_due;
     runner->ended_said = true;
     runner->ended_us = now_us;
     runner->link->ended(runner->link_arg);
+}
+
+static void end(struct runner *runner, uint64_t now_us, enum runner_outcome outcome)
+{
+    if (runner->over) {
+        return;
+    }
+    runner->over = true;
+    runner->outcome_due = outcome;
+    runner->over_limit_us = outcome == RUNNER_CANCELLED ? now_us + CANCEL_LIMIT_US : UINT64_MAX;
+    conclude(runner, now_us);
 }
 
 static void fail(struct runner *runner, uint64_t now_us, int code, const char *what)
@@ -84,22 +116,19 @@ static int find_payload(struct runner *runner,
                         const struct sched_action *action,
                         struct blob **ret_payload)
 {
-    if (action->first < runner->taken) {
-        return payloads_get(&runner->payloads, action->first, action->count, ret_payload);
+    uint64_t end = action->first + action->count;
+    if (end > runner->taken) {
+        struct blob *payload = NULL;
+        uint64_t first = runner->taken;
+        int rc = source_take(runner->source, first, end - first, &payload);
+        rc = rc != 0 ? rc : payloads_add(&runner->payloads, first, end - first, payload);
+        if (rc != 0) {
+            blob_unref(payload);
+            return rc;
+        }
+        runner->taken = end;
     }
-    struct blob *payload = NULL;
-    int rc = source_take(runner->source, action->first, action->count, &payload);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = payloads_add(&runner->payloads, action->first, action->count, payload);
-    if (rc != 0) {
-        blob_unref(payload);
-        return rc;
-    }
-    runner->taken = action->first + action->count;
-    *ret_payload = blob_ref(payload);
-    return 0;
+    return payloads_get(&runner->payloads, action->first, action->count, ret_payload);
 }
 
 static int perform_send(struct runner *runner, const struct sched_action *action)
@@ -130,10 +159,11 @@ static void perform_finished(struct runner *runner,
     if (result->tally.failed > 0) {
         runner_note_result(runner, action, result);
     }
-    if (runner->sink == NULL && runner->payloads.live == 0) {
+    if (runner->sink == NULL && runner->payloads.live == 0 && runner->journal == NULL) {
         return; /* numbers, of which nobody wants single results */
     }
     int rc = runner_put_items(runner, action, result, "no memory was left for its result");
+    rc = rc != 0 ? rc : runner_note_journal(runner, action, result, NULL);
     if (rc != 0) {
         fail(runner, now_us, rc, "results could not be kept");
     }
@@ -151,6 +181,7 @@ __attribute__((noinline)) static void perform_abandoned(struct runner *runner,
                        action->attempt);
     runner_note_failure(runner, action->first, text, (size_t)len);
     int rc = runner_put_items(runner, action, NULL, text);
+    rc = rc != 0 ? rc : runner_note_journal(runner, action, NULL, text);
     if (rc != 0) {
         fail(runner, now_us, rc, "results could not be kept");
     }
@@ -217,7 +248,7 @@ static int step(struct runner *runner,
         fail(runner, now_us, rc, "the scheduler could not go on");
     }
     runner->performing = true;
-    for (size_t i = 0; i < actions.count && !runner->ended_said; i++) {
+    for (size_t i = 0; i < actions.count && !runner->over; i++) {
         perform(runner, now_us, &actions.list[i], result);
     }
     runner->performing = false;
@@ -253,26 +284,27 @@ static void read_source(struct runner *runner, uint64_t now_us)
 
 static bool wants_items(const struct runner *runner)
 {
-    return runner->begun && !runner->ended_said && sched_wants_items(runner->sched) &&
+    return runner->begun && !runner->over && sched_wants_items(runner->sched) &&
            !source_is_full(runner->source);
 }
 
 /* Fresh work waits while results wait to be written: memory stays bounded whoever reads them. */
 static void follow_sink(struct runner *runner, uint64_t now_us)
 {
-    bool full = runner->sink != NULL && sink_is_full(runner->sink);
-    if (full == runner->held || runner->ended_said) {
+    bool hold = (runner->early && !runner->begun) ||
+                (runner->sink != NULL && sink_is_full(runner->sink));
+    if (hold == runner->held || runner->over) {
         return;
     }
-    runner->held = full;
+    runner->held = hold;
     struct sched_event event = {.type = SCHED_HOLD};
-    event.as.hold = full;
+    event.as.hold = hold;
     (void)step(runner, now_us, &event, NULL);
 }
 
 static void follow_halt(struct runner *runner, uint64_t now_us)
 {
-    if (runner->halt.when == HALT_NEVER || runner->halting != HALT_NEVER || runner->ended_said) {
+    if (runner->halt.when == HALT_NEVER || runner->halting != HALT_NEVER || runner->over) {
         return;
     }
     struct sched_stats stats;
@@ -293,12 +325,12 @@ static int advance(struct runner *runner,
                    const struct sched_event *event,
                    const struct chunk_result *result)
 {
-    if (runner->ended_said) {
+    if (runner->over) {
         return 0;
     }
     int rc = step(runner, now_us, event, result);
     struct sched_event tick = {.type = SCHED_TICK};
-    while (!runner->ended_said && sched_deadline_us(runner->sched) <= now_us) {
+    while (!runner->over && sched_deadline_us(runner->sched) <= now_us) {
         (void)step(runner, now_us, &tick, NULL);
     }
     while (wants_items(runner) && source_poll_fd(runner->source) < 0) {
@@ -306,6 +338,7 @@ static int advance(struct runner *runner,
     }
     follow_sink(runner, now_us);
     follow_halt(runner, now_us);
+    runner_follow_journal(runner, now_us);
     return rc;
 }
 
@@ -326,6 +359,23 @@ void runner_begin(struct runner *runner, uint64_t now_us)
     runner_tick(runner, now_us);
 }
 
+/* A worker has chunks of an earlier run in hand. The scheduler must know their items to leave them to
+ * it; before the run begins, nothing else comes of that. */
+static void expect(struct runner *runner,
+                   uint64_t now_us,
+                   const struct sched_holding *holding,
+                   size_t holding_count)
+{
+    runner->early = true;
+    follow_sink(runner, now_us);
+    int rc = runner_read_until(runner, holding, holding_count, &runner->error);
+    if (rc != 0) {
+        fail(runner, now_us, rc, "reading items failed");
+        return;
+    }
+    announce_items(runner, now_us);
+}
+
 void runner_join(struct runner *runner,
                  uint64_t now_us,
                  struct worker_id worker,
@@ -335,6 +385,9 @@ void runner_join(struct runner *runner,
                  size_t holding_count)
 {
     struct sched_event event = {.type = SCHED_WORKER_JOINED, .worker = worker};
+    if (holding_count > 0 && !runner->over) {
+        expect(runner, now_us, holding, holding_count);
+    }
     event.as.joined.slots = slots;
     event.as.joined.credit = credit;
     event.as.joined.holding = holding;
@@ -359,7 +412,7 @@ int runner_results(struct runner *runner,
         event.as.result.attempt = results[i].attempt;
         event.as.result.run_us = results[i].run_us;
         event.as.result.tally = results[i].tally;
-        if (runner->ended_said) {
+        if (runner->over) {
             break;
         }
         int rc = runner->retries ? runner_find_failed(runner, &results[i]) : 0;
@@ -407,32 +460,44 @@ void runner_no_more_workers(struct runner *runner, uint64_t now_us)
 void runner_cancel(struct runner *runner, uint64_t now_us)
 {
     runner->cancelled = true;
+    if (runner->over && runner->over_limit_us == UINT64_MAX) {
+        runner->over_limit_us = now_us + CANCEL_LIMIT_US;
+    }
     struct sched_event event = {.type = SCHED_CANCEL};
     advance_and_flush(runner, now_us, &event);
 }
 
-void runner_sink_changed(struct runner *runner, uint64_t now_us)
+void runner_outputs_changed(struct runner *runner, uint64_t now_us)
 {
-    if (runner->ended_said || runner->sink == NULL) {
-        return;
-    }
     struct err_text error = {{0}};
-    int rc = sink_error(runner->sink, &error, NULL);
-    if (rc != 0) {
+    int rc = runner->sink == NULL ? 0 : sink_error(runner->sink, &error, NULL);
+    rc = rc != 0 || runner->journal == NULL ? rc : journal_error(runner->journal, &error);
+    if (rc != 0 && !runner->over) {
         runner->error = error;
         fail(runner, now_us, rc, "results could not be written");
+    }
+    if (!runner->over) {
+        runner_tick(runner, now_us);
         return;
     }
-    runner_tick(runner, now_us);
+    runner_follow_journal(runner, now_us);
+    conclude(runner, now_us);
+    runner->link->flush(runner->link_arg);
 }
 
 uint64_t runner_deadline_us(const struct runner *runner)
 {
-    return runner->ended_said ? UINT64_MAX : sched_deadline_us(runner->sched);
+    if (runner->over) {
+        return runner->ended_said ? UINT64_MAX : runner->over_limit_us;
+    }
+    uint64_t sched_us = sched_deadline_us(runner->sched);
+    uint64_t journal_us = runner_journal_due_us(runner);
+    return sched_us < journal_us ? sched_us : journal_us;
 }
 
 void runner_tick(struct runner *runner, uint64_t now_us)
 {
+    conclude(runner, now_us);
     struct sched_event event = {.type = SCHED_TICK};
     advance_and_flush(runner, now_us, &event);
 }

@@ -11,6 +11,7 @@
 #include "common/base/chunk.h"
 #include "common/base/err.h"
 #include "coordinator/halt.h"
+#include "coordinator/journal.h"
 #include "coordinator/report.h"
 #include "coordinator/sched.h"
 #include "coordinator/source.h"
@@ -33,13 +34,17 @@ struct runner_link {
     /* The worker was silent for too long, and the scheduler has forgotten it: end its session,
      * at the flush that follows. */
     void (*drop)(void *arg, struct worker_id worker);
-    /* The run is over (done, cancelled, stalled or failed): said once, from inside a call of the
-     * runner. */
+    /* More of what was noted in the journal is durable: see runner_durable. At the flush that follows
+     * it may be acknowledged. NULL: nobody wants to know. */
+    void (*durable)(void *arg);
+    /* The run is over (done, cancelled, stalled or failed) and, with a journal, what came of it is
+     * durable: said once, from inside a call of the runner. */
     void (*ended)(void *arg);
 };
 
 struct runner_options {
     struct items_spec items;
+    uint64_t items_count; /* how many there are, if that is known; else 0 */
     uint64_t chunk_items; /* 0: automatic */
     uint64_t lease_us;    /* 0: workers are never silent (local) */
     uint32_t workers_max;
@@ -48,7 +53,9 @@ struct runner_options {
     bool speculate;       /* the same */
     struct halt halt;     /* when to stop before the end; all zeros: never */
     struct sink *sink;    /* where records of single items go; NULL: nowhere. Outlives the runner */
-    const struct runner_link *link; /* outlives the runner */
+    struct journal *journal; /* what comes is noted here; NULL: nowhere. Outlives the runner */
+    const struct journal_state *state; /* where an earlier run of the job was; NULL: it begins */
+    const struct runner_link *link;    /* outlives the runner */
     void *link_arg;
 };
 
@@ -111,8 +118,14 @@ void runner_worker_event(struct runner *runner,
 void runner_no_more_workers(struct runner *runner, uint64_t now_us);
 void runner_cancel(struct runner *runner, uint64_t now_us);
 
-/* The sink has room again, or could not write. */
-void runner_sink_changed(struct runner *runner, uint64_t now_us);
+/* The sink has room again, or could not write; something of the journal became durable, or could
+ * not. */
+void runner_outputs_changed(struct runner *runner, uint64_t now_us);
+
+/* What was noted so far is durable when runner_durable has come to the number that runner_noted says
+ * now. Both are 0 without a journal: nothing waits then. */
+uint64_t runner_noted(const struct runner *runner);
+uint64_t runner_durable(const struct runner *runner);
 
 /* When runner_tick is due; UINT64_MAX: never. */
 uint64_t runner_deadline_us(const struct runner *runner);

@@ -138,11 +138,16 @@ void runner_fill_sample(const struct runner *runner, struct sample *ret_sample)
     memset(ret_sample, 0, sizeof(*ret_sample));
     ret_sample->wall_s = (double)(runner->ended_us - runner->begun_us) / 1e6;
     ret_sample->items = source_available(runner->source);
+    ret_sample->items_before = runner->items_before;
     ret_sample->ok = stats.tally.ok;
     ret_sample->failed = stats.tally.failed;
     ret_sample->retried = stats.chunks_retried;
     ret_sample->items_retried = stats.items_retried;
     ret_sample->duplicates = stats.duplicates;
+    ret_sample->speculated = stats.chunks_speculated;
+    ret_sample->speculations_won = stats.speculations_won;
+    ret_sample->saved_s = (double)stats.speculation_saved_us / 1e6;
+    ret_sample->adopted = stats.chunks_adopted;
     ret_sample->workers_lost = stats.workers_lost;
     ret_sample->chunks = stats.chunks_finished;
     ret_sample->checksum = stats.tally.checksum;

@@ -1,5 +1,6 @@
 /* What the files of the runner share: runner.c (events in, actions performed), runner_records.c
- * (results of single items), runner_account.c (what it all came to). */
+ * (results of single items), runner_journal.c (what is made durable), runner_restore.c (a job that
+ * goes on), runner_account.c (what it all came to). */
 #ifndef QUARTET_COORDINATOR_RUNNER_INTERNAL_H
 #define QUARTET_COORDINATOR_RUNNER_INTERNAL_H
 
@@ -16,7 +17,12 @@ struct runner {
     void *link_arg;
     enum runner_outcome outcome;
     bool begun;
-    bool ended_said;
+    bool
+        early; /* the scheduler was told of items before the run began, for a worker that holds some */
+    bool over; /* nothing is decided any more; what was noted may still have to become durable */
+    bool ended_said;                 /* that too is done */
+    enum runner_outcome outcome_due; /* when it is over: what it will have come to */
+    uint64_t over_limit_us;          /* when nobody waits for the journal any longer */
     bool cancelled;
     bool performing; /* going through `list`, which every event overwrites */
     uint64_t now_us; /* the latest that was told */
@@ -37,6 +43,15 @@ struct runner {
     size_t failed_count;
     size_t failed_capacity;
     const char *worker_name; /* whose results are in hand */
+
+    /* The journal. */
+    struct journal *journal; /* NULL: there is none */
+    bool noted;              /* its open group has something */
+    bool completed;          /* its last group, which says that the job is complete, is closed */
+    uint64_t closed_us;      /* when its last group was closed */
+    uint64_t told_durable;   /* what the link was told */
+    struct journal_counts counts_before; /* of earlier runs of the job */
+    uint64_t items_before;               /* done in these */
 
     struct halt halt;
     enum halt_when halting;
@@ -62,6 +77,47 @@ int runner_put_items(struct runner *runner,
                      const struct sched_action *action,
                      const struct chunk_result *result,
                      const char *lost);
+
+/* The items [first, first + count) of the chunk that are over with `action` and not run again: calls
+ * `done` for each run of them, until one returns an error, which it returns. */
+int runner_for_accounted(struct runner *runner,
+                         const struct sched_action *action,
+                         uint64_t count,
+                         int (*done)(struct runner *runner, uint64_t first, uint64_t count));
+
+/* --- runner_journal.c --- */
+
+/* Note what is over with `action` (FINISHED with its result, or ABANDONED with NULL and `lost`).
+ * Nothing happens without a journal. Returns 0, or an error that ends the run. */
+int runner_note_journal(struct runner *runner,
+                        const struct sched_action *action,
+                        const struct chunk_result *result,
+                        const char *lost);
+
+/* Close the open group if it is time, and tell the link what has become durable. */
+void runner_follow_journal(struct runner *runner, uint64_t now_us);
+
+/* When runner_follow_journal has something to do although nothing else happens. */
+uint64_t runner_journal_due_us(const struct runner *runner);
+
+/* The run is over: see to it that all that was noted, and that the job is `complete`, becomes
+ * durable. Returns true when it is, or cannot be (then the runner's error says why). */
+bool runner_finish_journal(struct runner *runner, uint64_t now_us, bool complete);
+
+/* --- runner_restore.c --- */
+
+/* Take over what an earlier run of the job has done: before any event. `items_count`: see
+ * runner_options. Returns 0 or an error with its text. */
+int runner_restore(struct runner *runner,
+                   const struct journal_state *state,
+                   uint64_t items_count,
+                   struct err_text *ret_error);
+
+/* A worker goes on with chunks of an earlier run: read the input as far as these are. */
+int runner_read_until(struct runner *runner,
+                      const struct sched_holding *holding,
+                      size_t holding_count,
+                      struct err_text *ret_error);
 
 /* --- runner_account.c --- */
 

@@ -51,6 +51,49 @@ int runner_find_failed(struct runner *runner, const struct chunk_result *result)
     return 0;
 }
 
+int runner_for_accounted(struct runner *runner,
+                         const struct sched_action *action,
+                         uint64_t count,
+                         int (*done)(struct runner *runner, uint64_t first, uint64_t count))
+{
+    uint64_t at = 0;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && action->retried > 0 && i < runner->failed_count; i++) {
+        const struct sched_span *again = &runner->failed[i];
+        if (again->first > at) {
+            rc = done(runner, action->first + at, again->first - at);
+        }
+        at = again->first + again->count;
+    }
+    return rc == 0 && count > at ? done(runner, action->first + at, count - at) : rc;
+}
+
+static int forget_bytes(struct runner *runner, uint64_t first, uint64_t count)
+{
+    payloads_done(&runner->payloads, first, count);
+    return 0;
+}
+
+/* The bytes of the items of a batch: an entry's, or, when they are in several, a copy. */
+static int find_bytes(struct runner *runner, struct sink_batch *batch, struct blob **ret_copy)
+{
+    const struct payload_entry *entry = payloads_find(&runner->payloads, batch->first);
+    if (entry == NULL) {
+        return 0;
+    }
+    if (batch->first - entry->first + batch->count <= entry->count) {
+        batch->payload = entry->blob;
+        batch->payload_first = entry->first;
+        batch->payload_count = entry->count;
+        return 0;
+    }
+    int rc = payloads_get(&runner->payloads, batch->first, batch->count, ret_copy);
+    batch->payload = *ret_copy;
+    batch->payload_first = batch->first;
+    batch->payload_count = batch->count;
+    return rc;
+}
+
 int runner_put_items(struct runner *runner,
                      const struct sched_action *action,
                      const struct chunk_result *result,
@@ -59,7 +102,7 @@ int runner_put_items(struct runner *runner,
     uint64_t count = result != NULL ? action->done : action->count;
     int rc = 0;
     if (runner->sink != NULL && count > 0) {
-        const struct payload_entry *entry = payloads_find(&runner->payloads, action->first);
+        struct blob *copy = NULL;
         bool recorded = result != NULL && result->records != NULL;
         struct sink_batch batch = {
             .first = action->first,
@@ -72,13 +115,10 @@ int runner_put_items(struct runner *runner,
             .attempt = action->attempt,
             .worker = runner->worker_name != NULL ? runner->worker_name : "",
         };
-        if (entry != NULL) {
-            batch.payload = entry->blob;
-            batch.payload_first = entry->first;
-            batch.payload_count = entry->count;
-        }
-        rc = sink_put(runner->sink, &batch);
+        rc = find_bytes(runner, &batch, &copy);
+        rc = rc != 0 ? rc : sink_put(runner->sink, &batch);
+        blob_unref(copy);
     }
-    payloads_done(&runner->payloads, action->first, count - action->retried);
+    (void)runner_for_accounted(runner, action, count, forget_bytes);
     return rc;
 }

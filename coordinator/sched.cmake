@@ -9,7 +9,9 @@ add_library(quartet_sched STATIC
   sched_duplicates.c
   sched_moves.c
   sched_restore.c
+  sched_results.c
   sched_size.c
+  sched_status.c
   sched_speculate.c
   sched_suspects.c
   sched_workers.c)

@@ -16,13 +16,29 @@
  * are the next attempt, wait for a delay that doubles with each failure, and go to another worker
  * when one could take them then.
  *
- * Whatever a worker held when it was lost may be what killed it. A chunk that was lost is a
- * suspect: it goes to a worker that holds nothing and is sent nothing else meanwhile, so that only
- * a true culprit takes a further worker down. If that one is lost as well the chunk is split, into
- * single items or into 256 pieces, which are suspects too. An item that kills whoever runs it
- * costs about crash_limit + 1 workers (one more for each time that its chunk has 256 times the
- * items), and its neighbours nothing. Suspects go before all else: while one waits, a worker that
- * becomes empty takes it, and one worker at a time is sent nothing until it is empty.
+ * Whatever a worker held when it was lost may be what took it down. These chunks are suspects: they
+ * run again at full speed, but a worker that runs suspects is sent nothing else meanwhile. What is
+ * lost in such company a second time runs alone on a worker; or, where more than 16 were together,
+ * in groups of 16 first. What is lost alone is to blame: it is split, into single items or into
+ * 256 pieces, which run alone too; a single item is counted, and fails after `crash_limit` of these
+ * losses (a single item that a worker had nothing beside of is blamed the first time already). An
+ * item that takes down whoever runs it costs up to crash_limit + 3 workers, one more where a group
+ * was needed and for each time that its chunk has 256 times the items, and its neighbours nothing.
+ * While other work waits half of the workers serve suspects, at least one, of which one at a time
+ * is sent nothing until it is empty; without other work all do. Workers that leave, or give back,
+ * burn no attempt; and one that comes back with a chunk in hand was not taken down by it.
+ *
+ * A job may go on that another scheduler began (sched_restore). Chunk ids have the epoch, how often
+ * the job was resumed, in their top 8 bits, so that none of an earlier one is mistaken for a live
+ * one. A worker that joins tells what it has in hand, and goes on with what nobody else has by now.
+ *
+ * With `speculate`, when nothing is left to send and workers have idle slots, chunks that are late
+ * run a second time, divided among these slots (sched_speculate.c says what is late). Whichever
+ * result counts first decides: the late attempt's, and all duplicates are over; or a duplicate's,
+ * and the late attempt is over, while the other duplicates are chunks like others from then on. A
+ * chunk has one set of duplicates at a time, and two at most; suspects have none; no duplicate goes
+ * to the worker that has the chunk. Workers are not told that what they run is over: their results
+ * are duplicates, and until these come their slots count as taken.
  *
  * Chunk size, when automatic: the first chunks have one item; a later one is as many items as
  * take `chunk_target_us` by a moving average of the measured cost, at most twice the largest
@@ -30,11 +46,12 @@
  * each slot so that all slots finish together (guided self-scheduling: Polychronopoulos and Kuck
  * 1987), though not so small that handing it over costs more than running it.
  *
- * Who gets a chunk: workers that hold nothing, then workers with a free slot, then workers that
+ * Who gets a chunk: workers that run nothing, then workers with a free slot, then workers that
  * would only queue it, round robin in each class. Before the first result (nobody knows what an
  * item costs), and near the end, when less than one chunk a slot is left and chunks are long, a
- * chunk waits for a free slot rather than behind another. A chunk that is tried again goes before
- * fresh ones, and to another worker than the one that failed it when one could take it now. */
+ * chunk waits for a free slot rather than behind another. Suspects go before all else, then chunks
+ * that are tried again, to another worker than the one that failed them when one could take them
+ * now, then fresh ones. */
 #ifndef QUARTET_COORDINATOR_SCHED_H
 #define QUARTET_COORDINATOR_SCHED_H
 
@@ -55,7 +72,7 @@ struct sched_options {
     uint32_t retries_max;     /* how often an item that failed is tried again; 0 to 1000 */
     uint64_t retry_delay_us;  /* before the first of these; doubles with each, up to 64 times it */
     bool speculate;           /* run again what is late, beside the attempt that is under way */
-    uint8_t epoch;            /* of chunk ids: how often the job was resumed, modulo 256 */
+    uint8_t epoch;            /* how often the job was resumed, modulo 256 */
 };
 
 enum sched_event_type {
@@ -183,11 +200,12 @@ struct sched_stats {
     uint64_t duplicates;        /* results that came after the first */
     uint64_t chunks_speculated; /* duplicates that were sent because an attempt was late */
     uint64_t speculations_won;  /* of these, whose result counted */
-    uint64_t
-        speculation_saved_us; /* how much later the late attempts' results came, as far as known:
-                                      when one never came, at least until the job's end */
-    uint64_t chunks_adopted;  /* that workers went on with, see joined.holding */
-    uint64_t strays;          /* results for chunks that never were, or of unregistered workers */
+    /* How much longer the job would have taken without, by what is known of the workers whose
+     * attempts were beaten: until the last of these attempts would have ended at the pace that its
+     * worker has shown. An estimate, and too low where a worker stopped without a sign. */
+    uint64_t speculation_saved_us;
+    uint64_t chunks_adopted; /* that workers went on with, see joined.holding */
+    uint64_t strays;         /* results for chunks that never were, or of unregistered workers */
     uint64_t workers_joined;
     uint64_t workers_lost;
     uint64_t workers_left;
@@ -251,8 +269,18 @@ size_t sched_done_spans(const struct sched *sched,
                         uint64_t *ret_end);
 
 /* Abort when an invariant is broken; for tests and the simulator. Each has a name, which is in
- * the message: one_state (each chunk in exactly one), credit_conserved, counted_once, held_sums,
- * attempts_bounded, suspect_alone. O(state). */
+ * the message:
+ *   one_state         each chunk is in exactly one state; duplicates have their chunk's items among
+ *                     them, one of them at least is held, and none by the worker that has the chunk
+ *   credit_conserved  a worker's credit and what it was sent are what it granted; whoever may be
+ *                     sent something waits for its turn
+ *   counted_once      each item is fresh, in one live chunk, or done; the sums say so
+ *   held_sums         the sums of workers and of lists are those of the whole
+ *   attempts_bounded  losses, failures and duplicates are within their limits
+ *   suspects_apart    what a worker holds is of one suspicion, and no more than that allows, unless
+ *                     it joined with it; while suspects wait no worker that may serve them is
+ *                     empty, and one at most is set aside
+ * O(state). */
 void sched_check(const struct sched *sched);
 
 /* One line each, for logs and traces. Return `ret_text`. */

@@ -94,6 +94,9 @@ char *sched_describe_event(const struct sched_event *event, char *ret_text, size
             " slots=%" PRIu32 " credit=%" PRIu32,
             event->as.joined.slots,
             event->as.joined.credit);
+        if (event->as.joined.holding_count > 0) {
+            add(&line, " holding=%zu", event->as.joined.holding_count);
+        }
         break;
     case SCHED_CREDIT:
         add(&line, " credit=%" PRIu32, event->as.credit);

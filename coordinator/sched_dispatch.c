@@ -145,7 +145,7 @@ void sched_dispatch(struct sched *sched, struct sched_actions *out)
     sched->late_us = UINT64_MAX;
     if (!sched->stopping) {
         send_all(sched, out);
-        if (sched->options.speculate) {
+        if (sched->fresh == 0 && sched->options.speculate) {
             sched_speculate(sched, out);
         }
     }

@@ -6,7 +6,8 @@
  * the rounds of chunks that its worker had before it. It is late
  *   - when it was held for twice that, and a tenth of a second which hides delays of messages;
  *   - when it waits for a slot at a worker in which each slot has a late one;
- *   - when its worker has been slow until now and will need as much longer than another one would;
+ *   - when its worker has been so slow until now that it will be busy with it for so much longer than
+ *     another one would;
  *   - at once, when its worker is to leave.
  * Of what is late at a worker the newest goes first, which is probably not begun. One that has many
  * items is divided among the slots that are idle. */
@@ -248,7 +249,7 @@ static bool give_out_of(struct sched *sched,
 /* Is nothing left to send but what is under way already? */
 static bool is_all_out(const struct sched *sched)
 {
-    return sched->fresh == 0 && !sched->holding && sched->chunks.queued.head == INDEX_NONE &&
+    return !sched->holding && sched->chunks.queued.head == INDEX_NONE &&
            sched->chunks.suspects_count == 0 && sched->stats.items_held > 0 &&
            sched->cost.items > 0;
 }

@@ -8,18 +8,6 @@
  * that is: it is split, and the pieces run alone; or it is a single item, and counted. */
 #include "coordinator/sched_internal.h"
 
-uint32_t sched_company_max(enum sched_suspicion suspicion)
-{
-    switch (suspicion) {
-    case SCHED_GROUP:
-        return SCHED_GROUP_MAX;
-    case SCHED_ALONE:
-        return 1;
-    default:
-        return UINT32_MAX;
-    }
-}
-
 /* --- losses --- */
 
 /* Each piece is as suspect as the whole was, and has no losses of its own yet. */

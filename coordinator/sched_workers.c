@@ -127,7 +127,8 @@ static enum sched_turn turn_of(const struct sched_worker *worker)
     if (worker->waits == SCHED_TURN_ASIDE) {
         return SCHED_TURN_ASIDE;
     }
-    if (worker->mixed || worker->held_count >= sched_company_max(worker->suspicion)) {
+    if (worker->suspicion != SCHED_CLEAR &&
+        (worker->mixed || worker->held_count >= sched_company_max(worker->suspicion))) {
         return SCHED_TURN_NONE;
     }
     return sched_turn_with(worker->suspicion, sched_occupied(worker) >= worker->slots);
@@ -252,21 +253,31 @@ void sched_workers_drain(struct sched_workers *workers, uint32_t index)
     }
 }
 
+/* A worker gets a chunk, and one of the two is suspect. */
+static void note_suspicion(struct sched_workers *workers,
+                           struct sched_worker *worker,
+                           enum sched_suspicion suspicion)
+{
+    if (worker->held_count > 0 &&
+        (suspicion != worker->suspicion || worker->held_count >= sched_company_max(suspicion))) {
+        worker->mixed = true;
+    }
+    if (suspicion > worker->suspicion) {
+        worker->suspicion = suspicion;
+        update_serving(workers, worker);
+    }
+}
+
 static void take(struct sched *sched, uint32_t index, uint32_t slot)
 {
     struct sched_worker *worker = &sched->workers.table[index];
     struct sched_chunk *chunk = &sched->chunks.table[slot];
-    if (worker->held_count > 0 && (chunk->suspicion != worker->suspicion ||
-                                   worker->held_count >= sched_company_max(worker->suspicion))) {
-        worker->mixed = true;
+    if (chunk->suspicion != SCHED_CLEAR || worker->suspicion != SCHED_CLEAR) {
+        note_suspicion(&sched->workers, worker, (enum sched_suspicion)chunk->suspicion);
     }
     chunk->behind = (uint16_t)(worker->held_count < UINT16_MAX ? worker->held_count : UINT16_MAX);
     chunk->since = (uint32_t)(sched->now_us >> SCHED_SINCE_BITS);
     worker->held_count++;
-    if (chunk->suspicion > worker->suspicion) {
-        worker->suspicion = (enum sched_suspicion)chunk->suspicion;
-        update_serving(&sched->workers, worker);
-    }
     list_append(&worker->held, LINKS(sched->chunks.table, place), slot);
     chunk->state = SCHED_CHUNK_HELD;
     chunk->worker = index;

@@ -117,16 +117,30 @@ static void say_bye(struct server *server)
     stage_wait_anyway(server->stage, all_left, server, BYE_LIMIT_US);
 }
 
+static void say_what_was_refused(struct server *server)
+{
+    const struct server_stats *stats = &server->stats;
+    server_say_left_out(server);
+    server->notes = (struct line_limit){{0}, 0}; /* what follows is always said */
+    if (stats->bad_frames > 0) {
+        server_note(
+            server, "%" PRIu64 " messages that could not be read were dropped", stats->bad_frames);
+    }
+    if (stats->rejected + stats->ignored > 0) {
+        server_note(server,
+                    "%" PRIu64 " registrations were refused, %" PRIu64
+                    " more passed over because one connection had too many",
+                    stats->rejected,
+                    stats->ignored);
+    }
+}
+
 void server_free(struct server *server)
 {
     if (server == NULL) {
         return;
     }
-    if (server->stats.bad_frames > 0) {
-        server_note(server,
-                    "%" PRIu64 " messages that could not be read were dropped",
-                    server->stats.bad_frames);
-    }
+    say_what_was_refused(server);
     if (server->socket != NULL) {
         say_bye(server);
         zsock_close(server->socket, BYE_LINGER_MS);
@@ -145,6 +159,11 @@ void server_free(struct server *server)
 const char *server_endpoint(const struct server *server)
 {
     return zsock_endpoint(server->socket);
+}
+
+const char *server_full(const struct server *server)
+{
+    return server->full.s;
 }
 
 uint32_t server_workers(const struct server *server)
@@ -174,7 +193,7 @@ char *server_describe_workers(const struct server *server, char *ret_text, size_
 void server_no_more_workers(struct server *server, bool none)
 {
     server->no_more_workers = none;
-    if (none && server->peers.count == 0 && server->run.runner != NULL) {
+    if (none && server->run.runner != NULL && server_able(server) == 0) {
         runner_no_more_workers(server->run.runner, stage_now_us());
     }
 }
@@ -241,6 +260,7 @@ static void cancel_job(struct server *server)
             struct wire_message message = {.type = WIRE_CANCEL, .job = server->run.job_id};
             peer_batch_clear(&peer->batch);
             peer->state = PEER_IDLE;
+            (void)peer_note_durable(peer, UINT64_MAX); /* whatever was noted: the job is over */
             (void)server_send(server, peer, &message);
         }
     }
@@ -282,6 +302,13 @@ static int muster(struct server *server, struct err_text *ret_error, uint64_t *r
 static void describe_stall(const struct server *server, struct job_result *result)
 {
     char limit[UNITS_TEXT_SIZE];
+    if (server->peers.count > 0) {
+        (void)snprintf(result->error,
+                       sizeof(result->error),
+                       "no worker that is left can run the job: %.400s",
+                       server->run.unable.s);
+        return;
+    }
     if (server->no_more_workers || server->options.alone_limit_us == 0) {
         (void)snprintf(
             result->error, sizeof(result->error), "every worker is gone and none can come");
@@ -306,17 +333,19 @@ static void play(struct server *server, const struct job *job, struct job_result
         return;
     }
     runner_begin(run->runner, stage_now_us());
-    if (server->no_more_workers && server->peers.count == 0) {
+    if (server->no_more_workers && server_able(server) == 0) {
         runner_no_more_workers(run->runner, stage_now_us());
     }
     stage_play(server->stage, run->runner, job->label, job->keep_bar);
     job_result_fill(run->runner, ret_result);
+    ret_result->sample.workers_lost += run->refused;
     ret_result->sample.cpu_s = (double)sum_cpu_us(server) / 1e6;
     ret_result->sample.startup_s = (double)startup_us / 1e6;
     ret_result->workers = run->workers;
     ret_result->elsewhere = run->elsewhere;
     ret_result->concurrency = run->concurrency;
     ret_result->cooperative = run->cooperative;
+    ret_result->sample.late = run->late;
     if (ret_result->outcome == RUNNER_STALLED) {
         describe_stall(server, ret_result);
     }
@@ -327,12 +356,15 @@ void server_run(struct server *server, const struct job *job, struct job_result 
     memset(ret_result, 0, sizeof(*ret_result));
     struct runner_options options = {
         .items = job->items,
+        .items_count = job->items_count,
         .chunk_items = job->chunk_items,
         .retries_max = job->retries,
         .crash_limit = job->crash_limit,
         .speculate = job->speculate,
         .halt = job->halt,
         .sink = job->sink,
+        .journal = job->journal,
+        .state = job->state,
         .lease_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * SILENT_BEATS,
         .workers_max = server->options.workers_max,
         .link = &server_link,
@@ -347,7 +379,7 @@ void server_run(struct server *server, const struct job *job, struct job_result 
     memset(&server->run, 0, sizeof(server->run));
     server->run.job = job;
     server->run.runner = runner;
-    server->run.job_id = server->next_job++;
+    server->run.job_id = job->id != 0 ? job->id : server->next_job++;
     play(server, job, ret_result);
     server->run.runner = NULL;
     server->run.job = NULL;

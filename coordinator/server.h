@@ -39,14 +39,17 @@ void server_free(struct server *server);
 /* Where workers connect: the endpoint with its real port. */
 const char *server_endpoint(const struct server *server);
 
+/* Why workers are refused now for want of room (open files, places); "" when they are not. */
+const char *server_full(const struct server *server);
+
 /* Workers registered now. */
 uint32_t server_workers(const struct server *server);
 
 /* "name@host, name@host" of those registered. Returns `ret_text`. */
 char *server_describe_workers(const struct server *server, char *ret_text, size_t size);
 
-/* Can no worker join any more (every one that was started here has ended, and nobody else is
- * expected)? A run without workers then ends. */
+/* Can no worker join any more but those that are registered (every other one that was started here
+ * has ended, and nobody else is expected)? A run then ends when none of these can run it. */
 void server_no_more_workers(struct server *server, bool none);
 
 /* Run `job` on all registered workers to its end. Never fails as a call: what went wrong is in

@@ -1,16 +1,23 @@
-/* What the files of the server share: server.c has its life and the runs, server_send.c says
- * things, server_workers.c hears them, server_results.c looks into what comes of chunks. */
+/* What the files of the server share: server.c has its life and the runs, server_send.c says things,
+ * server_register.c lets workers in, server_workers.c hears them, server_results.c looks into what
+ * comes of chunks, server_beat.c watches over who lives, server_status.c tells about it all. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
+#include "common/base/line_limit.h"
 #include "common/io/zsock.h"
 #include "common/wire/wire.h"
+#include "coordinator/patience.h"
 #include "coordinator/peers.h"
 #include "coordinator/server.h"
 
 enum {
-    SILENT_BEATS = 5, /* heartbeats without a word before a worker is lost */
+    SILENT_BEATS = 3, /* heartbeats without a word before a worker is lost */
     US_PER_MS = 1000,
+    US_PER_S = 1000 * 1000,
+    /* A worker that has announced a long message is not silent while that may be on its way: bytes a
+     * second of the slowest connection that is put up with (1 Mbit/s). */
+    SLOWEST_BYTES_PER_S = 125000,
 };
 
 /* The run on stage, as the server sees it. */
@@ -19,10 +26,14 @@ struct server_run {
     struct runner *runner;
     uint64_t job_id;
     bool begun;
-    uint64_t asked_us;      /* when the job was sent */
-    uint64_t cpu_us_gone;   /* of workers that are not there any more */
-    struct err_text unable; /* what the last worker that could not run it said */
-    uint64_t parts;         /* of its plugin, sent so far */
+    uint64_t asked_us;         /* when the job was sent */
+    uint64_t cpu_us_gone;      /* of workers that are not there any more */
+    struct err_text unable;    /* what the last worker that could not run it said */
+    struct err_text last_lost; /* the last worker that was lost, and why */
+    uint64_t last_lost_us;     /* when that was; 0: none was */
+    uint64_t late;             /* results that came in sessions that were over */
+    uint64_t parts;            /* of its plugin, sent so far */
+    uint32_t refused;          /* workers that it has lost because of what they said */
     uint32_t workers;
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
@@ -35,6 +46,8 @@ struct server_stats {
     uint64_t bad_frames;     /* dropped: malformed, oversized, wrong magic */
     uint64_t rejected;       /* workers refused */
     uint64_t stale_messages; /* of sessions or jobs that are over */
+    uint64_t ignored;        /* registrations passed over: too many by one connection */
+    uint64_t registrations;  /* HELLOs that were answered with a session */
 };
 
 struct server {
@@ -47,10 +60,14 @@ struct server {
     uv_timer_t beat;
     char host[PEER_NAME_SIZE]; /* of this machine */
     struct peers peers;
+    struct patience patience;
+    struct line_limit notes;
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
     bool probe_due; /* some connection dropped: find out whose */
     bool no_more_workers;
+    struct err_text
+        full; /* why the last worker was refused for want of room; "": none was since one got in */
     uint64_t alone_since_us; /* since when a run has had no worker; 0: it has */
     bool closing;            /* BYE was said: workers that go are no news */
     uint64_t next_job;
@@ -61,9 +78,16 @@ struct server {
     struct chunk_result results[WIRE_CHUNKS_MAX];
 };
 
-/* A line on standard error, unless --quiet; wipes the progress bar first. */
-void server_note(const struct server *server, const char *format, ...)
+/* Workers that run the job of the run on stage, or may: all but those that said that they cannot. */
+uint32_t server_able(const struct server *server);
+
+/* A line on standard error, unless --quiet; wipes the progress bar first. Not too
+ * many (line_limit.h): how many were left out is said with the next one. */
+void server_note(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* How many lines were left out since the last one that was said, if any. */
+void server_say_left_out(struct server *server);
 
 /* Send to a registered worker, with the acknowledgement that is due. Returns 0, ERR_GONE,
  * ERR_BUSY or ERR_NOMEM. */
@@ -100,14 +124,21 @@ void server_send_part(struct server *server, struct peer *peer, uint64_t offset)
 /* Is this about the job of the run on stage? */
 bool server_is_of_run(const struct server *server, const struct wire_message *message);
 
-/* What cannot be read is counted; who sent it is told, and dropped when it is a registered worker. */
+/* What cannot be read is counted; who sent it is told, and dropped when it is a registered worker, as
+ * server_refuse_worker does. */
 void server_drop_bad(struct server *server, struct zsock_peer address, const char *why);
 
-/* End a session whose two sides do not agree any more, and tell the worker so. */
+/* End a session whose two sides do not agree any more, and tell the worker so. Its chunks go on elsewhere without
+ * a stain: it was not them that took it away. One that is refused as MALFORMED is not taken again. */
 void server_refuse_worker(struct server *server,
                           struct peer *peer,
                           enum wire_reason reason,
                           const char *why);
+
+/* A HELLO. */
+void server_on_hello(struct server *server,
+                     struct zsock_peer address,
+                     const struct wire_message *message);
 
 /* A RESULTS of a registered worker; its payload is server->payload. */
 void server_on_results(struct server *server,
@@ -118,8 +149,8 @@ void server_on_results(struct server *server,
 void server_mark_dirty(struct server *server, struct peer *peer);
 void server_flush(struct server *server);
 
-/* End a worker's session and tell the scheduler: `how` is SCHED_WORKER_LOST (said with `why`) or
- * SCHED_WORKER_LEFT. */
+/* End a worker's session and tell the scheduler: `how` is SCHED_WORKER_LOST or SCHED_WORKER_LEFT. `why` is
+ * said to people, unless it is empty. */
 void server_forget(struct server *server,
                    struct peer *peer,
                    enum sched_event_type how,
@@ -131,5 +162,7 @@ extern const struct runner_link server_link;
 extern const struct zsock_handlers server_socket_handlers;
 /* Life signs, both ways. */
 void server_on_beat(uv_timer_t *timer);
+/* Some connection dropped: find out soon whose. */
+void server_on_peer_dropped(void *arg);
 
 #endif

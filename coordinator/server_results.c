@@ -103,12 +103,16 @@ static size_t unpack_results(struct server *server, const struct wire_results *f
     return from->count;
 }
 
-/* Results of the run on stage, in good form. */
-static void account_for(struct server *server,
+/* Results of the run on stage, in good form. Returns false when they cannot be true: the worker is
+ * forgotten then. */
+static bool account_for(struct server *server,
                         struct peer *peer,
                         const struct wire_results *results)
 {
     size_t count = unpack_results(server, results);
+    for (size_t i = 0; i < count; i++) {
+        peer->items_done += server->results[i].tally.ok + server->results[i].tally.failed;
+    }
     int rc = runner_results(server->run.runner,
                             stage_now_us(),
                             (struct worker_id){peer->session},
@@ -121,6 +125,7 @@ static void account_for(struct server *server,
         server_refuse_worker(
             server, peer, WIRE_REASON_MALFORMED, "its results do not add up to its chunks' items");
     }
+    return rc == 0;
 }
 
 void server_on_results(struct server *server, struct peer *peer, const struct wire_message *message)
@@ -135,7 +140,7 @@ void server_on_results(struct server *server, struct peer *peer, const struct wi
     }
     server_mark_dirty(server, peer);
     if (results->seq <= peer->seq) {
-        peer->acked = 0; /* sent twice: acknowledge again */
+        peer->acked = 0; /* sent twice: acknowledge again what can be */
         return;
     }
     if (results->seq != peer->seq + 1) {
@@ -147,10 +152,14 @@ void server_on_results(struct server *server, struct peer *peer, const struct wi
     peer->seq = results->seq;
     if (!of_run) {
         server->stats.stale_messages++;
+        peer_note_received(peer, 0, 0);
         return;
     }
     peer->cpu_us = results->cpu_us;
-    if (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING) {
-        account_for(server, peer, results);
+    if (!peer_is_joined(peer)) {
+        peer_note_received(peer, 0, 0);
+    } else if (account_for(server, peer, results)) {
+        const struct runner *runner = server->run.runner;
+        peer_note_received(peer, runner_noted(runner), runner_durable(runner));
     }
 }

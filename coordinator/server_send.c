@@ -2,6 +2,7 @@
 #include "coordinator/job_plugin.h"
 #include "coordinator/server_internal.h"
 
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,14 +14,26 @@ enum {
 
 /* --- saying something --- */
 
-void server_note(const struct server *server, const char *format, ...)
+void server_say_left_out(struct server *server)
+{
+    uint64_t left_out = line_limit_take_left_out(&server->notes);
+    if (left_out > 0) {
+        (void)fprintf(stderr, "quartet: %" PRIu64 " notes were left out\n", left_out);
+    }
+}
+
+void server_note(struct server *server, const char *format, ...)
 {
     if (server->options.quiet || server->closing) {
+        return;
+    }
+    if (!line_limit_allows(&server->notes, stage_now_us())) {
         return;
     }
     if (server->stage->progress != NULL) {
         progress_clear(server->stage->progress);
     }
+    server_say_left_out(server);
     va_list arguments;
     va_start(arguments, format);
     (void)fputs("quartet: ", stderr);
@@ -60,7 +73,7 @@ int server_try_send(struct server *server,
                     size_t part_count)
 {
     message->session = peer->session;
-    message->ack = peer->seq;
+    message->ack = peer->durable;
     int rc = put_header(server, message);
     if (rc == 0) {
         rc = part_count > 0 ? zsock_send_parts(server->socket, peer->address, parts, part_count)
@@ -70,7 +83,7 @@ int server_try_send(struct server *server,
         return rc;
     }
     server->stats.messages_out++;
-    peer->acked = peer->seq;
+    peer->acked = peer->durable;
     peer->sent_us = stage_now_us();
     return 0;
 }
@@ -189,6 +202,8 @@ void server_send_job(struct server *server, struct peer *peer)
     peer->fetched = 0;
     peer->busy_job = server->run.job_id;
     peer->cpu_us = 0;
+    peer_forget_holding(peer);
+    peer->items_done = 0;
     (void)server_send(server, peer, &message);
 }
 
@@ -243,7 +258,7 @@ static int send_batch(struct server *server, struct peer *peer)
     struct peer_batch *batch = &peer->batch;
     struct wire_message message = {.type = WIRE_ACK, .job = server->run.job_id};
     if (batch->count == 0) {
-        return peer->acked == peer->seq ? 0 : server_try_send(server, peer, &message, NULL, 0);
+        return peer->acked == peer->durable ? 0 : server_try_send(server, peer, &message, NULL, 0);
     }
     bool has_payload = batch->payload_bytes > 0;
     message.type = WIRE_CHUNKS;
@@ -317,6 +332,19 @@ static void link_drop(void *arg, struct worker_id worker)
     }
 }
 
+/* At the flush that follows the workers are told. */
+static void link_durable(void *arg)
+{
+    struct server *server = arg;
+    uint64_t durable = runner_durable(server->run.runner);
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL && peer_note_durable(peer, durable)) {
+            server_mark_dirty(server, peer);
+        }
+    }
+}
+
 static void link_ended(void *arg)
 {
     (void)arg; /* the stage sees the outcome */
@@ -326,5 +354,6 @@ const struct runner_link server_link = {
     .queue = link_queue,
     .flush = link_flush,
     .drop = link_drop,
+    .durable = link_durable,
     .ended = link_ended,
 };

@@ -1,3 +1,4 @@
+/* What workers say, and how they end; see server_internal.h. */
 #include "coordinator/job_plugin.h"
 #include "coordinator/server_internal.h"
 
@@ -11,9 +12,11 @@ void server_forget(struct server *server,
                    const char *why)
 {
     struct worker_id worker = {peer->session};
-    bool joined = peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
-    if (how == SCHED_WORKER_LOST) {
+    bool joined = peer_is_joined(peer);
+    if (why[0] != '\0') {
         server_note(server, "lost worker %s@%s: %s", peer->name, peer->host, why);
+        server->run.last_lost_us = stage_now_us();
+        (void)err_set(&server->run.last_lost, 0, "worker %s@%s: %s", peer->name, peer->host, why);
     }
     if (peer->busy_job == server->run.job_id) {
         server->run.cpu_us_gone += peer->cpu_us;
@@ -28,70 +31,12 @@ void server_forget(struct server *server,
     if (joined && server->run.runner != NULL) {
         runner_worker_event(server->run.runner, stage_now_us(), worker, how);
     }
-    if (server->no_more_workers && server->peers.count == 0 && server->run.runner != NULL) {
+    if (server->no_more_workers && server->run.runner != NULL && server_able(server) == 0) {
         runner_no_more_workers(server->run.runner, stage_now_us());
     }
 }
 
-/* --- workers that come, answer and go --- */
-
-static void copy_text(char *to, size_t size, struct wire_text text)
-{
-    (void)snprintf(to, size, "%.*s", (int)text.len, text.s);
-    err_one_line(to);
-}
-
-static void on_hello(struct server *server,
-                     struct zsock_peer address,
-                     const struct wire_message *message)
-{
-    const struct wire_hello *hello = &message->as.hello;
-    char text[256];
-    if (hello->protocol_major != WIRE_PROTOCOL_MAJOR) {
-        (void)snprintf(text,
-                       sizeof(text),
-                       "this coordinator speaks protocol %d.%d, the worker %u.%u: install the same "
-                       "version of quartet on both",
-                       WIRE_PROTOCOL_MAJOR,
-                       WIRE_PROTOCOL_MINOR,
-                       hello->protocol_major,
-                       hello->protocol_minor);
-        server->stats.rejected++;
-        server_note(server, "refused a worker: %s", text);
-        server_reject(server, address, 0, WIRE_REASON_VERSION, text);
-        return;
-    }
-    struct peer *before = peers_find_nonce(&server->peers, hello->nonce);
-    if (before != NULL) {
-        /* The same process on a new connection: its old session is over, through no fault of the
-         * chunks it holds. */
-        server_forget(server, before, SCHED_WORKER_LEFT, "");
-    }
-    struct peer *peer = peers_add(&server->peers, address);
-    if (peer == NULL) {
-        (void)snprintf(text,
-                       sizeof(text),
-                       "the coordinator holds %u workers and takes no more",
-                       server->peers.count);
-        server->stats.rejected++;
-        server_reject(server, address, 0, WIRE_REASON_FULL, text);
-        return;
-    }
-    copy_text(peer->name, sizeof(peer->name), hello->name);
-    copy_text(peer->host, sizeof(peer->host), hello->host);
-    peer->nonce = hello->nonce;
-    peer->cores = hello->cores;
-    peer->strategies = hello->strategies;
-    peer->credit_max = hello->credit_max;
-    peer->protocol_minor = hello->protocol_minor;
-    peer->heard_us = stage_now_us();
-    struct wire_message welcome = {.type = WIRE_WELCOME};
-    welcome.as.welcome.protocol_minor = WIRE_PROTOCOL_MINOR;
-    welcome.as.welcome.heartbeat_ms = server->options.heartbeat_ms;
-    if (server_send(server, peer, &welcome) && server->run.job != NULL) {
-        server_send_job(server, peer);
-    }
-}
+/* --- workers that answer and go --- */
 
 static void on_ready(struct server *server, struct peer *peer, const struct wire_message *message)
 {
@@ -121,8 +66,28 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
                 (struct worker_id){peer->session},
                 ready->slots,
                 ready->credit,
-                NULL,
-                0);
+                peer->holding,
+                peer->holding_count);
+    peer_forget_holding(peer);
+}
+
+/* Before READY: what the worker goes on with. */
+static void on_holding(struct server *server, struct peer *peer, const struct wire_message *message)
+{
+    if (peer->state != PEER_STARTING) {
+        server->stats.stale_messages++;
+        return;
+    }
+    switch (peer_add_holding(peer, &message->as.chunks)) {
+    case 0:
+        break;
+    case ERR_NOMEM:
+        peer_forget_holding(peer); /* then it is run again: only its work is lost */
+        break;
+    default:
+        server_refuse_worker(
+            server, peer, WIRE_REASON_MALFORMED, "it says to hold more than it can");
+    }
 }
 
 bool server_is_of_run(const struct server *server, const struct wire_message *message)
@@ -130,13 +95,26 @@ bool server_is_of_run(const struct server *server, const struct wire_message *me
     return server->run.runner != NULL && message->job == server->run.job_id;
 }
 
+/* To somebody without a session here; but not over and over. */
+static void reject_stranger(struct server *server,
+                            struct zsock_peer address,
+                            uint64_t session,
+                            enum wire_reason reason,
+                            const char *text)
+{
+    if (patience_refuse(&server->patience, address.value, stage_now_us())) {
+        server_reject(server, address, session, reason, text);
+    }
+}
+
 void server_drop_bad(struct server *server, struct zsock_peer address, const char *why)
 {
     server->stats.bad_frames++;
     struct peer *peer = peers_find_address(&server->peers, address);
-    server_reject(server, address, peer == NULL ? 0 : peer->session, WIRE_REASON_MALFORMED, why);
     if (peer != NULL) {
-        server_forget(server, peer, SCHED_WORKER_LOST, why);
+        server_refuse_worker(server, peer, WIRE_REASON_MALFORMED, why);
+    } else {
+        reject_stranger(server, address, 0, WIRE_REASON_MALFORMED, why);
     }
 }
 
@@ -146,14 +124,18 @@ void server_refuse_worker(struct server *server,
                           const char *why)
 {
     server_reject(server, peer->address, peer->session, reason, why);
-    server_forget(server, peer, SCHED_WORKER_LOST, why);
+    if (reason == WIRE_REASON_MALFORMED) {
+        patience_shun(&server->patience, peer->nonce);
+    }
+    server->run.refused += peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
+    server_forget(server, peer, SCHED_WORKER_LEFT, why);
 }
 
 static void on_returned(struct server *server,
                         struct peer *peer,
                         const struct wire_message *message)
 {
-    if (peer->state != PEER_RUNNING && peer->state != PEER_LEAVING) {
+    if (!peer_is_joined(peer)) {
         peer->state = peer->state == PEER_IDLE ? PEER_IDLE : PEER_UNABLE;
         return;
     }
@@ -173,14 +155,17 @@ static void on_heartbeat(struct server *server,
                          struct peer *peer,
                          const struct wire_message *message)
 {
+    uint64_t coming = message->as.heartbeat.coming;
+    if (coming > 0) {
+        peer->coming_until_us = peer->heard_us + coming * US_PER_S / SLOWEST_BYTES_PER_S;
+    }
     if (message->job == 0) {
         /* One said before the worker had read the JOB that is under way to it means nothing. */
         peer->busy_job = peer->state == PEER_STARTING ? peer->busy_job : 0;
         return;
     }
     /* One that leaves still finishes what it has begun, for as long as that takes. */
-    if (server_is_of_run(server, message) &&
-        (peer->state == PEER_RUNNING || peer->state == PEER_LEAVING)) {
+    if (server_is_of_run(server, message) && peer_is_joined(peer)) {
         peer->cpu_us = message->as.heartbeat.cpu_us;
         runner_worker_event(
             server->run.runner, stage_now_us(), (struct worker_id){peer->session}, SCHED_HEARD);
@@ -237,6 +222,7 @@ static const struct {
     [WIRE_HEARTBEAT] = {on_heartbeat, false},
     [WIRE_BYE] = {on_bye, false},
     [WIRE_FETCH] = {on_fetch, true},
+    [WIRE_HOLDING] = {on_holding, true},
 };
 
 static void on_session_message(struct server *server,
@@ -251,13 +237,17 @@ static void on_session_message(struct server *server,
     struct peer *peer = peers_find(&server->peers, message->session);
     if (peer == NULL || peer->address.value != address.value) {
         server->stats.stale_messages++;
+        if (message->type == WIRE_RESULTS && server_is_of_run(server, message)) {
+            server->run.late += message->as.results.count;
+        }
         if (message->type != WIRE_BYE) {
-            server_reject(
+            reject_stranger(
                 server, address, message->session, WIRE_REASON_SESSION, "this session is over");
         }
         return;
     }
     peer->heard_us = stage_now_us();
+    peer->coming_until_us = 0;
     if (handlers[type].of_run && !server_is_of_run(server, message)) {
         server->stats.stale_messages++;
         return;
@@ -278,7 +268,7 @@ static void on_message(void *arg,
     if (wire_decode(server->decoder, header, len, &error, &message) != 0) {
         server_drop_bad(server, address, error.s);
     } else if (message.type == WIRE_HELLO) {
-        on_hello(server, address, &message);
+        server_on_hello(server, address, &message);
     } else {
         server->payload = payload;
         on_session_message(server, address, &message);
@@ -297,70 +287,9 @@ static void on_turn_end(void *arg)
     server_flush(arg);
 }
 
-static void probe(struct server *server)
-{
-    server->probe_due = false;
-    for (uint32_t i = 0; i < server->peers.high; i++) {
-        if (server->peers.by_index[i] != NULL) {
-            (void)server_send_heartbeat(server, server->peers.by_index[i]);
-        }
-    }
-}
-
-static void on_peer_dropped(void *arg)
-{
-    struct server *server = arg;
-    if (server->probe_due) {
-        return; /* or a storm of drops would put the beat off for as long as it lasts */
-    }
-    server->probe_due = true;
-    (void)uv_timer_start(&server->beat, server->beat.timer_cb, 5, server->options.heartbeat_ms / 2);
-}
-
 const struct zsock_handlers server_socket_handlers = {
     .message = on_message,
     .bad = on_bad,
     .turn_end = on_turn_end,
-    .peer_dropped = on_peer_dropped,
+    .peer_dropped = server_on_peer_dropped,
 };
-
-/* Workers that come by themselves may come back, but a run does not wait for ever. */
-static void give_up_alone(struct server *server, uint64_t now_us)
-{
-    bool alone = server->run.workers > 0 && server->run.runner != NULL && server->peers.count == 0;
-    if (!alone) {
-        server->alone_since_us = 0;
-        return;
-    }
-    if (server->alone_since_us == 0) {
-        server->alone_since_us = now_us;
-    }
-    uint64_t limit_us = server->options.alone_limit_us;
-    if (limit_us > 0 && now_us - server->alone_since_us >= limit_us) {
-        runner_no_more_workers(server->run.runner, now_us);
-    }
-}
-
-/* Life signs, both ways. The scheduler watches the leases of the workers that run; this watches
- * the others. */
-void server_on_beat(uv_timer_t *timer)
-{
-    struct server *server = timer->data;
-    if (server->probe_due) {
-        probe(server);
-    }
-    uint64_t now_us = stage_now_us();
-    uint64_t beat_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS;
-    for (uint32_t i = 0; i < server->peers.high; i++) {
-        struct peer *peer = server->peers.by_index[i];
-        if (peer == NULL) {
-            continue;
-        }
-        if (peer->state != PEER_RUNNING && now_us - peer->heard_us > SILENT_BEATS * beat_us) {
-            server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
-        } else if (now_us - peer->sent_us >= beat_us) {
-            (void)server_send_heartbeat(server, peer);
-        }
-    }
-    give_up_alone(server, now_us);
-}

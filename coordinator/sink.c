@@ -5,9 +5,9 @@
 #include "coordinator/sink.h"
 
 #include "common/base/check.h"
+#include "coordinator/background.h"
 #include "coordinator/sink_internal.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -21,8 +21,11 @@ static struct sink *new_sink(const struct sink_options *options)
     }
     sink->wake = options->wake;
     sink->wake_arg = options->wake_arg;
+    sink->marked = options->marked;
+    sink->marked_arg = options->marked_arg;
     sink->is_range = options->is_range;
     sink->range_first = options->range_first;
+    sink->order.next = options->resume && options->keep_order ? options->next : 0;
     sink->queue_end = &sink->queue;
     pthread_condattr_t attributes;
     (void)pthread_condattr_init(&attributes);
@@ -42,19 +45,6 @@ void sink_destroy(struct sink *sink)
     free(sink);
 }
 
-/* With all signals blocked: they are the loop's. That goes for SIGPIPE and SIGXFSZ too, which a
- * failed write would end the program with; it gets EPIPE and EFBIG instead. */
-static int start_thread(struct sink *sink)
-{
-    sigset_t all;
-    sigset_t before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    int code = pthread_create(&sink->thread, NULL, sink_thread_run, sink);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return code;
-}
-
 int sink_open(const struct sink_options *options,
               struct err_text *ret_error,
               struct sink **ret_sink)
@@ -68,7 +58,7 @@ int sink_open(const struct sink_options *options,
         sink_destroy(sink);
         return code;
     }
-    int thread_code = start_thread(sink);
+    int thread_code = background_start(&sink->thread, sink_thread_run, sink);
     if (thread_code != 0) {
         sink_outputs_undo(sink->outputs);
         sink->outputs = NULL;
@@ -80,6 +70,19 @@ int sink_open(const struct sink_options *options,
     }
     *ret_sink = sink;
     return 0;
+}
+
+static void enqueue(struct sink *sink, struct sink_held *held)
+{
+    (void)pthread_mutex_lock(&sink->lock);
+    bool was_empty = sink->queue == NULL;
+    *sink->queue_end = held;
+    sink->queue_end = &held->next;
+    sink_backlog_add(sink, held->backlog_bytes);
+    (void)pthread_mutex_unlock(&sink->lock);
+    if (was_empty) {
+        (void)pthread_cond_signal(&sink->changed);
+    }
 }
 
 int sink_put(struct sink *sink, const struct sink_batch *batch)
@@ -95,15 +98,21 @@ int sink_put(struct sink *sink, const struct sink_batch *batch)
     if (held == NULL) {
         return ERR_NOMEM;
     }
-    (void)pthread_mutex_lock(&sink->lock);
-    bool was_empty = sink->queue == NULL;
-    *sink->queue_end = held;
-    sink->queue_end = &held->next;
-    sink_backlog_add(sink, held->backlog_bytes);
-    (void)pthread_mutex_unlock(&sink->lock);
-    if (was_empty) {
-        (void)pthread_cond_signal(&sink->changed);
+    enqueue(sink, held);
+    return 0;
+}
+
+int sink_put_mark(struct sink *sink, uint64_t number)
+{
+    CHECK(sink->marked != NULL && number > 0);
+    if (sink_has_failed(sink)) {
+        return 0;
     }
+    struct sink_held *held = sink_held_new_mark(number);
+    if (held == NULL) {
+        return ERR_NOMEM;
+    }
+    enqueue(sink, held);
     return 0;
 }
 

@@ -26,7 +26,7 @@ enum { SINK_FULL_BYTES = 32 * 1024 * 1024, SINK_WORKER_SIZE = 64 };
 
 /* How long an output was at a mark. */
 struct sink_place {
-    const char *path; /* absolute */
+    const char *path; /* absolute, its directory without links */
     uint64_t length;  /* bytes from the file's beginning */
 };
 
@@ -34,13 +34,17 @@ struct sink_batch;
 
 /* What holds at a mark: everything that was put before it is on disk, up to `places`, but for
  * `waiting`: batches that wait for earlier items (keep_order), of which nothing is written yet, or
- * only items before `next`. Borrowed for the call; whoever keeps blobs takes references. */
+ * only items before `next`. Borrowed for the call; whoever keeps blobs takes references.
+ *
+ * Standard output, pipes and terminals have no place: they cannot be cut back. What was written to
+ * them after the last mark that counts is written again by a sink that resumes: at least once there,
+ * and not exactly once. */
 struct sink_mark {
     uint64_t number;
-    const struct sink_place
-        *places; /* of outputs that are regular files; others cannot be cut back */
+    const struct sink_place *places; /* of all outputs that are regular files */
     size_t place_count;
-    const struct sink_batch *waiting; /* only those that were put since the last mark */
+    const struct sink_batch *waiting; /* only those that were put since the last mark, so that each
+                                       * is handed over once */
     size_t waiting_count;
     uint64_t next; /* with keep_order: all items before this one are written */
 };
@@ -73,20 +77,24 @@ struct sink_options {
     void (*wake)(void *arg);
     void *wake_arg;
 
-    /* A mark (sink_put_mark) was reached. From the sink's thread; must not call the sink. Not called
-     * any more once writing has failed. */
+    /* A mark (sink_put_mark) was reached. From the sink's thread; must not call the sink, and be quick.
+     * Not called any more once writing has failed, and never after sink_close. */
     void (*marked)(void *arg, const struct sink_mark *mark);
     void *marked_arg;
 
     /* Go on where an earlier sink with the same options was at a mark: each output that `cuts` names
      * is cut back to its length, and what is new goes behind; `next` is the mark's. Outputs that are
-     * not named begin anew, but in the directory `results` files that are not named are removed. An
-     * output that is missing, shorter than its length, or no regular file any more is refused
-     * (ERR_INVALID, with its name). */
+     * not named begin anew. In the directory `results` files that are named as a worker's and not in
+     * `cuts` were begun after the mark: they are removed. (So that they are nobody else's, a sink
+     * with marks that begins anew refuses a directory that has such files: ERR_INVALID.) What is in
+     * `cuts` and missing, shorter than its length, no regular file any more, or no output, is
+     * refused before anything is changed (ERR_INVALID, with its name). */
     bool resume;
     const struct sink_place *cuts;
     size_t cut_count;
     uint64_t next;
+
+    const char *journal; /* a file that no output may be; NULL: none */
 };
 
 /* Open every file and start the thread. What was in the files is lost when it returns 0, and not
@@ -114,16 +122,20 @@ struct sink_batch {
     size_t records_len;
     const char *lost;
     bool withhold_failed; /* those that failed will be run again and come later: leave them out */
-    uint32_t attempt;     /* from 1 */
-    const char *worker;   /* its name; "local" for this process */
+    bool waited;        /* in a sink that resumes: it waited at the mark, and is put again. Outputs
+                           * that take items as they come have it, and of the others its items before
+                           * options.next are written. Not handed over at marks */
+    uint32_t attempt;   /* from 1 */
+    const char *worker; /* its name; "local" for this process */
 };
 
 /* Never blocks, and takes it however full the sink is. Returns 0 or ERR_NOMEM: nothing was taken.
  * After a failure to write it drops what it is given. */
 int sink_put(struct sink *sink, const struct sink_batch *batch);
 
-/* When everything that was put so far is written and on disk (fdatasync), call options.marked with
- * `number`. Returns 0 or ERR_NOMEM. */
+/* When everything that was put so far is written and on disk (fdatasync), call options.marked, which
+ * there must be, with `number` (at least 1). Returns 0 or ERR_NOMEM. After a failure to write nothing
+ * is called. */
 int sink_put_mark(struct sink *sink, uint64_t number);
 
 /* Is the backlog as large as it may be? */

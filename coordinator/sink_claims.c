@@ -27,19 +27,25 @@ static int open_path(const char *path, bool *ret_created)
     return open(path, OPEN_FLAGS | O_CREAT, MODE); /* a link to what is not there */
 }
 
+const struct sink_claim *sink_claims_find_status(const struct sink_claims *claims,
+                                                 const struct stat *status)
+{
+    for (size_t i = 0; i < claims->count; i++) {
+        const struct sink_claim *claim = &claims->list[i];
+        if (claim->device == status->st_dev && claim->inode == status->st_ino) {
+            return claim;
+        }
+    }
+    return NULL;
+}
+
 const struct sink_claim *sink_claims_find(const struct sink_claims *claims, int fd)
 {
     struct stat status;
     if (fstat(fd, &status) != 0 || (S_ISCHR(status.st_mode) && isatty(fd) == 0)) {
         return NULL;
     }
-    for (size_t i = 0; i < claims->count; i++) {
-        const struct sink_claim *claim = &claims->list[i];
-        if (claim->device == status.st_dev && claim->inode == status.st_ino) {
-            return claim;
-        }
-    }
-    return NULL;
+    return sink_claims_find_status(claims, &status);
 }
 
 /* Standard output may be a device that many can have; two outputs in it would still be mixed up
@@ -86,6 +92,20 @@ int sink_claims_add(struct sink_claims *claims,
         .inode = status.st_ino,
     };
     return 0;
+}
+
+void sink_claims_reserve(struct sink_claims *claims, const char *use, const char *path)
+{
+    struct stat status;
+    if (path != NULL && stat(path, &status) == 0) {
+        CHECK(claims->count < SINK_CLAIMS_MAX);
+        claims->list[claims->count++] = (struct sink_claim){
+            .use = use,
+            .name = path,
+            .device = status.st_dev,
+            .inode = status.st_ino,
+        };
+    }
 }
 
 int sink_claims_open(struct sink_claims *claims,

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 enum { SINK_CLAIMS_MAX = 8 };
@@ -47,9 +48,17 @@ int sink_claims_add(struct sink_claims *claims,
                     int fd,
                     struct err_text *ret_error);
 
+/* Claim the file `path`, which stays closed, so that nothing of ours is written to it. A file that is
+ * not there is nobody's. */
+void sink_claims_reserve(struct sink_claims *claims, const char *use, const char *path);
+
 /* The claim of the file that is open at `fd`; NULL: nobody's. Devices that swallow or refuse
  * everything (/dev/null) can be had by many, terminals cannot. */
 const struct sink_claim *sink_claims_find(const struct sink_claims *claims, int fd);
+
+/* The same by what stat(2) said of a file. */
+const struct sink_claim *sink_claims_find_status(const struct sink_claims *claims,
+                                                 const struct stat *status);
 
 /* Remove again the files that were made. */
 void sink_claims_undo(const struct sink_claims *claims);

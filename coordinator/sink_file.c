@@ -196,6 +196,29 @@ void sink_file_end_item(struct sink_file *file)
     }
 }
 
+void sink_file_rewind(struct sink_file *file, uint64_t length)
+{
+    CHECK(file->kind == SINK_FILE_REGULAR && file->written == 0);
+    if (ftruncate(file->fd, (off_t)length) != 0 || lseek(file->fd, (off_t)length, SEEK_SET) < 0) {
+        file->error = errno;
+        return;
+    }
+    file->start = length;
+}
+
+void sink_file_sync(struct sink_file *file)
+{
+    CHECK(file->kind == SINK_FILE_REGULAR);
+    if (file->error != 0 || file->synced == file->written) {
+        return;
+    }
+    if (fdatasync(file->fd) != 0) {
+        file->error = errno;
+        return;
+    }
+    file->synced = file->written;
+}
+
 void sink_file_close(struct sink_file *file)
 {
     if (file->fd < 0) {

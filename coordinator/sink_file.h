@@ -43,6 +43,7 @@ struct sink_file {
     uint64_t start;   /* where in the file its first byte went */
     uint64_t written; /* bytes that were written since */
     uint64_t whole;   /* of these, up to the end of the last whole item */
+    uint64_t synced;  /* of these, that are on disk for certain */
     int error;        /* errno of what failed first; ECANCELED: it was given up; 0: all is well */
     bool failed_late; /* only closing it failed */
     struct sink_file_buffer *buffer; /* borrowed */
@@ -67,6 +68,19 @@ void sink_file_end_item(struct sink_file *file);
 
 /* Write what is in the buffer. */
 void sink_file_flush(struct sink_file *file);
+
+/* Begin at `length`: what a regular file has behind that is cut off. Before anything is put. */
+void sink_file_rewind(struct sink_file *file, uint64_t length);
+
+/* What was written is on disk when this is done and the file has no error; of a regular file whose
+ * buffer is empty. */
+void sink_file_sync(struct sink_file *file);
+
+/* How long a regular file is with what was written. */
+static inline uint64_t sink_file_length(const struct sink_file *file)
+{
+    return file->start + file->written;
+}
 
 /* Close the descriptor; what the system reports only now becomes the file's error. Nothing may be
  * in the buffer for it. May be called again. */

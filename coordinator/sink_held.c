@@ -34,9 +34,11 @@ struct sink_held *sink_held_new(const struct sink_batch *batch, uint64_t range_f
         .payload_count = batch->payload_count,
         .records = blob_ref(batch->records),
         .records_offset = batch->records_offset,
+        .records_len = batch->records_len,
         .range_first = range_first,
         .attempt = batch->attempt,
         .withhold_failed = batch->withhold_failed,
+        .waited = batch->waited,
         .backlog_bytes = backlog_bytes(batch),
         .lost_len = lost_len,
         .worker = held->texts,
@@ -47,6 +49,34 @@ struct sink_held *sink_held_new(const struct sink_batch *batch, uint64_t range_f
     memcpy(held->texts + worker_len + 1, lost, lost_len);
     held->texts[worker_len + 1 + lost_len] = '\0';
     return held;
+}
+
+struct sink_held *sink_held_new_mark(uint64_t number)
+{
+    struct sink_held *held = calloc(1, sizeof(*held));
+    if (held != NULL) {
+        held->mark = number;
+    }
+    return held;
+}
+
+struct sink_batch sink_held_batch(const struct sink_held *held)
+{
+    return (struct sink_batch){
+        .first = held->first,
+        .count = held->count,
+        .payload = held->payload,
+        .payload_first = held->payload_first,
+        .payload_count = held->payload_count,
+        .records = held->records,
+        .records_offset = held->records_offset,
+        .records_len = held->records_len,
+        .lost = held->lost,
+        .withhold_failed = held->withhold_failed,
+        .waited = held->waited,
+        .attempt = held->attempt,
+        .worker = held->worker,
+    };
 }
 
 void sink_held_free(struct sink_held *held)
@@ -110,6 +140,13 @@ bool sink_span_next(struct sink_span *span, struct sink_item *ret_item)
     span->first++;
     span->count--;
     return true;
+}
+
+void sink_span_skip(struct sink_span *span, uint64_t first)
+{
+    struct sink_item item;
+    while (span->first < first && sink_span_next(span, &item)) {
+    }
 }
 
 bool sink_held_withholds(const struct sink_held *held, const struct sink_item *item)

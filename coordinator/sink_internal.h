@@ -14,6 +14,8 @@ struct sink {
     /* Set once, then read by both. */
     void (*wake)(void *arg);
     void *wake_arg;
+    void (*marked)(void *arg, const struct sink_mark *mark);
+    void *marked_arg;
     bool is_range;
     uint64_t range_first;
     pthread_t thread;
@@ -21,6 +23,7 @@ struct sink {
     /* The thread's alone, but for sink_open. */
     struct sink_outputs *outputs;
     struct sink_order order;
+    struct sink_held *untold; /* batches that wait and were at no mark yet */
 
     /* Read without the lock: hints, whose true state comes a little later. */
     atomic_size_t backlog_bytes; /* changed under the lock */

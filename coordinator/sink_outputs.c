@@ -1,239 +1,36 @@
-/* The outputs of a sink; see sink_outputs.h. */
+/* The outputs of a sink: writes, synchronises and closes them; see sink_outputs.h. */
 #include "coordinator/sink_outputs.h"
 
-#include "coordinator/sink_claims.h"
-#include "coordinator/sink_file.h"
-#include "coordinator/sink_print.h"
-#include "coordinator/sink_results.h"
+#include "coordinator/directory.h"
+#include "coordinator/sink_outputs_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TARGETS_MAX = 3 };
-
-/* A file with one format: results, failed items, job log. */
-struct target {
-    const struct sink_format_ops *ops;
-    enum sink_when when;
-    char *name; /* "'PATH'" or "standard output" */
-    bool is_stdout;
-    struct sink_file file;
-    struct sink_file_buffer buffer;
-};
-
-struct sink_outputs {
-    struct sink_style style;
-    char *command; /* what style.command points to */
-    struct target *targets[TARGETS_MAX];
-    size_t count;
-    struct sink_print *print; /* NULL: nothing is printed */
-    enum sink_when print_when;
-    struct sink_results *results; /* NULL: no directory */
-    struct sink_claims claims;
-    const atomic_bool *give_up;
-};
-
-static char *quoted_name(const char *path)
+static int begin_target(struct target *target, struct err_text *ret_error)
 {
-    char *name = NULL;
-    if (strcmp(path, "-") == 0) {
-        return strdup(SINK_STDOUT_NAME);
+    struct sink_file *file = &target->file;
+    if (file->kind == SINK_FILE_REGULAR && !target->is_stdout) {
+        sink_file_rewind(file, target->resumes ? target->length : 0);
     }
-    return asprintf(&name, "'%s'", path) >= 0 ? name : NULL;
-}
-
-static struct target *new_target(const char *path, const struct sink_format_ops *ops)
-{
-    struct target *target = calloc(1, sizeof(*target));
-    char *name = quoted_name(path);
-    if (target == NULL || name == NULL) {
-        free(target);
-        free(name);
-        return NULL;
+    if (target->ops->put_header != NULL && !target->resumes) {
+        target->ops->put_header(sink_file_text(file));
+        sink_file_end_item(file);
     }
-    target->name = name;
-    target->ops = ops;
-    target->when = SINK_AT_ONCE;
-    target->is_stdout = strcmp(path, "-") == 0;
-    target->file.fd = -1;
-    sink_file_buffer_init(&target->buffer);
-    return target;
-}
-
-/* Open `path` for `ops`; NULL: there is no such output. */
-static int add_target(struct sink_outputs *outputs,
-                      const char *use,
-                      const char *path,
-                      const struct sink_format_ops *ops,
-                      struct err_text *ret_error)
-{
-    if (path == NULL) {
-        return 0;
-    }
-    struct target *target = new_target(path, ops);
-    if (target == NULL) {
-        return err_set(ret_error, ERR_NOMEM, "no memory to write %s '%s'", use, path);
-    }
-    outputs->targets[outputs->count++] = target;
-    int fd;
-    int code = sink_claims_open(&outputs->claims, use, target->name, path, ret_error, &fd);
-    if (code != 0) {
-        return code;
-    }
-    code = sink_file_init(
-        &target->file, target->name, fd, &target->buffer, outputs->give_up, ret_error);
-    if (code != 0) {
-        (void)close(fd);
-        target->file.fd = -1;
-    }
-    return code;
-}
-
-/* A duplicate of a standard stream as a file. */
-static int open_stream(struct sink_file *file,
-                       const char *name,
-                       int stream,
-                       struct sink_file_buffer *buffer,
-                       const atomic_bool *give_up,
-                       struct err_text *ret_error)
-{
-    sink_file_buffer_init(buffer);
-    int fd = fcntl(stream, F_DUPFD_CLOEXEC, 0);
-    if (fd < 0) {
-        return err_set(ret_error, ERR_IO, "cannot write %s: %s", name, strerror(errno));
-    }
-    int code = sink_file_init(file, name, fd, buffer, give_up, ret_error);
-    if (code != 0) {
-        (void)close(fd);
-        file->fd = -1;
-    }
-    return code;
-}
-
-/* Standard error may be the same as standard output here: that is the user's wish (2>&1), and
- * whole items are written in turn. */
-static int claim_streams(struct sink_outputs *outputs, struct err_text *ret_error)
-{
-    struct sink_print *print = outputs->print;
-    struct sink_claims *claims = &outputs->claims;
-    size_t mine = claims->count;
-    int code = sink_claims_add(claims, "printing to", SINK_STDOUT_NAME, print->out.fd, ret_error);
-    if (code != 0 || sink_claims_find(claims, print->err.fd) == &claims->list[mine]) {
-        return code;
-    }
-    return sink_claims_add(claims, "printing to", "standard error", print->err.fd, ret_error);
-}
-
-static int add_print(struct sink_outputs *outputs,
-                     const struct sink_options *options,
-                     struct err_text *ret_error)
-{
-    if (!options->print) {
-        return 0;
-    }
-    struct sink_print *print = calloc(1, sizeof(*print));
-    if (print == NULL) {
-        return err_set(ret_error, ERR_NOMEM, "no memory to print results");
-    }
-    print->tag = options->tag;
-    print->out.fd = -1;
-    print->err.fd = -1;
-    outputs->print = print;
-    const atomic_bool *give_up = outputs->give_up;
-    int code = open_stream(
-        &print->out, SINK_STDOUT_NAME, STDOUT_FILENO, &print->out_buffer, give_up, ret_error);
-    if (code == 0) {
-        code = open_stream(
-            &print->err, "standard error", STDERR_FILENO, &print->err_buffer, give_up, ret_error);
-    }
-    return code == 0 ? claim_streams(outputs, ret_error) : code;
-}
-
-static int open_all(struct sink_outputs *outputs,
-                    const struct sink_options *options,
-                    struct err_text *ret_error)
-{
-    const struct sink_format_ops *ops = sink_format_get(options->format);
-    int code = add_target(outputs, "--out", options->out, ops, ret_error);
-    if (code == 0 && options->keep_order && outputs->count > 0) {
-        outputs->targets[0]->when = SINK_IN_ORDER;
-    }
-    if (code == 0) {
-        code = add_target(outputs, "--failures", options->failures, &sink_failures_ops, ret_error);
-    }
-    if (code == 0) {
-        code = add_target(outputs, "--joblog", options->joblog, &sink_joblog_ops, ret_error);
-    }
-    if (code == 0) {
-        code = add_print(outputs, options, ret_error);
-    }
-    if (code == 0 && options->results != NULL) {
-        code = sink_results_open(
-            options->results, &outputs->claims, outputs->give_up, ret_error, &outputs->results);
-    }
-    return code;
-}
-
-int sink_outputs_open(const struct sink_options *options,
-                      const atomic_bool *give_up,
-                      struct err_text *ret_error,
-                      struct sink_outputs **ret_outputs)
-{
-    struct sink_outputs *outputs = calloc(1, sizeof(*outputs));
-    char *command = options->command != NULL ? strdup(options->command) : NULL;
-    if (outputs == NULL || (options->command != NULL && command == NULL)) {
-        free(outputs);
-        free(command);
-        return err_set(ret_error, ERR_NOMEM, "no memory to write results");
-    }
-    outputs->give_up = give_up;
-    outputs->print_when = options->keep_order ? SINK_IN_ORDER : SINK_AT_ONCE;
-    outputs->command = command;
-    outputs->style = (struct sink_style){
-        .separator = options->separator,
-        .raw_lines = options->raw_lines,
-        .exits = options->exits,
-        .command = command,
-    };
-    int code = open_all(outputs, options, ret_error);
-    if (code != 0) {
-        sink_outputs_undo(outputs);
-        return code;
-    }
-    *ret_outputs = outputs;
-    return 0;
-}
-
-void sink_outputs_undo(struct sink_outputs *outputs)
-{
-    sink_claims_undo(&outputs->claims);
-    if (outputs->results != NULL) {
-        sink_results_undo(outputs->results);
-    }
-    sink_outputs_free(outputs);
+    return sink_file_error(file, ret_error);
 }
 
 int sink_outputs_begin(struct sink_outputs *outputs, struct err_text *ret_error)
 {
-    for (size_t i = 0; i < outputs->count; i++) {
-        struct target *target = outputs->targets[i];
-        struct sink_file *file = &target->file;
-        if (file->kind == SINK_FILE_REGULAR && !target->is_stdout && ftruncate(file->fd, 0) != 0) {
-            file->error = errno;
-        }
-        if (target->ops->put_header != NULL) {
-            target->ops->put_header(sink_file_text(file));
-            sink_file_end_item(file);
-        }
-        int code = sink_file_error(file, ret_error);
-        if (code != 0) {
-            return code;
-        }
+    int code = 0;
+    for (size_t i = 0; i < outputs->count && code == 0; i++) {
+        code = begin_target(outputs->targets[i], ret_error);
     }
-    return 0;
+    if (code == 0 && outputs->results != NULL) {
+        code = sink_results_begin(outputs->results, ret_error);
+    }
+    return code;
 }
 
 bool sink_outputs_have(const struct sink_outputs *outputs, enum sink_when when)
@@ -309,6 +106,73 @@ int sink_outputs_flush(struct sink_outputs *outputs, struct err_text *ret_error)
     return code != 0 ? code : results_code;
 }
 
+/* Room for the places of all outputs. */
+static int reserve_places(struct sink_outputs *outputs, struct err_text *ret_error)
+{
+    size_t size = TARGETS_MAX;
+    size += outputs->results != NULL ? sink_results_count(outputs->results) : 0;
+    if (size > outputs->places_size) {
+        struct sink_place *places = reallocarray(outputs->places, 2 * size, sizeof(*places));
+        if (places == NULL) {
+            return err_set(ret_error, ERR_NOMEM, "no memory to write results");
+        }
+        outputs->places = places;
+        outputs->places_size = 2 * size;
+    }
+    return 0;
+}
+
+/* The files, and, the first time, their names. */
+static int sync_targets(struct sink_outputs *outputs, struct err_text *ret_error)
+{
+    for (size_t i = 0; i < outputs->count; i++) {
+        struct target *target = outputs->targets[i];
+        if (target->path == NULL) {
+            continue;
+        }
+        sink_file_sync(&target->file);
+        if (!outputs->entries_synced && target->file.error == 0 &&
+            directory_sync_of(target->path) != 0) {
+            target->file.error = errno;
+        }
+    }
+    outputs->entries_synced = true;
+    return files_error(outputs, ret_error);
+}
+
+int sink_outputs_sync(struct sink_outputs *outputs,
+                      struct err_text *ret_error,
+                      const struct sink_place **ret_places,
+                      size_t *ret_count)
+{
+    struct sink_results *results = outputs->results;
+    int code = sink_outputs_flush(outputs, ret_error);
+    if (code == 0) {
+        code = sync_targets(outputs, ret_error);
+    }
+    if (code == 0 && results != NULL) {
+        code = sink_results_sync(results, ret_error);
+    }
+    if (code == 0) {
+        code = reserve_places(outputs, ret_error);
+    }
+    if (code != 0) {
+        return code;
+    }
+    size_t count = 0;
+    for (size_t i = 0; i < outputs->count; i++) {
+        const struct target *target = outputs->targets[i];
+        if (target->path != NULL) {
+            outputs->places[count++] = (struct sink_place){target->path,
+                                                           sink_file_length(&target->file)};
+        }
+    }
+    count += results != NULL ? sink_results_places(results, outputs->places + count) : 0;
+    *ret_places = outputs->places;
+    *ret_count = count;
+    return 0;
+}
+
 int sink_outputs_close(struct sink_outputs *outputs, struct err_text *ret_error)
 {
     flush_files(outputs);
@@ -346,6 +210,7 @@ void sink_outputs_free(struct sink_outputs *outputs)
         struct target *target = outputs->targets[i];
         sink_file_close(&target->file);
         free(target->name);
+        free(target->path);
         free(target);
     }
     if (outputs->print != NULL) {
@@ -355,5 +220,6 @@ void sink_outputs_free(struct sink_outputs *outputs)
     }
     sink_results_free(outputs->results);
     free(outputs->command);
+    free(outputs->places);
     free(outputs);
 }

@@ -26,7 +26,8 @@ int sink_outputs_open(const struct sink_options *options,
 /* Close and free without having written; made files are removed. */
 void sink_outputs_undo(struct sink_outputs *outputs);
 
-/* Empty the files and write what comes before the first item. Returns 0 or ERR_IO, as all below:
+/* Empty the files, or cut those back that are gone on with, and write what comes before the first item.
+ * Returns 0 or ERR_IO, as all below:
  * the first output that failed, with the name and the reason. */
 int sink_outputs_begin(struct sink_outputs *outputs, struct err_text *ret_error);
 
@@ -39,6 +40,13 @@ int sink_outputs_put(struct sink_outputs *outputs,
                      unsigned when,
                      const struct sink_item *item,
                      struct err_text *ret_error);
+
+/* Flush, and make sure that what regular files have outlives a power failure. `ret_places`, of all of
+ * these, is borrowed until the next call. */
+int sink_outputs_sync(struct sink_outputs *outputs,
+                      struct err_text *ret_error,
+                      const struct sink_place **ret_places,
+                      size_t *ret_count);
 
 int sink_outputs_flush(struct sink_outputs *outputs, struct err_text *ret_error);
 

@@ -1,6 +1,8 @@
 /* One file per worker; see sink_results.h. */
 #include "coordinator/sink_results.h"
 
+#include "coordinator/sink_results_internal.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,33 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { DIRECTORY_MODE = 0777, FILE_MODE = 0666, NAME_SIZE = 512 };
-
-/* A worker's file; apart on the heap, as the buffer points to it. */
-struct entry {
-    struct sink_file file;
-    char worker[SINK_WORKER_SIZE];
-    char name[NAME_SIZE]; /* for messages: the whole path, quoted */
-    dev_t device;
-    ino_t inode;
-};
-
-struct sink_results {
-    char *path;
-    int directory;
-    bool created;
-    const struct sink_claims *claims;
-    const atomic_bool *give_up;
-    struct entry **entries;
-    size_t count;
-    size_t size;
-    size_t open_count;
-    size_t hand;           /* the entry that is looked at next when one must be closed */
-    struct entry *current; /* the one the last item was for; NULL at first */
-    int code;              /* what failed first */
-    struct err_text error;
-    struct sink_file_buffer buffer;
-};
+enum { DIRECTORY_MODE = 0777, FILE_MODE = 0666 };
 
 static bool stands_for_itself(char c)
 {
@@ -55,7 +31,7 @@ void sink_results_file_name(const char *worker, char ret_name[SINK_RESULTS_NAME_
             at += snprintf(at, 4, "%%%02X", (unsigned)(unsigned char)worker[i]);
         }
     }
-    memcpy(at, ".ndjson", sizeof(".ndjson"));
+    memcpy(at, SINK_RESULTS_ENDING, sizeof(SINK_RESULTS_ENDING));
 }
 
 static int fail(struct sink_results *results, int code)
@@ -64,12 +40,30 @@ static int fail(struct sink_results *results, int code)
     return results->code;
 }
 
-int sink_results_open(const char *path,
+/* Where places are asked for: the absolute path. */
+static int find_path(struct sink_results *results, const struct sink_options *options)
+{
+    if (options->marked == NULL && !options->resume) {
+        return 0;
+    }
+    results->absolute = realpath(results->path, NULL);
+    if (results->absolute == NULL) {
+        return err_set(&results->error,
+                       ERR_IO,
+                       "cannot write to --results '%s': %s",
+                       results->path,
+                       strerror(errno));
+    }
+    return sink_results_look(results, options);
+}
+
+int sink_results_open(const struct sink_options *options,
                       const struct sink_claims *claims,
                       const atomic_bool *give_up,
                       struct err_text *ret_error,
                       struct sink_results **ret_results)
 {
+    const char *path = options->results;
     struct sink_results *results = calloc(1, sizeof(*results));
     char *copy = strdup(path);
     if (results == NULL || copy == NULL) {
@@ -91,6 +85,14 @@ int sink_results_open(const char *path,
         return code;
     }
     sink_file_buffer_init(&results->buffer);
+    results->resumes = options->resume;
+    int code = find_path(results, options);
+    if (code != 0) {
+        (void)err_set(ret_error, code, "%s", results->error.s);
+        sink_results_undo(results);
+        sink_results_free(results);
+        return code;
+    }
     *ret_results = results;
     return 0;
 }
@@ -114,8 +116,7 @@ static bool is_taken(const struct sink_results *results, int fd, const struct st
     return sink_claims_find(results->claims, fd) != NULL;
 }
 
-/* Empty the new worker's file at `fd` and make it the entry's. */
-static int take_file(struct sink_results *results, struct entry *entry, int fd)
+int sink_results_take_file(struct sink_results *results, struct entry *entry, int fd)
 {
     struct stat status;
     if (fstat(fd, &status) != 0) {
@@ -127,10 +128,6 @@ static int take_file(struct sink_results *results, struct entry *entry, int fd)
                        ERR_IO,
                        "cannot write %s: something else is written to that file already",
                        entry->name);
-    }
-    if (S_ISREG(status.st_mode) && ftruncate(fd, 0) != 0) {
-        return err_set(
-            &results->error, ERR_IO, "cannot write %s: %s", entry->name, strerror(errno));
     }
     entry->device = status.st_dev;
     entry->inode = status.st_ino;
@@ -150,11 +147,15 @@ static int open_file(struct sink_results *results, struct entry *entry, bool is_
             &results->error, ERR_IO, "cannot write %s: %s", entry->name, strerror(errno));
     }
     if (is_new) {
-        int code = take_file(results, entry, fd);
+        int code = sink_results_take_file(results, entry, fd);
         if (code != 0) {
             (void)close(fd);
             return code;
         }
+        if (entry->file.kind == SINK_FILE_REGULAR) {
+            sink_file_rewind(&entry->file, 0);
+        }
+        results->has_new = true;
     } else {
         off_t end = lseek(fd, 0, SEEK_END);
         entry->file.start = end > 0 ? (uint64_t)end - entry->file.written : 0;
@@ -188,43 +189,63 @@ static struct entry *find(const struct sink_results *results, const char *worker
     return NULL;
 }
 
-static int make_room(struct sink_results *results)
+struct entry *sink_results_new_entry(struct sink_results *results, const char *worker)
 {
-    if (results->count < results->size) {
-        return 0;
+    char name[SINK_RESULTS_NAME_SIZE];
+    struct entry *entry = calloc(1, sizeof(*entry));
+    sink_results_file_name(worker, name);
+    if (entry != NULL && results->absolute != NULL &&
+        asprintf(&entry->path, "%s/%s", results->absolute, name) < 0) {
+        free(entry);
+        entry = NULL;
     }
-    size_t size = results->size == 0 ? 16 : 2 * results->size;
-    struct entry **entries = reallocarray(results->entries, size, sizeof(struct entry *));
-    if (entries == NULL) {
-        return err_set(&results->error, ERR_NOMEM, "no memory for the files of --results");
+    if (entry == NULL) {
+        (void)err_set(&results->error, ERR_NOMEM, "no memory for the files of --results");
+        return NULL;
     }
-    results->entries = entries;
-    results->size = size;
+    entry->file.fd = -1;
+    (void)snprintf(entry->worker, sizeof(entry->worker), "%s", worker);
+    (void)snprintf(entry->name, sizeof(entry->name), "'%s/%s'", results->path, name);
+    return entry;
+}
+
+void sink_results_free_entry(struct entry *entry)
+{
+    free(entry->path);
+    free(entry);
+}
+
+int sink_results_keep_entry(struct sink_results *results, struct entry *entry)
+{
+    if (results->count == results->size) {
+        size_t size = results->size == 0 ? 16 : 2 * results->size;
+        struct entry **entries = reallocarray(results->entries, size, sizeof(struct entry *));
+        if (entries == NULL) {
+            return err_set(&results->error, ERR_NOMEM, "no memory for the files of --results");
+        }
+        results->entries = entries;
+        results->size = size;
+    }
+    results->entries[results->count++] = entry;
     return 0;
 }
 
+/* A new worker's file, emptied, and open. */
 static int add(struct sink_results *results, const char *worker, struct entry **ret_entry)
 {
-    int code = make_room(results);
-    if (code != 0) {
-        return code;
+    struct entry *entry = sink_results_new_entry(results, worker);
+    int code = entry != NULL ? open_file(results, entry, true) : ERR_NOMEM;
+    if (code == 0) {
+        code = sink_results_keep_entry(results, entry);
     }
-    struct entry *entry = calloc(1, sizeof(*entry));
-    if (entry == NULL) {
-        return err_set(&results->error, ERR_NOMEM, "no memory for the files of --results");
+    if (code == 0) {
+        *ret_entry = entry;
+    } else if (entry != NULL) {
+        results->open_count -= entry->file.fd >= 0;
+        sink_file_close(&entry->file);
+        sink_results_free_entry(entry);
     }
-    char name[SINK_RESULTS_NAME_SIZE];
-    sink_results_file_name(worker, name);
-    (void)snprintf(entry->worker, sizeof(entry->worker), "%s", worker);
-    (void)snprintf(entry->name, sizeof(entry->name), "'%s/%s'", results->path, name);
-    code = open_file(results, entry, true);
-    if (code != 0) {
-        free(entry);
-        return code;
-    }
-    results->entries[results->count++] = entry;
-    *ret_entry = entry;
-    return 0;
+    return code;
 }
 
 /* Make the file of `worker` the current one, and open. */
@@ -296,12 +317,13 @@ void sink_results_free(struct sink_results *results)
         return;
     }
     for (size_t i = 0; i < results->count; i++) {
-        free(results->entries[i]);
+        sink_results_free_entry(results->entries[i]);
     }
     free(results->entries);
     if (results->directory >= 0) {
         (void)close(results->directory);
     }
+    free(results->absolute);
     free(results->path);
     free(results);
 }

@@ -2,7 +2,9 @@
  *
  * The files are made when a worker's first item comes. However many workers there are, only
  * SINK_RESULTS_OPEN_MAX files are open at a time, and they share one buffer. Files of workers that
- * are not of this run stay as they are. One thread. */
+ * are not of this run stay as they are; with marks, see sink_options.resume. Functions but
+ * sink_results_open return the first error of writing or opening a file, once and then always. One
+ * thread. */
 #ifndef QUARTET_COORDINATOR_SINK_RESULTS_H
 #define QUARTET_COORDINATOR_SINK_RESULTS_H
 
@@ -22,9 +24,10 @@ struct sink_results;
  * then ".ndjson". */
 void sink_results_file_name(const char *worker, char ret_name[SINK_RESULTS_NAME_SIZE]);
 
-/* Use the directory `path`, making it when it is not there. `claims` (borrowed) are the files that
- * must not be written. Returns 0; ERR_IO with the path and the reason; ERR_NOMEM. */
-int sink_results_open(const char *path,
+/* Use the directory options->results, making it when it is not there. `claims` (borrowed) are the
+ * files that must not be written. Returns 0; ERR_IO with the path and the reason; ERR_INVALID as
+ * sink_open has it; ERR_NOMEM. */
+int sink_results_open(const struct sink_options *options,
                       const struct sink_claims *claims,
                       const atomic_bool *give_up,
                       struct err_text *ret_error,
@@ -33,8 +36,20 @@ int sink_results_open(const char *path,
 /* Remove the directory if it was made; for when another output cannot be opened. */
 void sink_results_undo(const struct sink_results *results);
 
-/* Append the item to its worker's file. Returns 0; or the error of writing or opening a file, once
- * and then always; ERR_NOMEM. */
+/* Is it the absolute path of a worker's file that is known? */
+bool sink_results_have(const struct sink_results *results, const char *path);
+
+/* When it is gone on with: cut the files back, and remove those that were begun later. */
+int sink_results_begin(struct sink_results *results, struct err_text *ret_error);
+
+/* Make sure that what was flushed outlives a power failure. */
+int sink_results_sync(struct sink_results *results, struct err_text *ret_error);
+
+/* How many files there are, and the places of those that are regular; returns how many these are. */
+size_t sink_results_count(const struct sink_results *results);
+size_t sink_results_places(const struct sink_results *results, struct sink_place *ret_places);
+
+/* Append the item to its worker's file. */
 int sink_results_put(struct sink_results *results,
                      const struct sink_style *style,
                      const struct sink_item *item,

@@ -3,6 +3,8 @@
  * It takes the whole queue at a time, so that the lock is held for moves of pointers only. */
 #include "coordinator/sink_internal.h"
 
+#include <stdlib.h>
+
 static void tell(const struct sink *sink)
 {
     if (sink->wake != NULL && !sink->orphaned) {
@@ -41,8 +43,31 @@ static void fail(struct sink *sink, int code, const struct err_text *error)
     (void)pthread_mutex_unlock(&sink->lock);
 }
 
+/* The batches that the next mark tells of. */
+static void add_untold(struct sink *sink, struct sink_held *held)
+{
+    held->next = sink->untold;
+    held->link = &sink->untold;
+    if (held->next != NULL) {
+        held->next->link = &held->next;
+    }
+    sink->untold = held;
+}
+
+static void remove_untold(struct sink_held *held)
+{
+    if (held->link != NULL) {
+        *held->link = held->next;
+        if (held->next != NULL) {
+            held->next->link = held->link;
+        }
+        held->link = NULL;
+    }
+}
+
 static void release(struct sink *sink, struct sink_held *held)
 {
+    remove_untold(held);
     (void)pthread_mutex_lock(&sink->lock);
     backlog_sub(sink, held->backlog_bytes);
     (void)pthread_mutex_unlock(&sink->lock);
@@ -79,6 +104,11 @@ static void put_in_order(struct sink *sink, struct sink_held *held)
     int code = 0;
     sink_span_init(&span, held);
     held->span_count = 1; /* ours, until all runs are in */
+    if (held->waited) {
+        sink_span_skip(&span, sink->order.next);
+    } else if (sink->marked != NULL) {
+        add_untold(sink, held);
+    }
     while (code == 0 && sink_span_next_run(&span, &run)) {
         code = sink_order_push(&sink->order, &run);
         held->span_count += code == 0;
@@ -103,7 +133,7 @@ static void put_in_order(struct sink *sink, struct sink_held *held)
 static void process(struct sink *sink, struct sink_held *held)
 {
     bool in_order = sink_outputs_have(sink->outputs, SINK_IN_ORDER);
-    if (!in_order || sink_outputs_have(sink->outputs, SINK_AT_ONCE)) {
+    if (!held->waited && (!in_order || sink_outputs_have(sink->outputs, SINK_AT_ONCE))) {
         struct sink_span span;
         sink_span_init(&span, held);
         write_span(sink, SINK_AT_ONCE, &span);
@@ -117,6 +147,49 @@ static void process(struct sink *sink, struct sink_held *held)
     while (sink_order_pop(&sink->order, &next)) {
         write_ordered(sink, &next);
     }
+}
+
+/* A list of what `untold` has, which is empty then; NULL without memory. */
+static struct sink_batch *take_untold(struct sink *sink, size_t *ret_count)
+{
+    size_t count = 0;
+    for (const struct sink_held *held = sink->untold; held != NULL; held = held->next) {
+        count++;
+    }
+    struct sink_batch *batches = calloc(count + 1, sizeof(*batches));
+    *ret_count = count;
+    for (size_t i = 0; batches != NULL && i < count; i++) {
+        batches[i] = sink_held_batch(sink->untold);
+        remove_untold(sink->untold);
+    }
+    return batches;
+}
+
+/* Everything that was put before the mark is written: make it last, and say so. */
+static void reach_mark(struct sink *sink, uint64_t number)
+{
+    struct err_text error;
+    struct sink_mark mark = {.number = number, .next = sink->order.next};
+    if (!sink_has_failed(sink)) {
+        fail(sink,
+             sink_outputs_sync(sink->outputs, &error, &mark.places, &mark.place_count),
+             &error);
+    }
+    if (sink_has_failed(sink)) {
+        return;
+    }
+    struct sink_batch *waiting = take_untold(sink, &mark.waiting_count);
+    if (waiting == NULL) {
+        fail(sink, err_set(&error, ERR_NOMEM, "no memory to write results"), &error);
+        return;
+    }
+    mark.waiting = waiting;
+    (void)pthread_mutex_lock(&sink->lock);
+    if (!sink->orphaned) { /* whoever is called may be gone with the owner */
+        sink->marked(sink->marked_arg, &mark);
+    }
+    (void)pthread_mutex_unlock(&sink->lock);
+    free(waiting);
 }
 
 /* With nobody waiting for it any more, what is left is dropped. */
@@ -136,7 +209,12 @@ static void process_all(struct sink *sink, struct sink_held *list)
         struct sink_held *held = list;
         list = list->next;
         check_give_up(sink);
-        process(sink, held);
+        if (held->mark == 0) {
+            process(sink, held);
+        } else {
+            reach_mark(sink, held->mark);
+            sink_held_free(held);
+        }
     }
 }
 

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 enum { READ_SIZE = 64 * 1024 };
 
@@ -310,19 +312,55 @@ int source_take(struct source *source, uint64_t first, uint64_t count, struct bl
     return 0;
 }
 
-int items_count(const struct items_spec *spec, struct err_text *ret_error, uint64_t *ret_count)
+/* Let go of all that was read; its bytes go into the fingerprint. */
+static void pass_over(struct source *source, XXH3_state_t *print)
+{
+    if (print != NULL) {
+        (void)XXH3_128bits_update(
+            print, source->text + source->taken, source->parsed - source->taken);
+    }
+    source->taken = source->parsed;
+    source->items_taken = source->items_read;
+}
+
+static void write_print(XXH3_state_t *print, char ret_print[ITEMS_PRINT_SIZE])
+{
+    XXH128_hash_t hash = XXH3_128bits_digest(print);
+    (void)snprintf(ret_print,
+                   ITEMS_PRINT_SIZE,
+                   "%016llx%016llx",
+                   (unsigned long long)hash.high64,
+                   (unsigned long long)hash.low64);
+}
+
+int items_count(const struct items_spec *spec,
+                struct err_text *ret_error,
+                uint64_t *ret_count,
+                char ret_print[ITEMS_PRINT_SIZE])
 {
     struct source *source = NULL;
+    XXH3_state_t *print = ret_print == NULL || spec->is_range ? NULL : XXH3_createState();
+    if (ret_print != NULL) {
+        ret_print[0] = '\0';
+        if (print == NULL && !spec->is_range) {
+            return err_set(ret_error, ERR_NOMEM, "no memory to read the items");
+        }
+    }
+    if (print != NULL) {
+        (void)XXH3_128bits_reset(print);
+    }
     int rc = source_open(spec, ret_error, &source);
     while (rc == 0 && !source_is_final(source)) {
         rc = source_read(source, ret_error);
-        /* Nothing is taken here: let go of what was counted. */
-        source->taken = source->parsed;
-        source->items_taken = source->items_read;
+        pass_over(source, print);
     }
     if (rc == 0) {
         *ret_count = source_available(source);
+        if (print != NULL) {
+            write_print(print, ret_print);
+        }
     }
+    (void)XXH3_freeState(print);
     source_close(source);
     return rc;
 }

@@ -65,8 +65,14 @@ int source_poll_fd(const struct source *source);
  * ERR_NOMEM (nothing was taken). */
 int source_take(struct source *source, uint64_t first, uint64_t count, struct blob **ret_payload);
 
+enum { ITEMS_PRINT_SIZE = 33 };
+
 /* Read a whole spec once and count its items. Returns 0, or the error of reading. For a range no
- * reading is needed. */
-int items_count(const struct items_spec *spec, struct err_text *ret_error, uint64_t *ret_count);
+ * reading is needed. `ret_print`, unless NULL, gets a fingerprint of all bytes (XXH3, 128 bits, as
+ * text): inputs that differ have another one, unless somebody means to deceive; "" for a range. */
+int items_count(const struct items_spec *spec,
+                struct err_text *ret_error,
+                uint64_t *ret_count,
+                char ret_print[ITEMS_PRINT_SIZE]);
 
 #endif

@@ -93,7 +93,7 @@ static void on_kick(uv_async_t *kick)
 {
     struct stage *stage = kick->data;
     if (stage->runner != NULL) {
-        runner_sink_changed(stage->runner, stage_now_us());
+        runner_outputs_changed(stage->runner, stage_now_us());
     }
 }
 

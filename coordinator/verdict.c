@@ -144,6 +144,11 @@ static void add_up_troubles(const struct cell *cell, struct cell_summary *summar
         summary->retried += cell->samples[k].retried;
         summary->duplicates += cell->samples[k].duplicates;
         summary->workers_lost += cell->samples[k].workers_lost;
+        summary->speculated += cell->samples[k].speculated;
+        summary->speculations_won += cell->samples[k].speculations_won;
+        summary->saved_s += cell->samples[k].saved_s;
+        summary->adopted += cell->samples[k].adopted;
+        summary->late += cell->samples[k].late;
     }
 }
 

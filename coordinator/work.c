@@ -157,16 +157,18 @@ static bool is_stream(const struct items_spec *items)
            (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode));
 }
 
-/* Keep a copy, which every cell can read again, of what `from` says only once. */
-static int spool(int from, struct items_spec *items, struct err_text *ret_error)
+/* Keep a copy, which can be read again, of what `from` says only once: in the file `keep`, or in a
+ * temporary one. */
+static int spool(int from, const char *keep, struct items_spec *items, struct err_text *ret_error)
 {
-    FILE *spool = tmpfile();
+    FILE *spool = keep != NULL ? fopen(keep, "w+e") : tmpfile();
     char buffer[64 * 1024];
     ssize_t got = 0;
     if (spool == NULL) {
         return err_set(ret_error,
                        ERR_IO,
-                       "cannot make a temporary file for the items '%s': %s",
+                       "cannot make %s for a copy of the items '%s': %s",
+                       keep != NULL ? keep : "a temporary file",
                        items->path,
                        strerror(errno));
     }
@@ -175,7 +177,7 @@ static int spool(int from, struct items_spec *items, struct err_text *ret_error)
             break;
         }
     }
-    bool failed = got != 0 || fflush(spool) != 0;
+    bool failed = got != 0 || fflush(spool) != 0 || (keep != NULL && fsync(fileno(spool)) != 0);
     items->fd = failed ? -1 : dup(fileno(spool));
     (void)fclose(spool);
     if (items->fd < 0) {
@@ -188,17 +190,17 @@ static int spool(int from, struct items_spec *items, struct err_text *ret_error)
     return 0;
 }
 
-static int spool_stream(struct items_spec *items, struct err_text *ret_error)
+static int spool_stream(const char *keep, struct items_spec *items, struct err_text *ret_error)
 {
     if (is_stdin(items)) {
-        return spool(STDIN_FILENO, items, ret_error);
+        return spool(STDIN_FILENO, keep, items, ret_error);
     }
     int from = open(items->path, O_RDONLY | O_CLOEXEC);
     if (from < 0) {
         return err_set(
             ret_error, ERR_IO, "cannot read the items '%s': %s", items->path, strerror(errno));
     }
-    int rc = spool(from, items, ret_error);
+    int rc = spool(from, keep, items, ret_error);
     (void)close(from);
     return rc;
 }
@@ -227,7 +229,8 @@ static int check_kind(const struct work *work,
 
 int work_check_items(struct work *work,
                      const struct options *options,
-                     bool rereadable,
+                     enum work_stream stream,
+                     const char *keep,
                      struct err_text *ret_error)
 {
     if (options->has_items) {
@@ -249,13 +252,19 @@ int work_check_items(struct work *work,
     if (rc != 0) {
         return rc;
     }
-    if (is_stdin(&work->items) && !rereadable) {
+    if (is_stdin(&work->items) && stream == WORK_STREAM_ONCE) {
         return 0;
     }
     if (is_stream(&work->items)) {
-        rc = spool_stream(&work->items, ret_error);
+        if (stream == WORK_STREAM_KEPT) {
+            work->items.path = keep;
+        } else {
+            rc = spool_stream(stream == WORK_STREAM_KEEP ? keep : NULL, &work->items, ret_error);
+        }
     }
-    rc = rc != 0 ? rc : items_count(&work->items, ret_error, &work->count);
+    bool durable = stream == WORK_STREAM_KEEP || stream == WORK_STREAM_KEPT;
+    rc = rc != 0 ? rc
+                 : items_count(&work->items, ret_error, &work->count, durable ? work->print : NULL);
     if (rc == 0 && work->count == 0) {
         return err_set(ret_error,
                        ERR_INVALID,
@@ -298,6 +307,7 @@ struct job work_job(const struct work *work)
         .params = &work->params,
         .plugin = work->is_plugin ? &work->plugin : NULL,
         .items = work->items,
+        .items_count = work->count,
     };
 }
 

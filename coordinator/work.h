@@ -19,8 +19,9 @@ struct work {
     struct job_plugin plugin;
     struct params params; /* resolved by work_resolve */
     struct items_spec items;
-    uint64_t count;    /* items; 0: not known yet (standard input that is read as it comes) */
-    bool needs_origin; /* downloads without a URL of the user's */
+    uint64_t count; /* items; 0: not known yet (standard input that is read as it comes) */
+    char print[ITEMS_PRINT_SIZE]; /* of the items' bytes, with `keep`; else "" */
+    bool needs_origin;            /* downloads without a URL of the user's */
 };
 
 /* `name` is a workload's, or a plugin's path: then the plugin is described (in another process) and
@@ -40,13 +41,21 @@ int work_check_params(const struct work *works,
                       const struct options *options,
                       struct err_text *ret_error);
 
-/* Check the items: of a kind that the workload takes, readable, not empty. A named pipe or a
- * shell's <(...), which can be read once only, is copied to a temporary file first, and so is
- * standard input when the items will be read several times (`rereadable`); otherwise standard
- * input is left alone, and nobody knows yet whether it is empty. */
+/* What becomes of items that can be read once only: standard input, a named pipe, a shell's <(...). */
+enum work_stream {
+    WORK_STREAM_ONCE, /* standard input is read as it comes; others are copied to a temporary file */
+    WORK_STREAM_COPY, /* all are copied to a temporary file: they will be read several times */
+    WORK_STREAM_KEEP, /* they are copied to the file `keep`, for a later process to read */
+    WORK_STREAM_KEPT, /* they were: they are read from there */
+};
+
+/* Check the items: of a kind that the workload takes, readable, not empty (of standard input that is
+ * read as it comes nobody knows yet). `keep` (borrowed for as long as `work` lives) is the path for
+ * the last two kinds, which also take the items' fingerprint. */
 int work_check_items(struct work *work,
                      const struct options *options,
-                     bool rereadable,
+                     enum work_stream stream,
+                     const char *keep,
                      struct err_text *ret_error);
 
 /* Fill in defaults, and `origin_url` where the user gave no URL (NULL unless needs_origin). */

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every test, from a bare Debian 12 machine: installs what is missing, builds, runs. Ten to twelve minutes on two cores.
 #
-#   debug    unit, sim, lint and e2e tests
+#   debug    unit, sim, model, lint and e2e tests
 #   asan     the same under the address and undefined-behaviour sanitizers (sim with fewer seeds)
 #   tsan     unit and e2e under the thread sanitizer
 #   fuzz     the decoders, a short while each

@@ -17,11 +17,6 @@ static const uint64_t heartbeat_us_max = UINT64_C(3600000000);
 
 /* --- questions and deeds that only the reactions need --- */
 
-static bool in_session(const struct agent *agent, const struct agent_event *event)
-{
-    return agent->link == LINK_WELCOMED && event->session == agent->session;
-}
-
 /* Chunks that may be asked for now. */
 static uint32_t credit_due(const struct agent *agent)
 {
@@ -49,21 +44,12 @@ static uint32_t take_credit(struct agent *agent)
     return credit;
 }
 
-/* One order to the engine at most comes of an event. It goes out after the messages: the shell
- * may answer an order at once, with an event of its own, and what that event makes the agent say
- * must not overtake what it said before. */
-static void order_engine(struct agent *agent, enum agent_action_type order)
-{
-    CHECK(agent->order == 0);
-    agent->order = order;
-}
-
 static void start_engine(struct agent *agent)
 {
     agent_move_engine(agent, ENGINE_IS_STARTING);
     agent->engine_job = agent->job;
     agent->busy_us = agent->now_us;
-    order_engine(agent, AGENT_START_ENGINE);
+    agent_order_engine(agent, AGENT_START_ENGINE);
 }
 
 /* What the engine holds is lost with it. */
@@ -73,7 +59,7 @@ static void stop_engine(struct agent *agent)
     agent->held = 0;
     agent->credit_out = 0;
     agent_holding_forget(&agent->holding);
-    order_engine(agent, AGENT_STOP_ENGINE);
+    agent_order_engine(agent, AGENT_STOP_ENGINE);
 }
 
 static void forget_job(struct agent *agent)
@@ -243,7 +229,7 @@ static void go_on_with_job(struct agent *agent, struct agent_actions *out)
     bool in_hand = agent->held > 0 || agent_results_unacked(&agent->results) > 0;
     if (in_hand && !agent->job_failed && agent->coordinator_minor >= WIRE_MINOR_HOLDING) {
         agent->holding.phase = HOLDING_ASKED;
-        order_engine(agent, AGENT_ASK_HOLDING);
+        agent_order_engine(agent, AGENT_ASK_HOLDING);
     } else {
         say_ready(agent, out);
     }
@@ -251,7 +237,7 @@ static void go_on_with_job(struct agent *agent, struct agent_actions *out)
 
 static void on_job(struct agent *agent, const struct agent_event *event, struct agent_actions *out)
 {
-    if (!in_session(agent, event) || event->job == 0) {
+    if (!agent_in_session(agent, event) || event->job == 0) {
         return;
     }
     if (event->job == agent->job) {
@@ -276,7 +262,7 @@ static void on_cancel(struct agent *agent,
                       const struct agent_event *event,
                       struct agent_actions *out)
 {
-    if (in_session(agent, event) && event->job == agent->job && agent->job != 0) {
+    if (agent_in_session(agent, event) && event->job == agent->job && agent->job != 0) {
         forget_job(agent);
         say_idle(agent, out);
     }
@@ -338,7 +324,7 @@ static void on_chunks(struct agent *agent,
                       struct agent_actions *out)
 {
     size_t count = event->as.chunks.count;
-    bool wanted = in_session(agent, event) && event->job == agent->job &&
+    bool wanted = agent_in_session(agent, event) && event->job == agent->job &&
                   agent->engine == ENGINE_IS_RUNNING && agent->job_asked;
     if (!wanted) {
         agent_emit(agent, out, AGENT_DISCARD);
@@ -362,7 +348,7 @@ static void on_chunks(struct agent *agent,
     if (agent->draining) {
         /* They were under way when the drain began. The agent knows no ids; the engine gives
          * back what it has not begun. */
-        order_engine(agent, AGENT_TAKE_BACK);
+        agent_order_engine(agent, AGENT_TAKE_BACK);
     }
 }
 
@@ -392,69 +378,12 @@ static void on_results(struct agent *agent,
 static void on_ack(struct agent *agent, const struct agent_event *event, struct agent_actions *out)
 {
     (void)out;
-    if (in_session(agent, event) && agent_results_ack(&agent->results, event->as.ack)) {
+    if (agent_in_session(agent, event) && agent_results_ack(&agent->results, event->as.ack)) {
         agent->ack_moved_us = agent->now_us;
     }
 }
 
-/* --- reactions: leaving --- */
-
-static void on_drain(struct agent *agent,
-                     const struct agent_event *event,
-                     struct agent_actions *out)
-{
-    (void)out;
-    bool from_signal = event->session == 0;
-    if (agent->draining || !(from_signal || in_session(agent, event))) {
-        return;
-    }
-    agent->draining = true;
-    agent->drain_us = agent->now_us;
-    if (agent->engine == ENGINE_IS_RUNNING && agent->held > 0) {
-        order_engine(agent, AGENT_TAKE_BACK);
-    } else {
-        agent->returned.due = agent_can_deliver(agent) &&
-                              agent_results_unacked(&agent->results) > 0;
-    }
-}
-
-static void on_taken_back(struct agent *agent,
-                          const struct agent_event *event,
-                          struct agent_actions *out)
-{
-    (void)out;
-    size_t count = event->as.taken_back.count;
-    if (!agent->draining || agent->engine != ENGINE_IS_RUNNING) {
-        return;
-    }
-    CHECK(count <= agent->held);
-    agent->held -= (uint32_t)count;
-    if (!agent_can_deliver(agent) && agent->holding.phase != HOLDING_SAYING) {
-        return; /* no session that they were given or named in: the coordinator has them back */
-    }
-    struct agent_returned *returned = &agent->returned;
-    if (count > 0) {
-        memcpy(returned->list + returned->count,
-               event->as.taken_back.list,
-               count * sizeof(*returned->list));
-    }
-    returned->count += count;
-    returned->due = true;
-}
-
-/* --- what follows every event: messages cut to size, and the end of a drain --- */
-
-static void say_returned(struct agent *agent, struct agent_actions *out)
-{
-    struct agent_returned *returned = &agent->returned;
-    size_t count = returned->count - returned->sent;
-    count = count < WIRE_CHUNKS_MAX ? count : WIRE_CHUNKS_MAX;
-    struct agent_action *action = agent_say(agent, out, AGENT_SEND_RETURNED);
-    action->first = returned->sent;
-    action->count = (uint32_t)count;
-    returned->sent += count;
-    returned->due = false;
-}
+/* --- what follows every event: messages cut to size --- */
 
 static void say_results(struct agent *agent, uint32_t count, struct agent_actions *out)
 {
@@ -492,7 +421,7 @@ static void send_pending(struct agent *agent, struct agent_actions *out)
         }
     }
     while (out->count < room_until && agent_has_returned(agent)) {
-        say_returned(agent, out);
+        agent_say_returned(agent, out);
     }
     while (out->count < room_until && agent_has_unsent(agent)) {
         say_results(agent,
@@ -511,16 +440,6 @@ static void give_order(struct agent *agent, struct agent_actions *out)
     if (agent->order != 0) {
         agent_emit(agent, out, agent->order)->job = agent->engine_job;
         agent->order = 0;
-    }
-}
-
-static void leave_when_drained(struct agent *agent, struct agent_actions *out)
-{
-    bool drained = agent->draining && agent->held == 0 && !agent_has_returned(agent) &&
-                   agent_results_unacked(&agent->results) == 0;
-    if (drained) {
-        err_set(&agent->exit_text, 0, "drained: everything was finished or given back");
-        agent_say_bye_and_leave(agent, out);
     }
 }
 
@@ -544,35 +463,17 @@ static void (*const reactions[])(struct agent *agent,
     [AGENT_CHUNKS] = on_chunks,
     [AGENT_ACK] = on_ack,
     [AGENT_HEARD] = on_heard,
-    [AGENT_DRAIN] = on_drain,
+    [AGENT_DRAIN] = agent_on_drain,
+    [AGENT_QUIT] = agent_on_quit,
     [AGENT_BYE] = on_bye,
     [AGENT_ENGINE_READY] = on_engine_ready,
     [AGENT_ENGINE_FAILED] = on_engine_failed,
     [AGENT_ENGINE_STOPPED] = on_engine_stopped,
     [AGENT_RESULTS] = on_results,
-    [AGENT_TAKEN_BACK] = on_taken_back,
+    [AGENT_TAKEN_BACK] = agent_on_taken_back,
     [AGENT_HOLDING] = agent_on_holding,
     [AGENT_TICK] = on_tick,
 };
-
-static int reserve_returned(struct agent_returned *returned, size_t more)
-{
-    if (returned->sent == returned->count) {
-        returned->sent = 0;
-        returned->count = 0;
-    }
-    size_t needed = returned->count + more;
-    if (needed <= returned->capacity) {
-        return 0;
-    }
-    struct chunk_id *list = realloc(returned->list, needed * sizeof(*list));
-    if (list == NULL) {
-        return ERR_NOMEM;
-    }
-    returned->list = list;
-    returned->capacity = needed;
-    return 0;
-}
 
 /* All memory that this event can need, before anything changes. */
 static int reserve(struct agent *agent,
@@ -584,7 +485,7 @@ static int reserve(struct agent *agent,
     size_t holding = event->type == AGENT_HOLDING
                          ? event->as.holding.count + agent_results_unacked(&agent->results)
                          : 0;
-    if (reserve_returned(&agent->returned, returned) != 0 ||
+    if (agent_returned_reserve(&agent->returned, returned) != 0 ||
         agent_holding_reserve(&agent->holding, holding) != 0) {
         return ERR_NOMEM;
     }
@@ -623,14 +524,14 @@ int agent_step(struct agent *agent,
         swallow(agent, event, out);
         return 0;
     }
-    if (is_message(event->type) && in_session(agent, event)) {
+    if (is_message(event->type) && agent_in_session(agent, event)) {
         agent->heard_us = now_us;
     }
     reactions[event->type](agent, event, out);
     if (agent->link != LINK_LEFT) {
         send_pending(agent, out);
         give_order(agent, out);
-        leave_when_drained(agent, out);
+        agent_leave_when_drained(agent, out);
     }
     return 0;
 }
@@ -656,6 +557,7 @@ int agent_new(const struct agent_options *options, uint64_t now_us, struct agent
     agent->options = *options;
     agent->now_us = now_us;
     agent->alone_us = now_us;
+    agent->born_us = now_us;
     rng_init(&agent->rng, options->seed);
     agent_results_init(&agent->results);
     *ret_agent = agent;

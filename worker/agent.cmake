@@ -4,6 +4,7 @@ add_library(quartet_agent STATIC
   agent_deeds.c
   agent_describe.c
   agent_holding.c
+  agent_leave.c
   agent_results.c
   agent_timers.c
   agent_window.c)

@@ -95,6 +95,7 @@ enum agent_event_type {
     AGENT_ACK,    /* RESULTS up to seq are accounted for */
     AGENT_HEARD,  /* any other sign of life */
     AGENT_DRAIN,  /* coordinator or a signal: give back what is unbegun, finish the rest, leave */
+    AGENT_QUIT,   /* a second signal: leave now, with whatever still runs */
     AGENT_BYE,    /* the coordinator is done: exit with success */
     AGENT_ENGINE_READY,
     AGENT_ENGINE_FAILED,
@@ -240,6 +241,16 @@ struct agent_stats {
 };
 
 void agent_get_stats(const struct agent *agent, struct agent_stats *ret_stats);
+
+/* Why the agent drains, from the step on in which it began to. */
+enum agent_drain_reason {
+    AGENT_DRAIN_NOT,         /* it does not */
+    AGENT_DRAIN_ASKED,       /* AGENT_DRAIN without a session: by a signal */
+    AGENT_DRAIN_COORDINATOR, /* by a message */
+    AGENT_DRAIN_TIME,        /* options.time_limit_us has come */
+};
+
+enum agent_drain_reason agent_drain_reason(const struct agent *agent);
 
 /* Why AGENT_EXIT came: one line. */
 const char *agent_exit_text(const struct agent *agent);

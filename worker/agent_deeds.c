@@ -77,6 +77,20 @@ bool agent_has_returned(const struct agent *agent)
            (agent->returned.due || agent->returned.sent < agent->returned.count);
 }
 
+bool agent_in_session(const struct agent *agent, const struct agent_event *event)
+{
+    return agent->link == LINK_WELCOMED && event->session == agent->session;
+}
+
+/* One order to the engine at most comes of an event. It goes out after the messages: the shell
+ * may answer an order at once, with an event of its own, and what that event makes the agent say
+ * must not overtake what it said before. */
+void agent_order_engine(struct agent *agent, enum agent_action_type order)
+{
+    CHECK(agent->order == 0);
+    agent->order = order;
+}
+
 struct agent_action *agent_emit(struct agent *agent,
                                 struct agent_actions *out,
                                 enum agent_action_type type)

@@ -18,6 +18,7 @@ static const char *const event_names[] = {
     [AGENT_ACK] = "ACK",
     [AGENT_HEARD] = "HEARD",
     [AGENT_DRAIN] = "DRAIN",
+    [AGENT_QUIT] = "QUIT",
     [AGENT_BYE] = "BYE",
     [AGENT_ENGINE_READY] = "ENGINE_READY",
     [AGENT_ENGINE_FAILED] = "ENGINE_FAILED",

@@ -146,6 +146,7 @@ struct agent_holding {
 struct agent {
     struct agent_options options;
     uint64_t now_us;
+    uint64_t born_us;
     struct rng rng; /* of the jitter */
 
     /* The connection and the session. */
@@ -185,6 +186,7 @@ struct agent {
 
     /* Leaving. */
     bool draining;
+    enum agent_drain_reason drain_reason;
     uint64_t drain_us; /* since when */
     struct agent_returned returned;
     struct err_text last_refusal;
@@ -213,6 +215,12 @@ struct agent_action *agent_emit(struct agent *agent,
 struct agent_action *agent_say(struct agent *agent,
                                struct agent_actions *out,
                                enum agent_action_type type);
+
+/* Give the engine an order, once this event's messages are out. */
+void agent_order_engine(struct agent *agent, enum agent_action_type order);
+
+/* Is the event of the session that stands? */
+bool agent_in_session(const struct agent *agent, const struct agent_event *event);
 
 void agent_say_hello(struct agent *agent, struct agent_actions *out);
 
@@ -249,6 +257,25 @@ void agent_on_holding(struct agent *agent,
 
 /* Say the next HOLDING. False: all are said. */
 bool agent_say_holding(struct agent *agent, struct agent_actions *out);
+
+/* --- leaving (agent_leave.c) --- */
+
+/* Not while draining. */
+void agent_begin_drain(struct agent *agent, enum agent_drain_reason reason);
+
+/* Reactions. */
+void agent_on_drain(struct agent *agent,
+                    const struct agent_event *event,
+                    struct agent_actions *out);
+void agent_on_quit(struct agent *agent, const struct agent_event *event, struct agent_actions *out);
+void agent_on_taken_back(struct agent *agent,
+                         const struct agent_event *event,
+                         struct agent_actions *out);
+
+/* Room for `more` ids. Returns 0 or ERR_NOMEM (unchanged). */
+int agent_returned_reserve(struct agent_returned *returned, size_t more);
+void agent_say_returned(struct agent *agent, struct agent_actions *out);
+void agent_leave_when_drained(struct agent *agent, struct agent_actions *out);
 
 /* --- timers (agent_timers.c) --- */
 

@@ -41,6 +41,18 @@ static void give_up(struct agent *agent, struct agent_actions *out)
     agent_leave(agent, AGENT_EXIT_LOST, out);
 }
 
+static uint64_t due_time_limit(const struct agent *agent)
+{
+    bool limited = !agent->draining && agent->options.time_limit_us > 0;
+    return limited ? later(agent->born_us, agent->options.time_limit_us) : never;
+}
+
+static void drain_in_time(struct agent *agent, struct agent_actions *out)
+{
+    (void)out;
+    agent_begin_drain(agent, AGENT_DRAIN_TIME);
+}
+
 static uint64_t due_drain_limit(const struct agent *agent)
 {
     bool limited = agent->draining && agent->options.drain_limit_us > 0;
@@ -159,6 +171,7 @@ static const struct {
     {due_drain_limit, end_drain},
     {due_drain_alone, end_drain_alone},
     {due_idle, leave_idle},
+    {due_time_limit, drain_in_time},
     {due_silence, agent_reconnect},
     {due_ack, agent_reconnect},
     {due_greeting, agent_reconnect},

@@ -4,6 +4,7 @@
 #include "worker/client_internal.h"
 #include "worker/workloads/params.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,10 +20,20 @@ uint64_t client_now_us(void)
     return uv_hrtime() / 1000;
 }
 
-void client_note(const struct client *client, const char *format, ...)
+void client_note(struct client *client, const char *format, ...)
 {
     if (client->options.quiet) {
         return;
+    }
+    if (!line_limit_allows(&client->notes, client_now_us())) {
+        return;
+    }
+    uint64_t left_out = line_limit_take_left_out(&client->notes);
+    if (left_out > 0) {
+        (void)fprintf(stderr,
+                      "quartet-worker %s: %" PRIu64 " notes were left out\n",
+                      client->options.name,
+                      left_out);
     }
     va_list arguments;
     va_start(arguments, format);
@@ -105,6 +116,23 @@ void client_end_without_memory(struct client *client)
     client->exit_status = AGENT_EXIT_LOST;
 }
 
+/* Once, when it begins. */
+static void note_drain(struct client *client)
+{
+    enum agent_drain_reason reason = agent_drain_reason(client->agent);
+    char why[32];
+    if (reason == client->drain_noted) {
+        return;
+    }
+    client->drain_noted = reason;
+    (void)snprintf(why, sizeof(why), "signal %d", client->signal);
+    client_note(client,
+                "%s: finishing what runs, giving back the rest",
+                reason == AGENT_DRAIN_ASKED         ? why
+                : reason == AGENT_DRAIN_COORDINATOR ? "the coordinator lets this worker go"
+                                                    : "the time limit is near");
+}
+
 /* Actions may lead to further events (an engine that stops at once): each event has its own
  * list, on the stack of this call. */
 void client_step(struct client *client, const struct agent_event *event)
@@ -115,6 +143,7 @@ void client_step(struct client *client, const struct agent_event *event)
         client_end_without_memory(client);
         return;
     }
+    note_drain(client);
     for (size_t i = 0; i < actions.count; i++) {
         perform(client, &actions.list[i]);
     }
@@ -131,13 +160,13 @@ static void on_timer(uv_timer_t *timer)
 static void on_signal(uv_signal_t *handle, int number)
 {
     struct client *client = handle->data;
-    if (client->signal != 0) {
-        _exit(128 + number); /* asked twice */
-    }
+    bool twice = client->signal != 0;
     client->signal = number;
-    client_note(client, "signal %d: finishing what runs, giving back the rest", number);
-    struct agent_event event = {.type = AGENT_DRAIN};
+    struct agent_event event = {.type = twice ? AGENT_QUIT : AGENT_DRAIN};
     client_step(client, &event);
+    if (twice) {
+        client->exit_status = 128 + number; /* items were cut short */
+    }
 }
 
 static int open_socket(struct client *client, struct err_text *ret_error)
@@ -181,6 +210,11 @@ static void loop_until_finished(struct client *client)
     }
 }
 
+double client_drain_from_s(double time_limit_s, double drain_limit_s)
+{
+    return time_limit_s - drain_limit_s - CLIENT_LEAVING_S;
+}
+
 /* Another one in each worker and each time. */
 static uint64_t random_number(void)
 {
@@ -191,6 +225,8 @@ static uint64_t random_number(void)
 
 static int open_client(struct client *client, struct err_text *ret_error)
 {
+    double time_limit_s = client->options.time_limit_s;
+    double drain_from_s = client_drain_from_s(time_limit_s, client->options.drain_limit_s);
     struct agent_options options = {
         .credit_max = client->options.credit_max,
         .results_per_message = WIRE_CHUNKS_MAX,
@@ -198,6 +234,7 @@ static int open_client(struct client *client, struct err_text *ret_error)
         .drain_limit_us = (uint64_t)(client->options.drain_limit_s * 1e6),
         .give_up_us = (uint64_t)(client->options.give_up_s * 1e6),
         .idle_limit_us = (uint64_t)(client->options.idle_limit_s * 1e6),
+        .time_limit_us = time_limit_s > 0 ? (uint64_t)(drain_from_s * 1e6) : 0,
         .seed = random_number(),
     };
     (void)gethostname(client->host, sizeof(client->host) - 1);
@@ -220,11 +257,15 @@ static int open_loop(struct client *client, struct err_text *ret_error)
     }
     CHECK(uv_async_init(&client->loop, &client->wake, client_on_engine_wake) == 0);
     (void)uv_timer_init(&client->loop, &client->timer);
+    CHECK(uv_async_init(&client->loop, &client->plugin.loaded, client_on_plugin_loaded) == 0);
+    (void)uv_timer_init(&client->loop, &client->plugin.limit);
     (void)uv_idle_init(&client->loop, &client->plugin.idle);
     (void)uv_signal_init(&client->loop, &client->terminate);
     (void)uv_signal_init(&client->loop, &client->interrupt);
     client->wake.data = client;
     client->timer.data = client;
+    client->plugin.loaded.data = client;
+    client->plugin.limit.data = client;
     client->plugin.idle.data = client;
     client->terminate.data = client;
     client->interrupt.data = client;
@@ -251,13 +292,14 @@ static bool close_engine(struct client *client)
 static void free_client(struct client *client)
 {
     zsock_close(client->socket, BYE_LINGER_MS);
-    client_drop_plugin(client);
     plugin_store_free(client->plugin.store);
     if (!close_engine(client)) {
         return; /* its threads still use the client: both end with the program */
     }
     uv_close((uv_handle_t *)&client->wake, NULL);
     uv_close((uv_handle_t *)&client->timer, NULL);
+    uv_close((uv_handle_t *)&client->plugin.loaded, NULL);
+    uv_close((uv_handle_t *)&client->plugin.limit, NULL);
     uv_close((uv_handle_t *)&client->plugin.idle, NULL);
     uv_close((uv_handle_t *)&client->terminate, NULL);
     uv_close((uv_handle_t *)&client->interrupt, NULL);
@@ -295,6 +337,13 @@ int client_run(const struct client_options *options, struct zygote *zygote)
         loop_until_finished(client);
     }
     int exit_status = client->exit_status;
+    client_drop_plugin(client);
+    struct plugin_loader *left = client->plugin.left;
     free_client(client);
+    if (!plugin_loader_reap(&left, STOP_LIMIT_MS)) {
+        /* Functions that run at exit would wait for the dynamic linker, which that plugin has. */
+        (void)fflush(NULL);
+        _exit(exit_status);
+    }
     return exit_status;
 }

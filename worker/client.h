@@ -10,6 +10,9 @@
 
 struct zygote;
 
+/* The last words and the end of the engine take at most so long. */
+enum { CLIENT_LEAVING_S = 2 };
+
 struct client_options {
     const char *endpoint; /* of the coordinator */
     const char *name;     /* for people */
@@ -20,10 +23,16 @@ struct client_options {
     double idle_limit_s; /* without work for this long: leave; 0: never */
     double
         drain_limit_s; /* on SIGTERM: leave after this long even with items still running; 0: no limit */
-    bool allow_exec;    /* jobs may run commands */
-    bool allow_plugins; /* jobs may bring plugins */
+    double time_limit_s; /* be gone after this long: drains in time; 0: never */
+    double load_limit_s; /* for a plugin to start in when it is loaded; above 0 */
+    bool allow_exec;     /* jobs may run commands */
+    bool allow_plugins;  /* jobs may bring plugins */
     bool quiet;
 };
+
+/* When a worker with these limits must begin to drain, in seconds from its start; not above 0: they
+ * leave no time to work in. */
+double client_drain_from_s(double time_limit_s, double drain_limit_s);
 
 /* Work until the coordinator is done with us, we are told to leave, or nobody is there any more.
  * Returns the program's exit status: 0; 2 not an endpoint; 3 the coordinator went away or never came,

@@ -4,11 +4,13 @@
 #ifndef QUARTET_WORKER_CLIENT_INTERNAL_H
 #define QUARTET_WORKER_CLIENT_INTERNAL_H
 
+#include "common/base/line_limit.h"
 #include "common/io/zsock.h"
 #include "common/wire/wire.h"
 #include "worker/agent.h"
 #include "worker/client.h"
 #include "worker/engine/engine.h"
+#include "worker/plugin_loader.h"
 #include "worker/plugin_store.h"
 #include "worker/workloads/params.h"
 #include "worker/workloads/workload.h"
@@ -36,11 +38,15 @@ struct client_job {
 
 /* The plugin of client->job on its way. */
 struct client_plugin {
-    struct plugin_store *store; /* made for the first job with a plugin */
-    struct plugin_fetch *fetch; /* NULL: none is on its way */
-    uv_idle_t idle;             /* runs while the file that is there is checked */
-    uint64_t asked_session;     /* the last FETCH was said in this session, */
-    uint64_t asked_offset;      /* about the part from here on */
+    struct plugin_store *store;   /* made for the first job with a plugin */
+    struct plugin_fetch *fetch;   /* NULL: none is on its way */
+    uv_idle_t idle;               /* runs while the file that is there is checked */
+    struct plugin_loader *loader; /* the file is there and being loaded; NULL: it is not */
+    struct plugin_loader *left;   /* loads that nobody waits for */
+    uv_async_t loaded;
+    uv_timer_t limit;       /* of the load */
+    uint64_t asked_session; /* the last FETCH was said in this session, */
+    uint64_t asked_offset;  /* about the part from here on */
 };
 
 struct client {
@@ -68,10 +74,12 @@ struct client {
     struct client_job job;
     struct client_plugin plugin;
     struct err_text engine_error;
+    struct line_limit notes;
     bool reconnect; /* close and open the socket at the end of this turn */
     bool finished;
     int exit_status;
-    int signal;
+    int signal; /* the last one; 0: none */
+    enum agent_drain_reason drain_noted;
     struct chunk chunks[WIRE_CHUNKS_MAX]; /* of the CHUNKS message in hand, and of take_back */
     size_t chunk_count;
     struct chunk_result results[CLIENT_TAKE_MAX];
@@ -79,8 +87,8 @@ struct client {
 
 uint64_t client_now_us(void);
 
-/* A line on standard error, unless --quiet. */
-void client_note(const struct client *client, const char *format, ...)
+/* A line on standard error, unless --quiet or when there are too many (line_limit.h). */
+void client_note(struct client *client, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Give the agent one event and perform what it answers. */
@@ -116,6 +124,7 @@ void client_ask_for_plugin_again(struct client *client);
 void client_on_part(struct client *client,
                     const struct wire_message *message,
                     const struct blob *payload);
+void client_on_plugin_loaded(uv_async_t *loaded);
 /* Forget the plugin that is on its way, if there is one. */
 void client_drop_plugin(struct client *client);
 

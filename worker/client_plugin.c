@@ -2,8 +2,8 @@
  * agent sees an engine that takes longer to start. */
 #include "common/base/check.h"
 #include "worker/client_internal.h"
-#include "worker/workloads/plugin.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,17 +36,58 @@ static void ask_for_part(struct client *client)
     client_send(client, &message);
 }
 
+/* From the loading thread. */
+static void wake_loop(void *arg)
+{
+    struct client *client = arg;
+    (void)uv_async_send(&client->plugin.loaded);
+}
+
+static void on_load_limit(uv_timer_t *timer)
+{
+    struct client *client = timer->data;
+    char why[160];
+    (void)snprintf(why,
+                   sizeof(why),
+                   "the plugin has not started within %.1f s: its code that runs when it is loaded "
+                   "takes too long or hangs",
+                   client->options.load_limit_s);
+    refuse(client, why);
+}
+
+/* The file stays where it is; what fetched it is not needed any more. */
 static void load(struct client *client)
 {
-    struct client_job *job = &client->job;
     struct err_text error = {{0}};
-    const struct workload_ops *workload = NULL;
-    if (plugin_load(plugin_fetch_path(client->plugin.fetch), &error, &workload) != 0 ||
-        client_check_workload(client, workload, &error) != 0) {
+    struct plugin_loader *loader = NULL;
+    int rc = plugin_loader_start(
+        plugin_fetch_path(client->plugin.fetch), wake_loop, client, &error, &loader);
+    if (rc != 0) {
         refuse(client, error.s);
         return;
     }
-    job->workload = workload;
+    client_drop_plugin(client);
+    client->plugin.loader = loader;
+    uv_update_time(&client->loop);
+    (void)uv_timer_start(
+        &client->plugin.limit, on_load_limit, (uint64_t)(client->options.load_limit_s * 1000), 0);
+}
+
+void client_on_plugin_loaded(uv_async_t *loaded)
+{
+    struct client *client = loaded->data;
+    struct err_text error = {{0}};
+    const struct workload_ops *workload = NULL;
+    int rc = 0;
+    if (client->plugin.loader == NULL ||
+        !plugin_loader_done(client->plugin.loader, &rc, &error, &workload)) {
+        return; /* said of one that nobody waits for any more */
+    }
+    if (rc != 0 || client_check_workload(client, workload, &error) != 0) {
+        refuse(client, error.s);
+        return;
+    }
+    client->job.workload = workload;
     client_drop_plugin(client);
     client_make_engine(client);
 }
@@ -102,7 +143,7 @@ void client_get_plugin(struct client *client)
 {
     struct client_job *job = &client->job;
     struct err_text error = {{0}};
-    CHECK(client->plugin.fetch == NULL);
+    CHECK(client->plugin.fetch == NULL && client->plugin.loader == NULL);
     if (open_store(client, &error) != 0) {
         refuse(client, error.s);
         return;
@@ -146,6 +187,12 @@ void client_on_part(struct client *client,
 void client_drop_plugin(struct client *client)
 {
     (void)uv_idle_stop(&client->plugin.idle);
+    (void)uv_timer_stop(&client->plugin.limit);
     plugin_fetch_free(client->plugin.fetch);
     client->plugin.fetch = NULL;
+    if (client->plugin.loader != NULL) {
+        plugin_loader_leave(client->plugin.loader, &client->plugin.left);
+        client->plugin.loader = NULL;
+    }
+    (void)plugin_loader_reap(&client->plugin.left, 0);
 }

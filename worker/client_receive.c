@@ -152,11 +152,22 @@ static void on_simple(struct client *client,
                       enum agent_event_type type)
 {
     struct agent_event event = {.type = type, .session = message->session, .job = message->job};
-    if (type == AGENT_WELCOME) {
-        event.as.welcome.heartbeat_us = (uint64_t)message->as.welcome.heartbeat_ms * US_PER_MS;
-        event.as.welcome.minor = message->as.welcome.protocol_minor;
-    }
     client_step(client, &event);
+}
+
+static void on_welcome(struct client *client, const struct wire_message *message)
+{
+    struct agent_event event = {.type = AGENT_WELCOME, .session = message->session};
+    event.as.welcome.heartbeat_us = (uint64_t)message->as.welcome.heartbeat_ms * US_PER_MS;
+    event.as.welcome.minor = message->as.welcome.protocol_minor;
+    struct agent_stats before;
+    struct agent_stats after;
+    agent_get_stats(client->agent, &before);
+    client_step(client, &event);
+    agent_get_stats(client->agent, &after);
+    if (before.sessions > 0 && after.sessions > before.sessions) {
+        client_note(client, "registered again");
+    }
 }
 
 static void on_reject(struct client *client, const struct wire_message *message)
@@ -183,7 +194,7 @@ static void dispatch(struct client *client,
 {
     switch (message->type) {
     case WIRE_WELCOME:
-        on_simple(client, message, AGENT_WELCOME);
+        on_welcome(client, message);
         break;
     case WIRE_REJECT:
         on_reject(client, message);

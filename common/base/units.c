@@ -135,6 +135,44 @@ int units_parse_seconds(const char *text, double max, double *ret_seconds)
     return ERR_INVALID;
 }
 
+/* One number of a wall time, at most two digits unless it is the first; moves `*text` behind it. */
+static bool read_clock(const char **text, bool first, uint64_t below, uint64_t *ret_value)
+{
+    const char *start = *text;
+    return read_u64(text, ret_value) && (first || (*text - start == 2 && *ret_value < below));
+}
+
+int units_parse_wall_time(const char *text, double max, double *ret_seconds)
+{
+    const char *at = text;
+    uint64_t days = 0;
+    uint64_t value;
+    if (strchr(text, ':') == NULL) {
+        return units_parse_seconds(text, max, ret_seconds);
+    }
+    bool has_days = strchr(text, '-') != NULL;
+    if (has_days && (!read_u64(&at, &days) || *at++ != '-')) {
+        return ERR_INVALID;
+    }
+    double seconds = 0;
+    int count = 0;
+    for (bool more = true; more; count++) {
+        if (!read_clock(&at, count == 0 && !has_days, count == 0 ? 24 : 60, &value)) {
+            return ERR_INVALID;
+        }
+        seconds = seconds * 60 + (double)value;
+        more = *at == ':';
+        at += more ? 1 : 0;
+    }
+    seconds += (double)days * 86400;
+    bool whole = *at == '\0' && (has_days ? count == 3 : count == 2 || count == 3);
+    if (!whole || !(seconds <= max)) {
+        return ERR_INVALID;
+    }
+    *ret_seconds = seconds;
+    return 0;
+}
+
 int units_parse_bytes(const char *text, uint64_t max, uint64_t *ret_bytes)
 {
     static const struct {

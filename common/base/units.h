@@ -14,6 +14,10 @@ int units_parse_u64(const char *text, uint64_t max, uint64_t *ret_value);
  * Returns 0, or ERR_INVALID when it is not one, is not finite, or exceeds `max` (seconds). */
 int units_parse_seconds(const char *text, double max, double *ret_seconds);
 
+/* A time as batch systems write wall times: seconds as units_parse_seconds, or "MM:SS", "H:MM:SS" or "D-HH:MM:SS", whose first
+ * number may be of any size. Returns 0 or ERR_INVALID (also beyond `max` seconds). */
+int units_parse_wall_time(const char *text, double max, double *ret_seconds);
+
 /* Bytes: whole number with optional suffix k, M, G (powers of 1000) or Ki, Mi, Gi (of 1024), optional B behind it.
  * Returns 0, or ERR_INVALID. */
 int units_parse_bytes(const char *text, uint64_t max, uint64_t *ret_bytes);

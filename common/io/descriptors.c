@@ -81,3 +81,16 @@ int descriptors_expect(unsigned count, const char *what, struct err_text *ret_er
                    got,
                    (unsigned long long)limit.rlim_cur);
 }
+
+uint64_t descriptors_left(uint64_t *ret_limit)
+{
+    struct rlimit limit = {0};
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    *ret_limit = limit.rlim_cur;
+    int lowest = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+    if (lowest < 0) {
+        return 0;
+    }
+    (void)close(lowest);
+    return limit.rlim_cur - (rlim_t)lowest;
+}

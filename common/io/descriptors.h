@@ -28,4 +28,7 @@ bool descriptors_raised_from(uint64_t *ret_soft_limit);
  * they are for (`what`, as in "for ZeroMQ"), how many there are and what the limit is. */
 int descriptors_expect(unsigned count, const char *what, struct err_text *ret_error);
 
+/* About how many more can be opened now, and how many in all: the lowest free number says it. Costs a microsecond. */
+uint64_t descriptors_left(uint64_t *ret_limit);
+
 #endif

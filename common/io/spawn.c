@@ -44,6 +44,7 @@ struct birth {
     pid_t parent;
     bool restore_limit;
     struct rlimit limit;
+    spawn_note *note; /* of the child's group; NULL: none */
     enum child_step step;
     int error;
 };
@@ -102,6 +103,11 @@ IN_CHILD static int child_main(void *arg)
         }
     }
     (void)syscall(SYS_setpgid, 0, 0);
+    if (birth->note != NULL) {
+        /* Here and not in the parent, which may be killed before it could. */
+        uint64_t group = (uint64_t)syscall(SYS_getpid);
+        atomic_store(birth->note, (uint64_t)birth->parent << 32 | group);
+    }
     if (!set_descriptors(options)) {
         return fail(birth, STEP_DESCRIPTORS);
     }
@@ -127,6 +133,8 @@ static int start(struct birth *birth, struct spawn_child *ret_child)
     sigset_t before;
     (void)sigfillset(&all);
     birth->step = STEP_NONE;
+    birth->note = spawn_groups_claim(birth->parent);
+    child.note = birth->note;
 
     /* A signal that came while the child has our memory and our handlers would be handled twice. */
     CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
@@ -138,6 +146,7 @@ static int start(struct birth *birth, struct spawn_child *ret_child)
     int error = errno;
     CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     if (child.pid < 0) {
+        spawn_groups_release(birth->note);
         birth->error = error;
         return ERR_IO;
     }
@@ -235,6 +244,7 @@ static uint64_t us_of(struct timeval time)
 
 void spawn_reap(struct spawn_child *child, struct spawn_end *ret_end)
 {
+    spawn_groups_release(child->note);
     siginfo_t info = {0};
     struct pollfd polled = {.fd = child->pidfd, .events = POLLIN};
     struct rusage used = {.ru_maxrss = 0};

@@ -10,6 +10,7 @@
 #define QUARTET_COMMON_IO_SPAWN_H
 
 #include "common/base/err.h"
+#include "common/io/spawn_groups.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -37,7 +38,8 @@ struct spawn_options {
  * number, which is its group's too, cannot become another process's. */
 struct spawn_child {
     pid_t pid;
-    int pidfd; /* O_CLOEXEC */
+    int pidfd;        /* O_CLOEXEC */
+    spawn_note *note; /* of its group; NULL: none */
 };
 
 /* How a child ended. */

@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 enum {
     /* A message is sent only against credit, which is at most 65,536 chunks, so that a queue of
@@ -22,6 +23,7 @@ enum {
      * a first connection. libzmq 4.3.4 asserts that it gets them. */
     DESCRIPTORS_OF_ZMQ = 10,
     THREADS_OF_ZMQ = 2,
+    MEMORY_OF_ZMQ = 16 * 1024 * 1024,
 };
 
 struct zsock_context {
@@ -35,7 +37,8 @@ static void *wait_for_release(void *held)
     return NULL;
 }
 
-/* Can the threads of libzmq be started, all of them at a time? It aborts when they cannot. */
+/* Can the threads of libzmq be started, all of them at a time, and is there memory beside them for
+ * what it and the resolver load? It aborts when there is not. */
 static int expect_threads(struct err_text *ret_error)
 {
     pthread_mutex_t held = PTHREAD_MUTEX_INITIALIZER;
@@ -46,6 +49,12 @@ static int expect_threads(struct err_text *ret_error)
     while (started < THREADS_OF_ZMQ && error == 0) {
         error = pthread_create(&threads[started], NULL, wait_for_release, &held);
         started += error == 0;
+    }
+    void *room = mmap(
+        NULL, MEMORY_OF_ZMQ, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    error = error == 0 && room == MAP_FAILED ? errno : error;
+    if (room != MAP_FAILED) {
+        (void)munmap(room, MEMORY_OF_ZMQ);
     }
     (void)pthread_mutex_unlock(&held);
     for (int i = 0; i < started; i++) {

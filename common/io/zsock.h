@@ -80,7 +80,8 @@ int zsock_new(struct zsock_context *context,
 int zsock_bind(struct zsock *socket, const char *endpoint, struct err_text *ret_error);
 /* The endpoint really bound, with its port. Borrowed for the socket's life. */
 const char *zsock_endpoint(const struct zsock *socket);
-/* Begin to connect; libzmq goes on trying with back-off (100 ms doubling to 1 s). */
+/* Begin to connect; libzmq goes on trying with back-off (100 ms doubling to 1 s), and a second after it has given up (it
+ * does when the other side breaks its protocol) this begins again. */
 int zsock_connect(struct zsock *socket, const char *endpoint, struct err_text *ret_error);
 
 /* Room for a header frame of `len` bytes in the message being made; write into it, then

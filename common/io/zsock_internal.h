@@ -27,8 +27,8 @@ struct zsock_watch {
     uv_prepare_t prepare;
     uv_check_t check;
     uv_idle_t idle;
-    uv_timer_t dropped_timer;
-    uv_handle_t *handles[6]; /* those initialised, in order */
+    uv_timer_t dropped_timer; /* ROUTER: tell of dropped peers. DEALER: connect anew */
+    uv_handle_t *handles[6];  /* those initialised, in order */
     unsigned handle_count;
     unsigned drops_to_tell;
     bool woken;         /* poll fired since the last check */
@@ -66,6 +66,12 @@ bool zsock_has_input(struct zsock *socket);
 
 /* ROUTER: a connection dropped; the owner is told when libzmq knows whose it was. */
 void zsock_peer_has_dropped(struct zsock *socket);
+
+/* DEALER: a connection or a handshake failed. Unless libzmq is heard to try again (zsock_is_connecting), connect anew after a
+ * moment: after a breach of its protocol (a frame beyond all limits, a port that somebody else had for a while) it does not try
+ * again. */
+void zsock_may_have_given_up(struct zsock *socket);
+void zsock_is_connecting(struct zsock *socket);
 
 /* zsock_receive.c: hand over what has come, within the budget of a turn. */
 void zsock_receive(struct zsock *socket);

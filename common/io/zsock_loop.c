@@ -17,6 +17,7 @@ enum {
     DROPPED_FIRST_MS = 2,
     DROPPED_AGAIN_MS = 100,
     DROPS_TO_TELL = 2,
+    CONNECT_ANEW_MS = 1000, /* after libzmq has given up */
 };
 
 bool zsock_has_input(struct zsock *socket)
@@ -87,6 +88,27 @@ void zsock_peer_has_dropped(struct zsock *socket)
     }
     socket->watch.drops_to_tell = DROPS_TO_TELL;
     (void)uv_timer_start(&socket->watch.dropped_timer, on_dropped_timer, DROPPED_FIRST_MS, 0);
+}
+
+static void on_connect_timer(uv_timer_t *timer)
+{
+    struct zsock *socket = timer->data;
+    /* It still counts as connected there, and connecting to it would do nothing. */
+    (void)zmq_disconnect(socket->zmq, socket->endpoint);
+    if (zmq_connect(socket->zmq, socket->endpoint) != 0) {
+        (void)uv_timer_start(timer, on_connect_timer, CONNECT_ANEW_MS, 0);
+    }
+    socket->watch.touched = true;
+}
+
+void zsock_may_have_given_up(struct zsock *socket)
+{
+    (void)uv_timer_start(&socket->watch.dropped_timer, on_connect_timer, CONNECT_ANEW_MS, 0);
+}
+
+void zsock_is_connecting(struct zsock *socket)
+{
+    (void)uv_timer_stop(&socket->watch.dropped_timer);
 }
 
 static void on_check(uv_check_t *check)

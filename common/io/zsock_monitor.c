@@ -10,7 +10,7 @@
 enum {
     EVENTS = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
              ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-             ZMQ_EVENT_DISCONNECTED,
+             ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED,
     MONITOR_BUDGET = 64, /* events handled in one turn of the loop */
 };
 
@@ -64,9 +64,11 @@ static bool next_event(void *monitor, uint16_t *ret_event)
     return true;
 }
 
+/* libzmq either tries again, and says so at once, or has given up for good: a peer that broke its protocol. */
 static void tell_disconnected(struct zsock *socket, const char *why)
 {
     socket->connected = false;
+    zsock_may_have_given_up(socket);
     if (socket->handlers->disconnected != NULL) {
         socket->handlers->disconnected(socket->arg, why);
     }
@@ -75,7 +77,11 @@ static void tell_disconnected(struct zsock *socket, const char *why)
 static void on_dealer_event(struct zsock *socket, uint16_t event)
 {
     switch (event) {
+    case ZMQ_EVENT_CONNECT_RETRIED:
+        zsock_is_connecting(socket);
+        break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
+        zsock_is_connecting(socket);
         socket->connected = true;
         if (socket->handlers->connected != NULL) {
             socket->handlers->connected(socket->arg);

@@ -105,6 +105,59 @@ static void test_units_refuses_what_is_no_number_of_seconds(void **state)
     }
 }
 
+static void expect_wall_time(const char *text, double expected)
+{
+    double seconds = -1;
+    assert_int_equal(units_parse_wall_time(text, 1e9, &seconds), 0);
+    assert_true(seconds == expected);
+}
+
+static void test_units_reads_wall_times(void **state)
+{
+    (void)state;
+    expect_wall_time("90", 90);
+    expect_wall_time("1.5h", 5400);
+    expect_wall_time("0:30", 30);
+    expect_wall_time("10:00", 600);
+    expect_wall_time("600:05", 36005);
+    expect_wall_time("1:00:00", 3600);
+    expect_wall_time("48:00:01", 172801);
+    expect_wall_time("1-02:03:04", 93784);
+    expect_wall_time("0-23:59:59", 86399);
+}
+
+static void test_units_refuses_what_is_no_wall_time(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"",
+                                        ":",
+                                        ":30",
+                                        "1:",
+                                        "1:2",
+                                        "1:60",
+                                        "1:60:00",
+                                        "1:00:00:00",
+                                        "1:00:00 ",
+                                        " 1:00",
+                                        "-1:00",
+                                        "1:-1",
+                                        "1-02:03",
+                                        "1-2:03:04",
+                                        "1-24:00:00",
+                                        "-02:03:04",
+                                        "1-02:03:04:05",
+                                        "1--2:03:04",
+                                        "1:00.5",
+                                        "20000-00:00:00",
+                                        "18446744073709551616:00",
+                                        "18446744073709551615:00"};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        double seconds = 42;
+        assert_int_equal(units_parse_wall_time(wrong[i], 1e9, &seconds), ERR_INVALID);
+        assert_true(seconds == 42);
+    }
+}
+
 static void test_units_reads_bytes_with_every_suffix(void **state)
 {
     (void)state;
@@ -267,6 +320,8 @@ int main(void)
         cmocka_unit_test(test_units_refuses_what_is_no_whole_number),
         cmocka_unit_test(test_units_reads_seconds_with_every_suffix),
         cmocka_unit_test(test_units_refuses_what_is_no_number_of_seconds),
+        cmocka_unit_test(test_units_reads_wall_times),
+        cmocka_unit_test(test_units_refuses_what_is_no_wall_time),
         cmocka_unit_test(test_units_reads_bytes_with_every_suffix),
         cmocka_unit_test(test_units_refuses_what_is_no_number_of_bytes),
         cmocka_unit_test(test_units_writes_seconds),

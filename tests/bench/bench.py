@@ -16,6 +16,8 @@ import time
 
 sys.dont_write_bytecode = True  # leaves no __pycache__ in the tree
 
+import durable
+import faults
 import own_work
 from rig import Failed, LARGE_FILES, Rig, SMALL_FILES, status_kib
 from table import Row, interleave, print_table
@@ -285,6 +287,39 @@ def cpu_s(pid):
     return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
+def join(rig, rounds):
+    """A thousand workers at once, until each has work, against a thousand that say HELLO one after the other."""
+    count = 1000
+    results = interleave(
+        rounds, serial=lambda: join_once(rig, "serial", count, count + 1), ours=lambda: join_once(rig, "at-once", count, 1)
+    )
+    serial, ours = of(results["serial"], "serial", 1e3), of(results["ours"], "working", 1e3)
+    yield Row(f"{count} workers joining, until all have work", "ms", serial, ours, 1.0, False)
+    yield Row(f"{count} workers joining, HELLOs", "HELLOs", [], of(results["ours"], "hellos"), 1.05 * count, False)
+    yield Row(f"{count} workers, the coordinator's memory for each", "KiB", [], of(results["ours"], "kib_each"), None, False)
+
+
+def join_once(rig, how, count, wait):
+    """What join_rig prints, by name, and how much larger the coordinator has become for each."""
+    endpoint = f"ipc://{rig.scratch}/join"
+    run = ["run", "noop", "--range", f"1:{20 * count}", "--chunk", "1", "--listen", endpoint, "--wait", str(wait)]
+    coordinator = rig.start([rig.bin_dir / "quartet", *run], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    coordinator.stderr.readline()
+    before = status_kib(coordinator.pid)
+    joiner = rig.start([rig.bench_dir / "bench_join", how, endpoint, str(count)], stdout=subprocess.PIPE, text=True)
+    figures = {}
+    for line in joiner.stdout:
+        name, figure = line.split()
+        figures[name] = float(figure)
+        figures["kib_each"] = (status_kib(coordinator.pid) - before) / count
+    status = joiner.wait()
+    rig.stop(joiner)
+    rig.stop(coordinator)
+    if status != 0:
+        raise Failed(f"bench_join {how}: exit {status}")
+    return figures
+
+
 SECTIONS = {
     "dispatch": dispatch,
     "items": items,
@@ -294,9 +329,12 @@ SECTIONS = {
     "floors-1s": floors_1s,
     "squares": squares,
     "startup": startup,
+    "join": join,
     "memory": memory,
     "idle": idle,
     **own_work.SECTIONS,
+    "durable": durable.durable,
+    **faults.SECTIONS,
 }
 LEFT_OUT = {"floors-1s"}  # unless asked for
 

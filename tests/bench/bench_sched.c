@@ -85,7 +85,8 @@ static void start(struct bench *bench, uint32_t workers, uint32_t credit)
                                     .chunk_items = 1,
                                     .chunk_target_us = 100000,
                                     .crash_limit = 3,
-                                    .lease_us = 10000000};
+                                    .lease_us = 10000000,
+                                    .speculate = true};
     CHECK(sched_new(&options, &bench->sched) == 0);
     bench->worker_count = workers;
     bench->credit = credit;

@@ -34,7 +34,7 @@ struct world {
     bool done;
     struct worker workers[WORKERS];
     uint64_t worker_count;
-    struct event events[EVENTS]; /* binary heap would do; there are few at a time */
+    struct event events[EVENTS]; /* in no order: there are few at a time */
     size_t event_count;
 };
 

@@ -93,10 +93,49 @@ static void test_payload_that_stays_does_not_keep_places_of_those_behind_it(void
     payloads_deinit(&payloads);
 }
 
+static void test_payload_of_several_entries_is_put_together(void **state)
+{
+    (void)state;
+    struct payloads payloads = {.ring = NULL};
+    struct blob *got = NULL;
+    assert_int_equal(payloads_add(&payloads, 0, 3, letters(0, 3)), 0);
+    assert_int_equal(payloads_add(&payloads, 3, 1, letters(3, 1)), 0);
+    assert_int_equal(payloads_add(&payloads, 4, 4, letters(4, 4)), 0);
+    assert_int_equal(payloads_add(&payloads, 9, 2, letters(9, 2)), 0);
+    assert_int_equal(payloads_get(&payloads, 1, 5, &got), 0);
+    assert_letters(got, 1, 5);
+    assert_int_equal(payloads_get(&payloads, 0, 8, &got), 0);
+    assert_letters(got, 0, 8);
+    assert_int_equal(payloads_get(&payloads, 7, 3, &got), ERR_NOT_FOUND); /* item 8 is not here */
+    payloads_deinit(&payloads);
+}
+
+static void test_payloads_that_are_done_with_in_one_go(void **state)
+{
+    (void)state;
+    struct payloads payloads = {.ring = NULL};
+    for (uint64_t first = 0; first < 12; first += 3) {
+        assert_int_equal(payloads_add(&payloads, first, 3, letters(first, 3)), 0);
+    }
+    payloads_done(&payloads, 4, 1);
+    payloads_done(&payloads, 3, 1);
+    payloads_done(
+        &payloads, 5, 5); /* the end of the second, all of the third, the start of the last */
+    assert_null(payloads_find(&payloads, 5));
+    assert_null(payloads_find(&payloads, 7));
+    assert_int_equal(payloads.live, 2);
+    assert_int_equal(payloads_find(&payloads, 11)->left, 2);
+    payloads_done(&payloads, 0, 3);
+    assert_int_equal(payloads.live, 1);
+    payloads_deinit(&payloads);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_payload_comes_back_whole_and_in_parts),
+        cmocka_unit_test(test_payload_of_several_entries_is_put_together),
+        cmocka_unit_test(test_payloads_that_are_done_with_in_one_go),
         cmocka_unit_test(test_payload_goes_when_its_last_item_is_accounted_for),
         cmocka_unit_test(test_payload_that_stays_does_not_keep_places_of_those_behind_it),
     };

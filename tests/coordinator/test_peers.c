@@ -81,6 +81,69 @@ static void test_batch_gives_back_every_reference(void **state)
     peers_deinit(&peers);
 }
 
+static void receive(struct peer *peer, uint64_t seq, uint64_t noted, uint64_t durable)
+{
+    peer->seq = seq;
+    peer_note_received(peer, noted, durable);
+}
+
+static void test_results_may_be_acknowledged_when_they_are_durable(void **state)
+{
+    (void)state;
+    struct peer peer = {.seq = 0};
+    receive(&peer, 1, 7, 6);
+    receive(&peer, 2, 7, 6);
+    assert_int_equal(peer.durable, 0);
+    receive(&peer, 3, 8, 6); /* 7 is being written, 8 is open */
+    assert_false(peer_note_durable(&peer, 6));
+    assert_true(peer_note_durable(&peer, 7));
+    assert_int_equal(peer.durable, 2);
+    receive(&peer, 4, 9, 8); /* 8 became durable in the meantime */
+    assert_int_equal(peer.durable, 3);
+    assert_true(peer_note_durable(&peer, UINT64_MAX));
+    assert_int_equal(peer.durable, 4);
+}
+
+static void test_results_that_brought_nothing_wait_for_those_before_them(void **state)
+{
+    (void)state;
+    struct peer peer = {.seq = 0};
+    receive(&peer, 1, 3, 2);
+    receive(&peer, 2, 0, 0); /* of a job that is over */
+    assert_int_equal(peer.durable, 0);
+    assert_true(peer_note_durable(&peer, 3));
+    assert_int_equal(peer.durable, 2);
+    receive(&peer, 3, 3, 3); /* only credit: nothing was noted since */
+    assert_int_equal(peer.durable, 3);
+}
+
+static void test_without_a_journal_nothing_waits(void **state)
+{
+    (void)state;
+    struct peer peer = {.seq = 0};
+    receive(&peer, 1, 0, 0);
+    assert_int_equal(peer.durable, 1);
+    assert_false(peer_note_durable(&peer, 0));
+}
+
+static void test_what_a_worker_holds_is_kept_within_what_it_can(void **state)
+{
+    (void)state;
+    struct peer peer = {.credit_max = 4};
+    uint64_t numbers[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+    uint32_t attempts[8] = {1, 1, 1, 1, 1, 1, 1, 2};
+    struct wire_chunks chunks = {
+        .count = 8, .id = numbers, .first = numbers, .items = numbers, .attempt = attempts};
+    assert_int_equal(peer_add_holding(&peer, &chunks), 0);
+    assert_int_equal(peer_add_holding(&peer, &chunks), 0);
+    assert_int_equal(peer_add_holding(&peer, &chunks), ERR_INVALID);
+    assert_int_equal(peer.holding_count, 16);
+    assert_int_equal(peer.holding[15].chunk.value, 8);
+    assert_int_equal(peer.holding[15].attempt, 2);
+    peer_forget_holding(&peer);
+    assert_int_equal(peer.holding_count, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -88,6 +151,10 @@ int main(void)
         cmocka_unit_test(test_index_is_used_again_but_its_session_is_another),
         cmocka_unit_test(test_nonce_finds_the_process_again),
         cmocka_unit_test(test_batch_gives_back_every_reference),
+        cmocka_unit_test(test_results_may_be_acknowledged_when_they_are_durable),
+        cmocka_unit_test(test_results_that_brought_nothing_wait_for_those_before_them),
+        cmocka_unit_test(test_without_a_journal_nothing_waits),
+        cmocka_unit_test(test_what_a_worker_holds_is_kept_within_what_it_can),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -105,7 +105,7 @@ static void test_csv_quotes_what_needs_it(void **state)
     struct fixture *fixture = *state;
     (void)strcpy(fixture->cells[LOCAL_SERIAL].trouble, "said \"no\", twice\nand went");
     char *text = fixture_render(&fixture->report, report_write_csv);
-    assert_contains(text, "\"no time: said \"\"no\"\", twice\nand went\"\n");
+    assert_contains(text, "\"no time: said \"\"no\"\", twice\nand went\",0,0,0,0,0\n");
     char *rest = text;
     struct record header = {{0}};
     struct record row = {{0}};
@@ -114,6 +114,29 @@ static void test_csv_quotes_what_needs_it(void **state)
     assert_string_equal(field(&header, &row, "note"), "no time: said \"no\", twice\nand went");
     assert_string_equal(field(&header, &row, "median_s"), "");
     assert_string_equal(field(&header, &row, "speedup"), "");
+    free(text);
+}
+
+static void test_csv_adds_up_what_was_run_twice(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->samples[LOCAL_SERIAL][0].speculated = 3;
+    fixture->samples[LOCAL_SERIAL][2].speculated = 1;
+    fixture->samples[LOCAL_SERIAL][2].speculations_won = 1;
+    fixture->samples[LOCAL_SERIAL][2].saved_s = 1.5;
+    fixture->samples[LOCAL_SERIAL][1].adopted = 7;
+    fixture->samples[LOCAL_SERIAL][1].late = 2;
+    char *text = fixture_render(&fixture->report, report_write_csv);
+    char *rest = text;
+    struct record header = {{0}};
+    struct record row = {{0}};
+    (void)read_record(&rest, header.fields, FIELDS_MAX);
+    (void)read_record(&rest, row.fields, FIELDS_MAX);
+    assert_string_equal(field(&header, &row, "speculated"), "4");
+    assert_string_equal(field(&header, &row, "speculations_won"), "1");
+    assert_string_equal(field(&header, &row, "saved_s"), "1.5");
+    assert_string_equal(field(&header, &row, "adopted"), "7");
+    assert_string_equal(field(&header, &row, "late"), "2");
     free(text);
 }
 
@@ -180,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(test_csv_has_a_header_and_a_row_a_cell),
         CASE(test_csv_quotes_what_needs_it),
+        CASE(test_csv_adds_up_what_was_run_twice),
         CASE(test_csv_sees_a_full_disk),
         CASE(test_markdown_has_the_table_and_the_lines),
         CASE(test_markdown_escapes_what_would_break_the_table),

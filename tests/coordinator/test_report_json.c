@@ -155,11 +155,19 @@ static void test_json_has_every_cell_with_every_sample(void **state)
     assert_real(sample, "wall_s", 0.41 * 1.01);
     assert_real(sample, "cpu_s", 0.03);
     assert_whole(sample, "ok", 64);
-    static const char *const counts[] = {
-        "failed", "retried", "duplicates", "workers_lost", "bytes_out"};
+    static const char *const counts[] = {"failed",
+                                         "retried",
+                                         "duplicates",
+                                         "workers_lost",
+                                         "bytes_out",
+                                         "speculated",
+                                         "speculations_won",
+                                         "adopted",
+                                         "late"};
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         assert_whole(sample, counts[i], 0);
     }
+    assert_real(sample, "saved_s", 0);
     assert_whole(sample, "chunks", 8);
     assert_text(sample, "checksum", "0000000000005f0c");
     json_decref(root);

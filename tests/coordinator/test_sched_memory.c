@@ -247,6 +247,75 @@ static void test_sched_splits_a_suspect_when_there_is_memory_again(void **state)
     assert_int_equal(fixture_last(f)->count, 1);
 }
 
+static void test_sched_restore_without_memory_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    const struct sched_span done[] = {{0, 5}, {7, 1}};
+    const struct tally six = {.ok = 6};
+    allowed = 0;
+    assert_int_equal(sched_restore(f->sched, done, 2, 10, &six), ERR_NOMEM);
+    assert_int_equal(fixture_stats(f).items_done, 0);
+    sched_check(f->sched);
+    allowed = SIZE_MAX;
+    assert_int_equal(sched_restore(f->sched, done, 2, 10, &six), 0);
+    assert_int_equal(fixture_stats(f).items_done, 6);
+}
+
+static void test_sched_without_memory_a_worker_goes_on_with_less_of_what_it_holds(void **state)
+{
+    struct fixture *f = *state;
+    const struct tally none = {0};
+    const struct sched_holding held[] = {{{1 << 24}, 10, 10, 1}, {{2 << 24}, 40, 10, 1}};
+    uint64_t adopted = 0;
+    for (size_t n = 0; adopted < 2; n++) {
+        struct sched_options options = fixture_options(10);
+        options.epoch = 1;
+        allowed = SIZE_MAX;
+        fixture_restart(f, &options);
+        assert_int_equal(sched_restore(f->sched, NULL, 0, 100, &none), 0);
+        fixture_items(f, 100, true);
+        allowed = n;
+        assert_int_equal(fixture_join_holding(f, 1, 0, held, 2), 0);
+        adopted = fixture_stats(f).chunks_adopted;
+        assert_true(n < 10);
+        /* and all is done once, whatever it was */
+        allowed = SIZE_MAX;
+        fixture_event(f, SCHED_WORKER_LEFT, 1);
+        fixture_join(f, 2, 4, 4);
+        while (fixture_finish(f, 2, 5) > 0) {
+        }
+        assert_int_equal(fixture_stats(f).tally.ok, 100);
+    }
+}
+
+static void test_sched_without_memory_for_duplicates_there_are_none(void **state)
+{
+    /* given a full table, and a worker that is late with all of it */
+    struct fixture *f = *state;
+    struct sched_options options = fixture_options(1);
+    options.speculate = true;
+    fixture_restart(f, &options);
+    fixture_items(f, 65, true);
+    fixture_join(f, 2, 1, 1);
+    fixture_finish(f, 2, 20000);
+    fixture_join(f, 1, 100, 100);
+    fixture_finish(f, 2, 20000);
+    assert_int_equal(fixture_stats(f).items_held, 63);
+    fixture_credit(f, 2, 8);
+    f->now_us += 1000000;
+    allowed = 0;
+    fixture_event(f, SCHED_TICK, 0);
+    assert_in_range(fixture_stats(f).chunks_speculated, 0, 1);
+    fixture_join(f, 3, 8, 8);
+    f->now_us += 1000000;
+    fixture_event(f, SCHED_TICK, 0);
+    assert_int_equal(fixture_stats(f).chunks_speculated, 1);
+    allowed = SIZE_MAX;
+    f->now_us += 1000000;
+    fixture_event(f, SCHED_TICK, 0);
+    assert_true(fixture_stats(f).chunks_speculated > 1);
+}
+
 static void test_sched_forgets_and_finds_workers_in_any_order(void **state)
 {
     struct fixture *f = *state;
@@ -352,6 +421,9 @@ int main(void)
         TEST(test_sched_without_memory_for_pieces_a_suspect_is_tried_as_a_whole),
         TEST(test_sched_rest_of_a_suspect_that_had_used_up_its_attempts_has_some_again),
         TEST(test_sched_splits_a_suspect_when_there_is_memory_again),
+        TEST(test_sched_restore_without_memory_changes_nothing),
+        TEST(test_sched_without_memory_a_worker_goes_on_with_less_of_what_it_holds),
+        TEST(test_sched_without_memory_for_duplicates_there_are_none),
         TEST(test_sched_forgets_and_finds_workers_in_any_order),
         TEST(test_sched_memory_is_the_same_for_a_thousand_times_the_items),
     };

@@ -481,6 +481,38 @@ static void test_sched_worker_ten_times_slower_costs_less_than_a_third(void **st
     }
 }
 
+/* A fourth worker, as slow as it may be, to which something happens in the middle. */
+static uint64_t run_with(const struct job *job,
+                         uint64_t slowness,
+                         void (*happens)(struct world *world, uint64_t worker, uint64_t at_us))
+{
+    struct world *world = world_of(job, true);
+    world_join(world, 4, 8, slowness);
+    happens(world, 4, 500000);
+    return run(world, job);
+}
+
+static void test_sched_worker_that_freezes_costs_little_more_than_one_that_is_lost(void **state)
+{
+    (void)state;
+    const struct job jobs[] = {{12000, 0, 1000}, {240, 1, 100000}, {2400, 10, 10000}};
+    for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++) {
+        uint64_t lost_us = run_with(&jobs[i], 1, world_lose_at);
+        uint64_t frozen_us = run_with(&jobs[i], 1, world_freeze_at);
+        /* it was not missed when it froze, but is when nothing else is left */
+        assert_true(frozen_us <= lost_us + 400000);
+    }
+}
+
+static void test_sched_nothing_waits_for_a_slow_worker_that_is_leaving(void **state)
+{
+    (void)state;
+    const struct job job = {2400, 10, 10000};
+    uint64_t took_us = run_with(&job, 50, world_drain_at);
+    uint64_t without_us = run(world_of(&job, true), &job);
+    assert_true(took_us <= without_us + 200000);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 
 int main(void)
@@ -510,6 +542,8 @@ int main(void)
         TEST(test_sched_late_attempt_that_is_given_back_leaves_it_to_the_duplicates),
         TEST(test_sched_stop_waits_for_the_first_result_only),
         TEST(test_sched_worker_ten_times_slower_costs_less_than_a_third),
+        TEST(test_sched_worker_that_freezes_costs_little_more_than_one_that_is_lost),
+        TEST(test_sched_nothing_waits_for_a_slow_worker_that_is_leaving),
     };
     return cmocka_run_group_tests_name("sched_speculate", tests, NULL, NULL) != 0;
 }

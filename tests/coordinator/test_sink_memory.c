@@ -100,7 +100,18 @@ static int put(const struct fixture *fixture,
     return sink_put(sink, &batch);
 }
 
-/* Open, put all with b withheld at first, close. Returns the first code that is not 0. */
+/* What was said at the last mark of a run that went well. */
+static size_t place_count;
+static size_t waiting_count;
+
+static void marked(void *arg, const struct sink_mark *mark)
+{
+    (void)arg;
+    waiting_count = mark->waiting_count;
+    place_count = mark->place_count;
+}
+
+/* Open, put all with b withheld at first, close; with a mark in between. Returns the first code that is not 0. */
 static int run(const struct fixture *fixture, bool *ret_opened)
 {
     struct err_text error = {""};
@@ -112,11 +123,16 @@ static int run(const struct fixture *fixture, bool *ret_opened)
         assert_true(error.s[0] != '\0');
         return code;
     }
-    code = put(fixture, sink, 0, 3, true);
-    int second = put(fixture, sink, 1, 1, false);
-    int closed = sink_close(sink, NULL, &error, NULL);
-    code = code != 0 ? code : second;
-    return code != 0 ? code : closed;
+    const int codes[] = {
+        put(fixture, sink, 0, 3, true),
+        sink_put_mark(sink, 1),
+        put(fixture, sink, 1, 1, false),
+        sink_close(sink, NULL, &error, NULL),
+    };
+    for (size_t i = 0; i < 4 && code == 0; i++) {
+        code = codes[i];
+    }
+    return code;
 }
 
 static void assert_content(const struct fixture *fixture, const char *name, const char *expected)
@@ -142,6 +158,7 @@ static void fixture_init(struct fixture *fixture)
         .results = fixture->results,
         .command = "cat",
         .separator = '\n',
+        .marked = marked,
     };
 }
 
@@ -191,6 +208,42 @@ static void test_sink_tells_of_every_allocation_that_fails(void **state)
     assert_true(count > 8);
     assert_content(&fixture, "out", "1\n3\n");
     assert_content(&fixture, "failures", "b\n");
+    assert_int_equal(waiting_count, 1); /* the c of the first batch */
+    assert_int_equal(place_count, 3);
+    blob_unref(fixture.payload);
+    blob_unref(fixture.records);
+    directory_fixture_free(fixture.directory);
+}
+
+/* Going on with what is there: when it cannot be opened nothing was cut. */
+static void test_sink_goes_on_in_spite_of_every_allocation_that_fails(void **state)
+{
+    (void)state;
+    struct fixture fixture;
+    struct err_text error;
+    struct sink *sink;
+    fixture_init(&fixture);
+    struct sink_place cuts[] = {{fixture.out, 2}, {fixture.failures, 0}};
+    fixture.options.results = NULL;
+    fixture.options.resume = true;
+    fixture.options.cuts = cuts;
+    fixture.options.cut_count = 2;
+    int code = ERR_NOMEM;
+    for (int n = 0; code != 0; n++) {
+        write_fixture(fixture.out, "1\nrest");
+        write_fixture(fixture.failures, "rest");
+        atomic_store(&left, n);
+        code = sink_open(&fixture.options, &error, &sink);
+        atomic_store(&left, NEVER);
+        if (code != 0) {
+            assert_int_equal(code, ERR_NOMEM);
+            assert_content(&fixture, "out", "1\nrest");
+            assert_content(&fixture, "failures", "rest");
+        }
+    }
+    assert_int_equal(sink_close(sink, NULL, &error, NULL), 0);
+    assert_content(&fixture, "out", "1\n");
+    assert_content(&fixture, "failures", "");
     blob_unref(fixture.payload);
     blob_unref(fixture.records);
     directory_fixture_free(fixture.directory);
@@ -200,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sink_tells_of_every_allocation_that_fails),
+        cmocka_unit_test(test_sink_goes_on_in_spite_of_every_allocation_that_fails),
     };
     return cmocka_run_group_tests_name("sink_memory", tests, NULL, NULL);
 }

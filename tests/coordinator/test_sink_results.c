@@ -44,7 +44,8 @@ static int teardown(void **state)
 static void open_results(const char *path)
 {
     struct err_text error;
-    assert_int_equal(sink_results_open(path, &claims, &give_up, &error, &results), 0);
+    const struct sink_options options = {.results = path};
+    assert_int_equal(sink_results_open(&options, &claims, &give_up, &error, &results), 0);
 }
 
 static int put(const char *worker, uint64_t index, struct err_text *ret_error)
@@ -158,13 +159,13 @@ static void test_sink_results_tells_why_it_cannot_use_a_directory(void **state)
 {
     (void)state;
     struct err_text error;
-    const char *path = path_fixture(directory, "file");
-    write_fixture(path, "x");
-    assert_int_equal(sink_results_open(path, &claims, &give_up, &error, &results), ERR_IO);
-    assert_non_null(strstr(error.s, path));
+    struct sink_options options = {.results = path_fixture(directory, "file")};
+    write_fixture(options.results, "x");
+    assert_int_equal(sink_results_open(&options, &claims, &give_up, &error, &results), ERR_IO);
+    assert_non_null(strstr(error.s, options.results));
     assert_non_null(strstr(error.s, "Not a directory"));
-    path = path_fixture(directory, "no/such");
-    assert_int_equal(sink_results_open(path, &claims, &give_up, &error, &results), ERR_IO);
+    options.results = path_fixture(directory, "no/such");
+    assert_int_equal(sink_results_open(&options, &claims, &give_up, &error, &results), ERR_IO);
     assert_non_null(strstr(error.s, "No such file"));
     assert_null(results);
 }

@@ -75,7 +75,7 @@ static void test_range_reaches_the_largest_number(void **state)
     (void)state;
     struct items_spec spec = range("18446744073709551614:18446744073709551615");
     uint64_t count = 0;
-    assert_int_equal(items_count(&spec, NULL, &count), 0);
+    assert_int_equal(items_count(&spec, NULL, &count, NULL), 0);
     assert_int_equal(count, 2);
 }
 
@@ -137,7 +137,7 @@ static void test_trailing_newline_is_no_item(void **state)
     (void)state;
     struct items_spec spec = file_of("a\nb\n", 4, '\n');
     uint64_t count = 0;
-    assert_int_equal(items_count(&spec, NULL, &count), 0);
+    assert_int_equal(items_count(&spec, NULL, &count, NULL), 0);
     assert_int_equal(count, 2);
     (void)close(spec.fd);
 }
@@ -147,7 +147,7 @@ static void test_empty_file_has_no_items(void **state)
     (void)state;
     struct items_spec spec = file_of("", 0, '\n');
     uint64_t count = 7;
-    assert_int_equal(items_count(&spec, NULL, &count), 0);
+    assert_int_equal(items_count(&spec, NULL, &count, NULL), 0);
     assert_int_equal(count, 0);
     (void)close(spec.fd);
 }
@@ -181,7 +181,7 @@ static void test_same_spec_is_read_again_from_its_start(void **state)
     struct items_spec spec = file_of("a\nb\nc\n", 6, '\n');
     for (int i = 0; i < 3; i++) {
         uint64_t count = 0;
-        assert_int_equal(items_count(&spec, NULL, &count), 0);
+        assert_int_equal(items_count(&spec, NULL, &count, NULL), 0);
         assert_int_equal(count, 3);
     }
     (void)close(spec.fd);
@@ -230,7 +230,7 @@ static void test_item_over_the_limit_is_refused_by_number(void **state)
     struct items_spec spec = file_of(text, len, '\n');
     struct err_text error = {{0}};
     uint64_t count = 0;
-    assert_int_equal(items_count(&spec, &error, &count), ERR_INVALID);
+    assert_int_equal(items_count(&spec, &error, &count, NULL), ERR_INVALID);
     assert_non_null(strstr(error.s, "item 2 of 'items'"));
     (void)close(spec.fd);
     free(text);
@@ -305,6 +305,23 @@ static void test_missing_file_and_directory_are_refused_by_name(void **state)
     assert_non_null(strstr(error.s, "directory"));
 }
 
+static void test_source_fingerprint_tells_inputs_apart(void **state)
+{
+    (void)state;
+    const char *inputs[] = {"a\nb\n", "a\nc\n", "a\nb\n\n", "ab\n", "a\nb"};
+    char prints[5][ITEMS_PRINT_SIZE];
+    for (size_t i = 0; i < 5; i++) {
+        uint64_t count = 0;
+        struct items_spec spec = file_of(inputs[i], strlen(inputs[i]), '\n');
+        assert_int_equal(items_count(&spec, NULL, &count, prints[i]), 0);
+        (void)close(spec.fd);
+        for (size_t j = 0; j < i; j++) {
+            /* A last line without its end is the same line. */
+            assert_int_equal(strcmp(prints[i], prints[j]) == 0, i == 4 && j == 0);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +338,7 @@ int main(void)
         cmocka_unit_test(test_reading_ahead_is_bounded),
         cmocka_unit_test(test_pipe_is_polled_and_read_as_it_comes),
         cmocka_unit_test(test_missing_file_and_directory_are_refused_by_name),
+        cmocka_unit_test(test_source_fingerprint_tells_inputs_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,6 +48,11 @@ FOREIGN_SETTINGS = ("NO_COLOR", "TERM", "COLUMNS", "LC_ALL", "LANG", "LC_CTYPE",
                     "PYTHONUNBUFFERED", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
+def test_program(name):
+    """The path of a program that only tests have."""
+    return os.path.join(os.environ.get("QUARTET_TEST_PROGRAMS", ""), name)
+
+
 def within(seconds):
     """A deadline of so many seconds in a plain build, as seconds in this one."""
     return seconds * SLOW
@@ -141,13 +146,14 @@ class Result:
 
 
 class Program:
-    """One started program. `stdin`: bytes, a descriptor, None for nothing at all, or PIPE to write to `self.stdin`."""
+    """One started program. `directory`: where its control socket goes, so that no test sees those of others. `stdin`: bytes, a descriptor, None for nothing at all, or PIPE to write to `self.stdin`."""
 
     PIPE = object()
 
-    def __init__(self, marker, argv, stdin=None, stdout=None, stderr=None, env=None):
+    def __init__(self, marker, directory, argv, stdin=None, stdout=None, stderr=None, env=None):
         environment = {k: v for k, v in os.environ.items() if k not in FOREIGN_SETTINGS}
         environment[MARKER_NAME] = marker
+        environment["XDG_RUNTIME_DIR"] = directory
         environment.update(env or {})
         give = isinstance(stdin, bytes) or stdin is Program.PIPE
         self.began = time.monotonic()
@@ -227,7 +233,7 @@ class EndToEndTest(unittest.TestCase):
     # --- starting ---
 
     def start(self, argv, **how):
-        program = Program(self.marker, [str(a) for a in argv], **how)
+        program = Program(self.marker, self.directory, [str(a) for a in argv], **how)
         self.programs.append(program)
         return program
 

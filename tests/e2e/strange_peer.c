@@ -3,129 +3,46 @@
  *   strange_peer version ENDPOINT    a HELLO of another protocol version; prints the text of the REJECT
  *   strange_peer garbage ENDPOINT N  N messages of random bytes, frames and sizes; prints how many were refused
  *   strange_peer oversized ENDPOINT N  N messages beyond every limit
+ *   strange_peer registrar ENDPOINT N  registers N times over, as somebody else each time, and reads nothing
  *   strange_peer liar ENDPOINT       registers, takes chunks, and sends results that nobody asked it for
- *   strange_peer miscounter ENDPOINT registers, takes chunks, and says of one that it had more items
+ *   strange_peer miscounter ENDPOINT registers, takes chunks, and says of one that it had more items; then it
+ *                                would register again
  *
- * Exits with 0 when the coordinator answered as it should, otherwise with 1 and a line on standard error. It calls libzmq
- * itself, as only common/io/zsock.c does otherwise: that one refuses to send what this must send. */
+ * Exits with 0 when the coordinator answered as it should, otherwise with 1 and a line on standard error. hostile_worker.c
+ * does all of it at once and in numbers. */
 #include "common/base/check.h"
 #include "common/base/rng.h"
-#include "common/wire/wire.h"
+#include "tests/e2e/raw_peer.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
-enum { ANSWER_LIMIT_MS = 20000, LINGER_MS = 5000, LIES_EACH = 64, GARBAGE_SIZE_MAX = 4096 };
+enum { LIES_EACH = 64, GARBAGE_SIZE_MAX = 4096, NONCE = 12345 };
 
 static const size_t oversized_header = WIRE_HEADER_MAX + 1;
 static const size_t oversized_payload = (size_t)WIRE_PAYLOAD_MAX + 1;
 
 struct strange {
-    void *context;
+    struct raw raw;
     void *socket;
-    struct wire_encoder *encoder;
-    struct wire_decoder *decoder;
-    unsigned char received[WIRE_HEADER_MAX];
 };
-
-_Noreturn __attribute__((format(printf, 1, 2))) static void give_up(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    (void)fputs("strange_peer: ", stderr);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
-    va_end(arguments);
-    exit(EXIT_FAILURE);
-}
-
-static void open_socket(struct strange *strange, const char *endpoint)
-{
-    const int limit_ms = ANSWER_LIMIT_MS;
-    const int linger_ms = LINGER_MS;
-    strange->context = zmq_ctx_new();
-    strange->socket = zmq_socket(strange->context, ZMQ_DEALER);
-    strange->encoder = wire_encoder_new();
-    strange->decoder = wire_decoder_new();
-    CHECK(strange->socket != NULL && strange->encoder != NULL && strange->decoder != NULL);
-    CHECK(zmq_setsockopt(strange->socket, ZMQ_RCVTIMEO, &limit_ms, sizeof(limit_ms)) == 0);
-    CHECK(zmq_setsockopt(strange->socket, ZMQ_SNDTIMEO, &limit_ms, sizeof(limit_ms)) == 0);
-    CHECK(zmq_setsockopt(strange->socket, ZMQ_LINGER, &linger_ms, sizeof(linger_ms)) == 0);
-    if (zmq_connect(strange->socket, endpoint) != 0) {
-        give_up("cannot connect to '%s': %s", endpoint, zmq_strerror(zmq_errno()));
-    }
-}
-
-static void close_socket(struct strange *strange)
-{
-    wire_encoder_free(strange->encoder);
-    wire_decoder_free(strange->decoder);
-    (void)zmq_close(strange->socket);
-    (void)zmq_ctx_term(strange->context);
-}
-
-/* --- messages as they should be --- */
 
 static void send_message(struct strange *strange, const struct wire_message *message)
 {
-    unsigned char bytes[WIRE_HEADER_MAX];
-    size_t len = wire_size(strange->encoder, message);
-    CHECK(len <= sizeof(bytes));
-    wire_write(strange->encoder, bytes);
-    if (zmq_send(strange->socket, bytes, len, 0) < 0) {
-        give_up("cannot send %s: %s", wire_type_name(message->type), zmq_strerror(zmq_errno()));
-    }
-}
-
-/* The next message's header; payload frames are skipped. False when none came in time. */
-static bool receive_message(struct strange *strange, int flags, struct wire_message *ret_message)
-{
-    int len = zmq_recv(strange->socket, strange->received, sizeof(strange->received), flags);
-    if (len < 0) {
-        return false;
-    }
-    int more = 0;
-    size_t size = sizeof(more);
-    while (zmq_getsockopt(strange->socket, ZMQ_RCVMORE, &more, &size) == 0 && more) {
-        (void)zmq_recv(strange->socket, NULL, 0, 0);
-    }
-    struct err_text error;
-    if (wire_decode(strange->decoder, strange->received, (size_t)len, &error, ret_message) != 0) {
-        give_up("the coordinator sent what cannot be read: %s", error.s);
-    }
-    return true;
+    raw_send(&strange->raw, strange->socket, message);
 }
 
 static void wait_for(struct strange *strange, enum wire_type type, struct wire_message *ret_message)
 {
-    do {
-        if (!receive_message(strange, 0, ret_message)) {
-            give_up("no %s came", wire_type_name(type));
-        }
-    } while (ret_message->type != type);
+    raw_wait_for(&strange->raw, strange->socket, type, ret_message);
 }
 
-static struct wire_message make_hello(uint32_t major, const struct wire_text *workload)
+static void send_frame(struct strange *strange, const void *bytes, size_t len, bool more)
 {
-    struct wire_message message = {.type = WIRE_HELLO};
-    message.as.hello = (struct wire_hello){
-        .protocol_major = major,
-        .build = wire_text("strange"),
-        .name = wire_text("strange"),
-        .host = wire_text("elsewhere"),
-        .nonce = 12345,
-        .pid = 1,
-        .cores = 1,
-        .strategies = 1U << 1,
-        .credit_max = LIES_EACH,
-        .workloads = workload,
-        .workload_count = 1,
-    };
-    return message;
+    raw_send_frame(&strange->raw, strange->socket, bytes, len, more);
 }
 
 static void expect_reject(struct strange *strange, enum wire_reason reason)
@@ -140,7 +57,9 @@ static void expect_reject(struct strange *strange, enum wire_reason reason)
 static void be_of_another_version(struct strange *strange)
 {
     const struct wire_text workload = wire_text("noop");
-    struct wire_message hello = make_hello(WIRE_PROTOCOL_MAJOR + 1, &workload);
+    struct wire_message hello = raw_hello(&workload, NONCE);
+    hello.as.hello.protocol_major++;
+    hello.as.hello.protocol_minor = 0;
     send_message(strange, &hello);
     expect_reject(strange, WIRE_REASON_VERSION);
 }
@@ -154,19 +73,12 @@ static void fill_random(struct rng *rng, unsigned char *bytes, size_t len)
     }
 }
 
-static void send_frame(struct strange *strange, const void *bytes, size_t len, bool more)
-{
-    if (zmq_send(strange->socket, bytes, len, more ? ZMQ_SNDMORE : 0) < 0) {
-        give_up("cannot send a frame of %zu bytes: %s", len, zmq_strerror(zmq_errno()));
-    }
-}
-
 /* Counts refusals without waiting for any. */
 static uint64_t count_refusals(struct strange *strange)
 {
     struct wire_message answer;
     uint64_t count = 0;
-    while (receive_message(strange, ZMQ_DONTWAIT, &answer)) {
+    while (raw_receive(&strange->raw, strange->socket, ZMQ_DONTWAIT, &answer)) {
         count += answer.type == WIRE_REJECT;
     }
     return count;
@@ -208,6 +120,21 @@ static void send_oversized(struct strange *strange, uint64_t count)
     free(bytes);
 }
 
+/* Stays until its input ends: as long as it is there, what is said to it waits. */
+static void register_over_and_over(struct strange *strange, uint64_t count)
+{
+    const struct wire_text workload = wire_text("sleep");
+    for (uint64_t i = 0; i < count; i++) {
+        struct wire_message hello = raw_hello(&workload, NONCE + i);
+        send_message(strange, &hello);
+    }
+    (void)printf("done\n");
+    (void)fflush(stdout);
+    while (getchar() != EOF) {
+        continue;
+    }
+}
+
 /* --- lies in good form --- */
 
 static void send_lies(struct strange *strange, const struct wire_message *given, uint64_t seq)
@@ -241,7 +168,7 @@ static void send_lies(struct strange *strange, const struct wire_message *given,
 static struct wire_message take_chunks(struct strange *strange)
 {
     const struct wire_text workload = wire_text("sleep");
-    struct wire_message hello = make_hello(WIRE_PROTOCOL_MAJOR, &workload);
+    struct wire_message hello = raw_hello(&workload, NONCE);
     struct wire_message job;
     send_message(strange, &hello);
     wait_for(strange, WIRE_JOB, &job);
@@ -274,6 +201,10 @@ static void be_a_miscounter(struct strange *strange)
     };
     send_message(strange, &message);
     expect_reject(strange, WIRE_REASON_MALFORMED);
+    const struct wire_text workload = wire_text("sleep");
+    struct wire_message hello = raw_hello(&workload, NONCE);
+    send_message(strange, &hello); /* or it would be given the same chunk again and again */
+    expect_reject(strange, WIRE_REASON_MALFORMED);
 }
 
 static void be_a_liar(struct strange *strange)
@@ -292,23 +223,31 @@ int main(int argc, char **argv)
 {
     struct strange strange;
     uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
+    raw_open(&strange.raw, "strange_peer", 1);
     if (argc < 3) {
-        give_up("version | garbage | oversized | liar | miscounter, ENDPOINT, and a count");
+        raw_give_up(
+            &strange.raw,
+            "version | garbage | oversized | registrar | liar | miscounter, ENDPOINT, and a count");
     }
-    open_socket(&strange, argv[2]);
+    strange.socket = raw_connect(&strange.raw, argv[2]);
     if (strcmp(argv[1], "version") == 0) {
         be_of_another_version(&strange);
     } else if (strcmp(argv[1], "garbage") == 0) {
         send_garbage(&strange, count);
     } else if (strcmp(argv[1], "oversized") == 0) {
         send_oversized(&strange, count);
+    } else if (strcmp(argv[1], "registrar") == 0) {
+        register_over_and_over(&strange, count);
     } else if (strcmp(argv[1], "liar") == 0) {
         be_a_liar(&strange);
     } else if (strcmp(argv[1], "miscounter") == 0) {
         be_a_miscounter(&strange);
     } else {
-        give_up("'%s' is not one of version, garbage, oversized, liar, miscounter", argv[1]);
+        raw_give_up(&strange.raw,
+                    "'%s' is not one of version, garbage, oversized, registrar, liar, miscounter",
+                    argv[1]);
     }
-    close_socket(&strange);
+    (void)zmq_close(strange.socket);
+    raw_close(&strange.raw);
     return EXIT_SUCCESS;
 }

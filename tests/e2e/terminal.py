@@ -31,9 +31,9 @@ class Terminal:
         fcntl.ioctl(self.tty, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.stream = Stream(_Screen(self.master))
 
-    def start_quartet(self, *arguments, env=None, whole=False):
+    def start_quartet(self, *arguments, env=None, whole=False, program=QUARTET):
         """Start with standard error here; with `whole`, standard output too. The terminal ends with the program."""
-        program = self.test.start([QUARTET, *arguments], stderr=self.tty,
+        program = self.test.start([program, *arguments], stderr=self.tty,
                                   stdout=self.tty if whole else None, env={**SETTINGS, **(env or {})})
         os.close(self.tty)
         program.err = self.stream

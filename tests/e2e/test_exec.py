@@ -228,9 +228,12 @@ class Failures(Exec):
     def test_killed_worker_takes_its_commands_along(self):
         program = self.start_quartet("run", "exec", "--range", "1:100", "--workers", "1", "--", "sleep", "100")
         wait_until(lambda: len(self.named("sleep")) >= 8, 20, "the commands to run")
+        commands = self.named("sleep")
         (worker,) = program.children("quartet-worker")
         os.kill(worker, signal.SIGKILL)
-        self.assert_status(program.finish(10), EXIT_CANNOT_GO_ON)
+        wait_until(lambda: not any(map(procfs.is_alive, commands)), 5, "the end of its commands")
+        program.signal(signal.SIGINT)
+        self.assert_status(program.finish(10), 128 + signal.SIGINT)
         self.assert_gone(5, "the commands")
 
     def test_ten_thousand_items_with_every_kind_of_trouble(self):
@@ -240,7 +243,7 @@ class Failures(Exec):
         fails = {i for i in range(1, count + 1) if i % 100 == 77}
         slow = {i for i in range(1, count + 1) if i % 1000 == 555}
         crash = {123, 456, 789}
-        records = self.records("--range", "1:%d" % count, "--workers", "6", "--strategy", "threads", "--threads", "4",
+        records = self.records("--range", "1:%d" % count, "--workers", "2", "--strategy", "threads", "--threads", "8",
                                "--timeout", "3", status=EXIT_ITEMS_FAILED, seconds=300,
                                command=["sh", "-c", script, "sh", "{}"])
         self.assertEqual(len(records), count)

@@ -2,11 +2,12 @@
 
 import os
 import re
+import shutil
 import signal
 
 import procfs
-from harness import (EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, EndToEndTest, main, only_sample,
-                     wait_until)
+from harness import (EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, QUARTET, WORKER, EndToEndTest, main,
+                     only_sample, wait_until)
 from servers import Listener
 from terminal import Terminal
 
@@ -65,23 +66,65 @@ class Workers(Faults):
                    "the end of the killed worker's processes")
         self.assert_whole(program.finish(), 200)
 
-    def test_workers_killed_one_after_the_other_leave_the_run_stalled(self):
+    def test_killed_workers_are_started_again_and_the_run_goes_on(self):
         program = self.start_run(400, "--workers", "2", "--strategy", "threads", "--threads", "4")
         self.wait_for_items(20)
         for worker in self.workers_of(program, 2):
             os.kill(worker, signal.SIGKILL)
-        result = program.finish(10)
+        result = program.finish()
+        sample = self.assert_whole(result, 400)
+        self.assertEqual(sample["workers_lost"], 2)
+        for name in ("local-1", "local-2"):
+            self.assertRegex(result.err, r"worker %s was killed by signal 9 \(Killed\); started again" % name)
+
+    def start_with_own_worker(self, items, *arguments):
+        """A run whose worker program is a copy that the test may change."""
+        os.mkdir(self.path("bin"))
+        for program in (QUARTET, WORKER):
+            shutil.copy2(program, self.path("bin"))
+        self.terminal = Terminal(self, 120)
+        return self.terminal.start_quartet("run", "sleep", "--param", "seconds=0.05", "--range", "1:%d" % items,
+                                           "--json", "-", "--strategy", "threads", "--threads", "4", *arguments,
+                                           program=os.path.join(self.path("bin"), "quartet"))
+
+    def assert_stalled(self, result, items, lost):
         self.assert_status(result, EXIT_CANNOT_GO_ON)
         sample = only_sample(result.report())
         done = sample["ok"]
         self.assertFalse(sample["complete"])
-        self.assertEqual(sample["workers_lost"], 2)
+        self.assertEqual(sample["workers_lost"], lost)
         self.assertGreaterEqual(done, 20)
-        self.assertLess(done, 400)
-        self.assertRegex(result.err, r"items +%d succeeded, 0 failed, %d not run" % (done, 400 - done))
-        line = re.search(r"quartet run: every worker is gone.*not run: items ([0-9to, .]+)", result.err)
+        self.assertLess(done, items)
+        self.assertRegex(result.err, r"items +%d succeeded, 0 failed, %d not run" % (done, items - done))
+        line = re.search(r"quartet run: (every worker is gone.*); not run: items ([0-9to, .]+)", result.err)
         self.assertIsNotNone(line, result.err)
-        self.assertRegex(line.group(1), r"to 399|\.\.\.", "the last item was among those not run")
+        self.assertRegex(line.group(2), r"to %d|\.\.\." % (items - 1), "the last item was among those not run")
+        return line.group(1)
+
+    def test_workers_that_cannot_be_started_again_leave_the_run_stalled(self):
+        program = self.start_with_own_worker(400, "--workers", "2")
+        self.wait_for_items(20)
+        os.unlink(os.path.join(self.path("bin"), "quartet-worker"))
+        for worker in self.workers_of(program, 2):
+            os.kill(worker, signal.SIGKILL)
+        words = self.assert_stalled(program.finish(30), 400, 2)
+        self.assertIn("cannot start a worker", words)
+
+    def test_workers_that_die_at_once_again_and_again_end_the_run_with_their_last_words(self):
+        program = self.start_with_own_worker(400, "--workers", "1")
+        self.wait_for_items(20)
+        own = os.path.join(self.path("bin"), "quartet-worker")
+        os.unlink(own)
+        self.write_file("bin/quartet-worker", "#!/bin/sh\nexit 7\n")
+        os.chmod(own, 0o755)
+        (worker,) = self.workers_of(program, 1)
+        os.kill(worker, signal.SIGKILL)
+        result = program.finish(30)
+        words = self.assert_stalled(result, 400, 1)
+        self.assertRegex(words, r"the last one: worker local-\d+ exited with status 7")
+        # As often as --crash-limit, 3, and 2 for its one worker; and the one whose end is not followed by another.
+        self.assertEqual(len(re.findall(r"worker local-\d+ (was killed|exited)", result.err)), 3 + 3 + 2 + 1 + 1,
+                         result.err)
 
     def test_run_whose_workers_came_by_themselves_ends_when_all_are_killed_and_none_comes(self):
         program = self.start_run(1000, "--listen", FREE_PORT, "--wait", "2", "--wait-timeout", "2")
@@ -116,7 +159,7 @@ class Workers(Faults):
         self.wait_for_items(20)
         worker = self.workers_of(program, 2)[0]
         os.kill(worker, signal.SIGSTOP)
-        # Five silent heartbeats, a second each: then its chunks run on the other one.
+        # Three silent heartbeats, a second each: then its chunks run on the other one.
         self.terminal.stream.wait_for(r"lost worker local-\d@.*nothing was heard of it", 12)
         os.kill(worker, signal.SIGCONT)
         sample = self.assert_whole(program.finish(60), items)

@@ -8,23 +8,28 @@ ITEMS = {"range", "items", "null", "param"}
 CONCURRENCY = {"threads", "processes", "in-flight"}
 PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure"}
 CHUNKS = {"chunk", "credit"}
+RECOVERY = {"crash-limit", "speculate", "control"}
 OUTPUT = {"json", "no-progress", "quiet"}
 COMMAND = {"colsep", "shell", "stdin", "cwd", "timeout", "kill-after", "max-output"}
 RESULTS = {"out", "format", "keep-order", "tag", "results", "joblog", "failures", "dry-run"}
 
 FLAGS = {
-    "compare": ITEMS | COMMAND | CONCURRENCY | PLACEMENT | CHUNKS | OUTPUT | {
+    "compare": ITEMS | COMMAND | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
         "yes", "strategies", "rounds", "warmup", "seed", "csv", "markdown"},
-    "run": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | OUTPUT | {
-        "strategy", "retries", "halt"},
+    "run": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
+        "strategy", "retries", "halt", "journal"},
+    "resume": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
+        "strategy", "retries", "halt", "journal"},
+    "status": {"json", "control"},
+    "drain": {"control"},
     "workloads": set(),
     "origin": {"listen", "insecure", "parent"},
 }
 WORKER_FLAGS = {"connect", "describe", "name", "slots", "credit-max", "give-up", "idle-timeout",
-                "drain-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
+                "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
                 "version"}
 DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",
-            "wait-timeout": "60", "seed": "1"}
+            "wait-timeout": "60", "seed": "1", "crash-limit": "3", "speculate": "off"}
 
 
 class Help(EndToEndTest):

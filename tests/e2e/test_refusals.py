@@ -74,6 +74,9 @@ class Refusals(EndToEndTest):
         self.refuse("run", "noop", "--chunk", "0", parts=["--chunk", "'0'"])
         self.refuse("run", "noop", "--chunk", "big", parts=["--chunk", "'big'"])
         self.refuse("run", "noop", "--credit", "0", parts=["--credit", "'0'"])
+        for value in ("0", "256", "-1"):
+            self.refuse("run", "noop", "--crash-limit", value, parts=["--crash-limit", "'%s'" % value])
+        self.refuse("compare", "noop", "--speculate", "yes", parts=["--speculate", "'yes'", "'on'", "'off'"])
         self.refuse("run", "noop", "--listen", "tcp://127.0.0.1:*", "--wait-timeout", "soon",
                     parts=["--wait-timeout", "'soon'"])
 

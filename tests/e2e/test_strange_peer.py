@@ -1,10 +1,8 @@
 """Peers that are no workers of ours while an honest run goes on: refused in words, counted, and of no effect."""
 
-import os
+from harness import EXIT_OK, SANITIZED, EndToEndTest, Program, main, only_sample, test_program
 
-from harness import EXIT_OK, SANITIZED, EndToEndTest, Program, main, only_sample
-
-STRANGE_PEER = os.environ.get("QUARTET_STRANGE_PEER", "")
+STRANGE_PEER = test_program("strange_peer")
 MANY = 2000 if SANITIZED else 10000
 
 RUN = ("run", "sleep", "--param", "seconds=0.01", "--items", "-", "--strategy", "threads")
@@ -74,13 +72,14 @@ class StrangePeer(EndToEndTest):
         self.assert_status(liar.finish(40), 0)
         self.assert_unharmed()
 
-    def test_chunk_of_a_worker_that_miscounts_it_runs_elsewhere(self):
+    def test_chunk_of_a_worker_that_miscounts_it_runs_elsewhere_and_it_is_not_taken_again(self):
         self.start_run(workers=2)
         miscounter = self.start_strange_peer("miscounter")
         self.start_honest_worker()
         result = miscounter.finish(40)
         self.assert_status(result, 0)
         self.assertIn("do not add up", result.out)
+        self.assertIn("what this worker said before cannot be true", result.out)
         self.coordinator.err.wait_for("lost worker strange@elsewhere: .*do not add up", 5)
         self.assert_unharmed()
 

@@ -393,6 +393,31 @@ static void test_zsock_drops_the_connection_of_a_frame_beyond_all_limits(void **
     stranger_close(&stranger);
 }
 
+static void test_zsock_dealer_comes_back_after_a_frame_beyond_all_limits(void **state)
+{
+    /* given a dealer whose connection libzmq gives up, because the other side breaks the rules */
+    struct rig *rig = *state;
+    char endpoint[128];
+    size_t size = sizeof(endpoint);
+    char bytes[16];
+    struct err_text error;
+    struct stranger listener = {.context = zmq_ctx_new()};
+    listener.socket = zmq_socket(listener.context, ZMQ_DEALER);
+    assert_int_equal(zmq_bind(listener.socket, "tcp://127.0.0.1:*"), 0);
+    assert_int_equal(zmq_getsockopt(listener.socket, ZMQ_LAST_ENDPOINT, endpoint, &size), 0);
+    assert_int_equal(zsock_connect(rig->dealer.socket, endpoint, &error), 0);
+    rig_wait(rig, &rig->dealer.connected, 1);
+    stranger_send(&listener, 1, RIG_PAYLOAD_MAX + 1);
+    rig_wait(rig, &rig->dealer.disconnected, 1);
+
+    /* when it has had time, then it is there again */
+    rig_wait(rig, &rig->dealer.connected, 2);
+    assert_int_equal(rig_send(&rig->dealer, coordinator, 'a', 10, NULL), 0);
+    assert_int_equal(zmq_recv(listener.socket, bytes, sizeof(bytes), 0), 10);
+    rig_close(&rig->dealer);
+    stranger_close(&listener);
+}
+
 static void test_zsock_drops_messages_of_a_peer_that_chose_its_id(void **state)
 {
     struct rig *rig = *state;
@@ -493,6 +518,7 @@ int main(void)
         TEST(test_zsock_drops_an_endless_message_within_the_budget_of_turns),
         TEST(test_zsock_drops_a_header_that_is_too_long_and_goes_on),
         TEST(test_zsock_drops_the_connection_of_a_frame_beyond_all_limits),
+        TEST(test_zsock_dealer_comes_back_after_a_frame_beyond_all_limits),
         TEST(test_zsock_drops_messages_of_a_peer_that_chose_its_id),
         TEST(test_zsock_may_be_closed_by_its_own_callback),
         TEST(test_zsock_close_waits_for_what_was_sent),

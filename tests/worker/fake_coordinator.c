@@ -2,8 +2,10 @@
 
 #include "common/base/check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <zmq.h>
 
 enum { ANSWER_LIMIT_MS = 20000, LINGER_MS = 5000, HEARTBEAT_MS = 3600000 };
@@ -13,21 +15,38 @@ static void set(struct fake_coordinator *fake, int option, int value)
     CHECK(zmq_setsockopt(fake->socket, option, &value, sizeof(value)) == 0);
 }
 
-void fake_coordinator_open(struct fake_coordinator *fake)
+static void listen_at(struct fake_coordinator *fake, const char *endpoint)
 {
     size_t size = sizeof(fake->endpoint);
-    *fake = (struct fake_coordinator){.context = zmq_ctx_new()};
     fake->socket = zmq_socket(fake->context, ZMQ_ROUTER);
-    fake->encoder = wire_encoder_new();
-    fake->decoder = wire_decoder_new();
-    fake->payload = malloc(WIRE_PAYLOAD_MAX);
-    CHECK(fake->socket != NULL && fake->encoder != NULL && fake->decoder != NULL);
-    CHECK(fake->payload != NULL);
+    CHECK(fake->socket != NULL);
     set(fake, ZMQ_RCVTIMEO, ANSWER_LIMIT_MS);
     set(fake, ZMQ_SNDTIMEO, ANSWER_LIMIT_MS);
     set(fake, ZMQ_LINGER, LINGER_MS);
-    CHECK(zmq_bind(fake->socket, "tcp://127.0.0.1:*") == 0);
+    while (zmq_bind(fake->socket, endpoint) != 0) {
+        CHECK(errno == EADDRINUSE); /* the last one's socket is closed by a thread of libzmq */
+    }
     CHECK(zmq_getsockopt(fake->socket, ZMQ_LAST_ENDPOINT, fake->endpoint, &size) == 0);
+}
+
+void fake_coordinator_open(struct fake_coordinator *fake)
+{
+    *fake = (struct fake_coordinator){.context = zmq_ctx_new(), .minor = WIRE_PROTOCOL_MINOR};
+    fake->encoder = wire_encoder_new();
+    fake->decoder = wire_decoder_new();
+    fake->payload = malloc(WIRE_PAYLOAD_MAX);
+    CHECK(fake->encoder != NULL && fake->decoder != NULL && fake->payload != NULL);
+    listen_at(fake, "tcp://127.0.0.1:*");
+}
+
+void fake_coordinator_replace(struct fake_coordinator *fake)
+{
+    char endpoint[sizeof(fake->endpoint)];
+    memcpy(endpoint, fake->endpoint, sizeof(endpoint));
+    set(fake, ZMQ_LINGER, 0);
+    (void)zmq_close(fake->socket);
+    fake->session += 1000;
+    listen_at(fake, endpoint);
 }
 
 void fake_coordinator_close(struct fake_coordinator *fake)
@@ -100,7 +119,7 @@ void fake_coordinator_welcome(struct fake_coordinator *fake)
     CHECK(message.as.hello.protocol_minor == WIRE_PROTOCOL_MINOR);
     fake->session++;
     message = (struct wire_message){.type = WIRE_WELCOME};
-    message.as.welcome.protocol_minor = WIRE_PROTOCOL_MINOR;
+    message.as.welcome.protocol_minor = fake->minor;
     message.as.welcome.heartbeat_ms = HEARTBEAT_MS;
     fake_coordinator_send(fake, &message, NULL, 0);
 }

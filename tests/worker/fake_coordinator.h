@@ -17,13 +17,18 @@ struct fake_coordinator {
     unsigned char peer[16]; /* the routing id that spoke last */
     size_t peer_len;
     uint64_t session; /* the one that stands */
+    uint32_t minor;   /* of the protocol, in WELCOME */
     unsigned char header[WIRE_HEADER_MAX];
     unsigned char *payload; /* of the last message, WIRE_PAYLOAD_MAX bytes of room */
     size_t payload_len;
 };
 
-/* Listens on a free port of the loopback. */
+/* Listens on a free port of the loopback, and speaks the newest protocol. */
 void fake_coordinator_open(struct fake_coordinator *fake);
+
+/* The coordinator dies, with what it still had to say; another one takes its place, at the same port, and
+ * knows nothing of sessions. */
+void fake_coordinator_replace(struct fake_coordinator *fake);
 void fake_coordinator_close(struct fake_coordinator *fake);
 
 /* In the session that stands; `payload` NULL: one frame. */

@@ -197,6 +197,98 @@ static void test_agent_leaves_at_its_drain_limit_with_chunks_running(void **stat
     rig_free(rig);
 }
 
+static void test_agent_drains_by_itself_before_its_time_limit(void **state)
+{
+    (void)state;
+    struct agent_options options = rig_options();
+    options.time_limit_us = 60000000;
+    options.drain_limit_us = 10000000;
+    struct rig *rig = rig_new(&options);
+    uint64_t born_us = rig->now_us;
+    rig_go_busy(rig, 3);
+    rig->now_us = born_us + 59999999;
+    rig_plain(rig, AGENT_HEARD, 7, 0);
+    rig_plain(rig, AGENT_TICK, 0, 0);
+    assert_int_equal(agent_drain_reason(rig->agent), AGENT_DRAIN_NOT);
+    rig_tick_when_due(rig);
+    assert_int_equal(rig->now_us, born_us + 60000000);
+    assert_int_equal(agent_drain_reason(rig->agent), AGENT_DRAIN_TIME);
+    assert_said(rig, "TAKE_BACK session=7 job=1");
+    rig_taken_back(rig, 2);
+    assert_said(rig, "SEND_RETURNED session=7 job=1 first=0 count=2");
+    rig_results(rig, 1, 1, 0);
+    rig_ack(rig, 7, 1);
+    assert_said(rig, BYE_AND_EXIT("session=7 job=1"));
+    assert_string_equal(agent_exit_text(rig->agent),
+                        "drained before the time limit: everything was finished or given back");
+    rig_free(rig);
+}
+
+static void test_agent_is_gone_at_its_time_limit_whatever_runs(void **state)
+{
+    (void)state;
+    struct agent_options options = rig_options();
+    options.time_limit_us = 60000000;
+    options.drain_limit_us = 10000000;
+    struct rig *rig = rig_new(&options);
+    uint64_t born_us = rig->now_us;
+    rig_go_busy(rig, 3);
+    rig->now_us = born_us + 60000000;
+    rig_plain(rig, AGENT_HEARD, 7, 0);
+    rig_plain(rig, AGENT_TICK, 0, 0);
+    rig_taken_back(rig, 1);
+    rig->now_us = born_us + 70000000;
+    rig_plain(rig, AGENT_HEARD, 7, 0);
+    rig_plain(rig, AGENT_TICK, 0, 0);
+    assert_said(rig, BYE_AND_EXIT("session=7 job=1"));
+    rig_free(rig);
+}
+
+static void test_agent_out_of_time_without_work_leaves_at_once(void **state)
+{
+    (void)state;
+    struct agent_options options = rig_options();
+    options.time_limit_us = 60000000;
+    struct rig *rig = rig_new(&options);
+    rig->now_us += 60000000;
+    rig_plain(rig, AGENT_TICK, 0, 0);
+    assert_said(rig, "EXIT status=0");
+    rig_free(rig);
+}
+
+static void test_agent_says_why_it_drains(void **state)
+{
+    struct rig *rig = *state;
+    rig_go_busy(rig, 1);
+    rig_plain(rig, AGENT_DRAIN, 7, 0);
+    assert_int_equal(agent_drain_reason(rig->agent), AGENT_DRAIN_COORDINATOR);
+    rig_plain(rig, AGENT_DRAIN, 0, 0); /* the first reason stays */
+    assert_int_equal(agent_drain_reason(rig->agent), AGENT_DRAIN_COORDINATOR);
+}
+
+static void test_agent_told_twice_says_bye_and_leaves_what_runs(void **state)
+{
+    struct rig *rig = *state;
+    rig_go_busy(rig, 3);
+    rig_plain(rig, AGENT_DRAIN, 0, 0);
+    rig_taken_back(rig, 1);
+    rig_results(rig, 1, 1, 0);
+    rig_plain(rig, AGENT_QUIT, 0, 0);
+    assert_said(rig, BYE_AND_EXIT("session=7 job=1"));
+    assert_string_equal(agent_exit_text(rig->agent),
+                        "told to leave at once: 1 chunks and 1 results were not delivered; they "
+                        "run elsewhere");
+}
+
+static void test_agent_told_twice_without_a_coordinator_just_leaves(void **state)
+{
+    struct rig *rig = *state;
+    rig_go_busy(rig, 3);
+    rig_plain(rig, AGENT_DISCONNECTED, 0, 0);
+    rig_plain(rig, AGENT_QUIT, 0, 0);
+    assert_said(rig, "EXIT job=1 status=0");
+}
+
 static void test_agent_drains_into_a_new_session(void **state)
 {
     struct rig *rig = *state;
@@ -291,6 +383,12 @@ int main(void)
         RIG_TEST(test_agent_takes_chunks_back_in_several_answers),
         cmocka_unit_test(test_agent_orders_its_engine_only_after_all_messages),
         cmocka_unit_test(test_agent_leaves_at_its_drain_limit_with_chunks_running),
+        cmocka_unit_test(test_agent_drains_by_itself_before_its_time_limit),
+        cmocka_unit_test(test_agent_is_gone_at_its_time_limit_whatever_runs),
+        cmocka_unit_test(test_agent_out_of_time_without_work_leaves_at_once),
+        RIG_TEST(test_agent_says_why_it_drains),
+        RIG_TEST(test_agent_told_twice_says_bye_and_leaves_what_runs),
+        RIG_TEST(test_agent_told_twice_without_a_coordinator_just_leaves),
         RIG_TEST(test_agent_drains_into_a_new_session),
         RIG_TEST(test_agent_returns_nothing_when_its_session_is_gone),
         RIG_TEST(test_agent_does_not_wait_for_ever_to_drain_without_coordinator),

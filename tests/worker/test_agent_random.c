@@ -518,7 +518,8 @@ static void happen_at_random(struct model *model)
     } else if (dice < 900) {
         take_back(model);
     } else if (dice < 901) {
-        event = event_of(model, chance(model, 5) ? AGENT_BYE : AGENT_DRAIN);
+        event = event_of(
+            model, chance(model, 5) ? (chance(model, 50) ? AGENT_BYE : AGENT_QUIT) : AGENT_DRAIN);
         happen(model, &event);
     } else {
         let_time_pass(model);
@@ -533,6 +534,7 @@ static uint64_t run_seed(uint64_t seed)
     struct agent_options options = rig_options();
     options.drain_limit_us = chance(&model, 50) ? 300000 : 0;
     options.give_up_us = chance(&model, 30) ? 2000000 : 0;
+    options.time_limit_us = chance(&model, 30) ? 5000000 : 0;
     options.idle_limit_us = chance(&model, 30) ? 2000000 : 0;
     options.seed = rng_next(&model.rng);
     model.rig = rig_new(&options);

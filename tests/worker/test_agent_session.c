@@ -320,6 +320,35 @@ static void test_agent_leaves_when_no_work_comes(void **state)
     rig_free(rig);
 }
 
+static void test_agent_leaves_when_it_never_gets_a_job(void **state)
+{
+    (void)state;
+    struct agent_options options = rig_options();
+    options.idle_limit_us = 500000;
+    struct rig *rig = rig_new(&options);
+    rig_tick_after(rig, 600000); /* not before it is welcomed: --give-up is for that */
+    assert_said(rig, "");
+    rig_go_welcomed(rig);
+    rig_tick_after(rig, 499999);
+    assert_said(rig, "");
+    rig_tick_after(rig, 1);
+    assert_said(rig, "SEND_BYE session=7; EXIT session=7 status=0");
+    assert_string_equal(agent_exit_text(rig->agent), "no work came for 0.5 s");
+    rig_free(rig);
+}
+
+static void test_agent_leaves_when_its_job_has_no_chunk_for_it(void **state)
+{
+    (void)state;
+    struct agent_options options = rig_options();
+    options.idle_limit_us = 500000;
+    struct rig *rig = rig_new(&options);
+    rig_go_running(rig);
+    rig_tick_after(rig, 500000);
+    assert_said(rig, "SEND_BYE session=7 job=1; EXIT session=7 job=1 status=0");
+    rig_free(rig);
+}
+
 static void test_agent_does_nothing_after_exit_but_let_go(void **state)
 {
     struct rig *rig = *state;
@@ -382,6 +411,8 @@ int main(void)
         cmocka_unit_test(test_agent_counts_giving_up_from_the_end_of_the_session),
         cmocka_unit_test(test_agent_quotes_the_refusal_when_it_gives_up),
         cmocka_unit_test(test_agent_leaves_when_no_work_comes),
+        cmocka_unit_test(test_agent_leaves_when_it_never_gets_a_job),
+        cmocka_unit_test(test_agent_leaves_when_its_job_has_no_chunk_for_it),
         RIG_TEST(test_agent_does_nothing_after_exit_but_let_go),
         cmocka_unit_test(test_agent_refuses_options_out_of_range),
     };

@@ -11,6 +11,7 @@
 
 #include <dirent.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -31,9 +32,12 @@ struct scene {
     unsigned char hash[HASH_SIZE];
     struct workload_ops workload; /* what the plugin turns out to have */
     const char *load_error;       /* or why it cannot be loaded */
-    const char *note;             /* what the workload has to say */
-    bool with_records;            /* the engine makes records */
-    bool records_asked;           /* by the last engine's options */
+    bool hangs;                   /* it does not come back until `let_go` */
+    sem_t let_go;
+    sem_t came_back;
+    const char *note;   /* what the workload has to say */
+    bool with_records;  /* the engine makes records */
+    bool records_asked; /* by the last engine's options */
     size_t loads;
     char error[WIRE_TEXT_MAX + 1]; /* of READY */
 };
@@ -58,6 +62,11 @@ int __wrap_plugin_load(const char *path,
     (void)fclose(file);
     free(bytes);
     current->loads++;
+    if (current->hangs) {
+        while (sem_wait(&current->let_go) != 0) {
+        }
+        CHECK(sem_post(&current->came_back) == 0);
+    }
     if (current->load_error != NULL) {
         return err_set(ret_error, ERR_INVALID, "%s", current->load_error);
     }
@@ -123,6 +132,7 @@ static int setup(void **state)
     hash_add(hash, scene->plugin, PLUGIN_SIZE);
     hash_finish(hash, scene->hash);
     hash_free(hash);
+    CHECK(sem_init(&scene->let_go, 0, 0) == 0 && sem_init(&scene->came_back, 0, 0) == 0);
     scene->workload = *workload_find("noop");
     scene->workload.name = "thumbs";
     (void)snprintf(scene->cache, sizeof(scene->cache), "/tmp/quartet-test-XXXXXX");
@@ -132,6 +142,7 @@ static int setup(void **state)
     scene->options = (struct client_options){.endpoint = scene->fake.endpoint,
                                              .name = "tester",
                                              .credit_max = 64,
+                                             .load_limit_s = 10,
                                              .allow_plugins = true,
                                              .allow_exec = true,
                                              .quiet = true};
@@ -360,6 +371,60 @@ static void test_client_tells_why_a_plugin_cannot_be_loaded(void **state)
     assert_string_equal(scene->error, "it is of another architecture");
 }
 
+static void let_plugin_come_back(struct scene *scene)
+{
+    CHECK(sem_post(&scene->let_go) == 0);
+    while (sem_wait(&scene->came_back) != 0) {
+    }
+}
+
+/* The loop talks meanwhile: a job that needs no plugin can follow. */
+static void play_hanging_plugin(struct scene *scene)
+{
+    send_job(scene, JOB, true);
+    give_plugin(scene);
+    expect_ready(scene);
+    send_cancel(scene, JOB);
+    send_job(scene, JOB + 1, false);
+    struct wire_message message;
+    fake_coordinator_expect(&scene->fake, WIRE_READY, &message);
+    CHECK(message.as.ready.error.len == 0);
+    (void)run_two_chunks(scene, JOB + 1);
+    let_plugin_come_back(scene);
+}
+
+static void test_client_refuses_a_plugin_that_hangs_when_it_is_loaded(void **state)
+{
+    struct scene *scene = *state;
+    scene->hangs = true;
+    scene->options.load_limit_s = 0.05;
+    run(scene, play_hanging_plugin);
+    assert_string_equal(scene->error,
+                        "the plugin has not started within 0.1 s: its code that runs when it is "
+                        "loaded takes too long or hangs");
+    assert_int_equal(scene->loads, 1);
+}
+
+/* What comes of it later is not for the next job. */
+static void play_plugin_given_up_while_it_is_loaded(struct scene *scene)
+{
+    send_job(scene, JOB, true);
+    give_plugin(scene);
+    send_cancel(scene, JOB);
+    send_job(scene, JOB + 1, false);
+    expect_ready(scene);
+    let_plugin_come_back(scene);
+    (void)run_two_chunks(scene, JOB + 1);
+}
+
+static void test_client_gives_up_a_load_with_its_job(void **state)
+{
+    struct scene *scene = *state;
+    scene->hangs = true;
+    run(scene, play_plugin_given_up_while_it_is_loaded);
+    assert_string_equal(scene->error, "");
+}
+
 static void test_client_refuses_a_plugin_with_another_workload(void **state)
 {
     struct scene *scene = *state;
@@ -476,6 +541,68 @@ static void test_client_sends_no_payload_without_records(void **state)
     assert_false(scene->records_asked);
 }
 
+/* --- a coordinator that is replaced --- */
+
+/* Two chunks whose results nobody acknowledges, and then another coordinator, which is told of the job. */
+static void lose_two_results(struct scene *scene)
+{
+    send_job(scene, JOB, false);
+    expect_ready(scene);
+    (void)run_two_chunks(scene, JOB);
+    fake_coordinator_replace(&scene->fake);
+    fake_coordinator_welcome(&scene->fake);
+    send_job(scene, JOB, false);
+}
+
+/* The ids of both, however many messages bring them. */
+static void expect_both_results(struct scene *scene)
+{
+    struct wire_message message;
+    for (size_t done = 0; done < 2; done += message.as.results.count) {
+        fake_coordinator_expect(&scene->fake, WIRE_RESULTS, &message);
+        CHECK(message.session == scene->fake.session && message.as.results.count > 0);
+    }
+}
+
+static void play_replaced(struct scene *scene)
+{
+    struct wire_message message;
+    lose_two_results(scene);
+    fake_coordinator_expect(&scene->fake, WIRE_HOLDING, &message);
+    CHECK(message.session == scene->fake.session && message.job == JOB);
+    const struct wire_chunks *chunks = &message.as.chunks;
+    CHECK(chunks->count == 2 && chunks->id[0] != chunks->id[1]);
+    for (size_t i = 0; i < 2; i++) {
+        CHECK(chunks->id[i] == 1 || chunks->id[i] == 2);
+        CHECK(chunks->first[i] == (chunks->id[i] - 1) * ITEMS_EACH);
+        CHECK(chunks->items[i] == ITEMS_EACH && chunks->attempt[i] == 1);
+    }
+    expect_ready(scene);
+    expect_both_results(scene);
+}
+
+static void test_client_tells_another_coordinator_what_it_has(void **state)
+{
+    struct scene *scene = *state;
+    run(scene, play_replaced);
+    assert_string_equal(scene->error, "");
+}
+
+static void play_replaced_by_an_older_one(struct scene *scene)
+{
+    scene->fake.minor = WIRE_MINOR_HOLDING - 1;
+    lose_two_results(scene);
+    expect_ready(scene); /* and nothing before it */
+    expect_both_results(scene);
+}
+
+static void test_client_says_no_holding_to_an_older_coordinator(void **state)
+{
+    struct scene *scene = *state;
+    run(scene, play_replaced_by_an_older_one);
+    assert_string_equal(scene->error, "");
+}
+
 /* Standard error into a file while the worker runs; returns what it wrote. */
 static void run_listening(struct scene *scene, char *ret_text, size_t size)
 {
@@ -512,6 +639,8 @@ int main(void)
         TEST(test_client_runs_no_command_without_the_flag),
         TEST(test_client_runs_commands_with_the_flag),
         TEST(test_client_tells_why_a_plugin_cannot_be_loaded),
+        TEST(test_client_refuses_a_plugin_that_hangs_when_it_is_loaded),
+        TEST(test_client_gives_up_a_load_with_its_job),
         TEST(test_client_refuses_a_plugin_with_another_workload),
         TEST(test_client_refuses_bytes_with_another_hash),
         TEST(test_client_goes_on_fetching_in_a_new_session),
@@ -519,6 +648,8 @@ int main(void)
         TEST(test_client_leaves_nothing_when_it_ends_while_fetching),
         TEST(test_client_sends_records_behind_their_results),
         TEST(test_client_sends_no_payload_without_records),
+        TEST(test_client_tells_another_coordinator_what_it_has),
+        TEST(test_client_says_no_holding_to_an_older_coordinator),
         TEST(test_client_prints_what_workloads_note_even_when_quiet),
     };
     return cmocka_run_group_tests_name("client", tests, NULL, NULL);

@@ -466,10 +466,20 @@ static void run_census(void *slot,
     run_gate(slot, item, outcome);
 }
 
+static void close_census(void *slot)
+{
+    atomic_fetch_add(&shared->slots_closed, 1);
+    slot_close(slot);
+}
+
 const struct workload_ops rig_census = {WORKLOAD_ABI,
                                         .name = "census",
-                                        RIG_COMMON,
+                                        .summary = "a test",
                                         .traits = WORKLOAD_NUMBERS,
+                                        .open = open_state,
+                                        .close = close_state,
+                                        .slot_open = slot_open,
+                                        .slot_close = close_census,
                                         .run = run_census};
 
 /* --- the owner --- */

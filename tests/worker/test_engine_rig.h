@@ -23,16 +23,17 @@ enum { RIG_NOTES_MAX = 100 };
 
 /* Shared with the executors. */
 struct rig_shared {
-    sem_t begun;             /* one post for each item of `gate` that was begun */
-    atomic_bool gate_open;   /* items of `gate` end */
-    atomic_uint gate_items;  /* items of `gate` that were begun */
-    atomic_uint opened;      /* calls of open */
-    atomic_uint open_fails;  /* calls of open from now on fail when not 0 */
-    atomic_uint runs[64];    /* of item n of the crashing workloads */
-    atomic_int pids[64];     /* of the process that ran item n of `census` */
-    atomic_uint descriptors; /* open in the process that ran `census` */
-    atomic_bool masked;      /* it had a signal blocked */
-    atomic_bool ignored;     /* it ignored SIGTERM or SIGINT */
+    sem_t begun;              /* one post for each item of `gate` that was begun */
+    atomic_bool gate_open;    /* items of `gate` end */
+    atomic_uint gate_items;   /* items of `gate` that were begun */
+    atomic_uint opened;       /* calls of open */
+    atomic_uint open_fails;   /* calls of open from now on fail when not 0 */
+    atomic_uint runs[64];     /* of item n of the crashing workloads */
+    atomic_int pids[64];      /* of the process that ran item n of `census` */
+    atomic_uint descriptors;  /* open in the process that ran `census` */
+    atomic_uint slots_closed; /* of `census` */
+    atomic_bool masked;       /* it had a signal blocked */
+    atomic_bool ignored;      /* it ignored SIGTERM or SIGINT */
 };
 
 struct rig {

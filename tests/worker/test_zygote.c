@@ -2,6 +2,7 @@
 #include "test_engine_rig.h"
 
 #include "common/base/check.h"
+#include "common/io/spawn.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -132,6 +133,81 @@ static void test_zygote_leaves_nothing_when_owner_is_killed(void **state)
     assert_all_end(&family);
 }
 
+/* Where commands end the processes that they have started. */
+static void test_zygote_lets_executors_close_their_slots_when_owner_is_killed(void **state)
+{
+    struct rig *rig = *state;
+    struct family family = start_family(rig);
+    assert_int_equal(atomic_load(&rig->shared->slots_closed), 0);
+    assert_int_equal(kill(family.owner, SIGKILL), 0);
+    assert_all_end(&family);
+    assert_int_equal(atomic_load(&rig->shared->slots_closed), 3);
+}
+
+/* A shell that has started another program, in whose output there then is a byte. */
+static void spawn_pair(int out)
+{
+    char sh[] = "sh";
+    char flag[] = "-c";
+    char script[] = "sleep 1000 & echo; sleep 1000";
+    char path[] = "PATH=/usr/bin:/bin";
+    char *const argv[] = {sh, flag, script, NULL};
+    char *const envp[] = {path, NULL};
+    struct err_text error;
+    struct spawn_child child;
+    struct spawn_options options = {.path = "/bin/sh",
+                                    .argv = argv,
+                                    .envp = envp,
+                                    .in = STDIN_FILENO,
+                                    .out = out,
+                                    .err = STDERR_FILENO,
+                                    .ends_with_thread = true};
+    CHECK(spawn(&options, &error, &child) == 0);
+}
+
+/* An owner that is killed while a command of its own runs. Whoever loses its parent becomes a child of this process, which ends well
+ * when all have ended; one that stays makes it hang into the test's time limit. */
+_Noreturn static void watch_owner_with_command(void)
+{
+    int news[2];
+    char byte;
+    CHECK(pipe(news) == 0 && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0);
+    pid_t owner = fork();
+    CHECK(owner >= 0);
+    if (owner == 0) {
+        struct zygote *zygote;
+        struct err_text error;
+        CHECK(zygote_start(&error, &zygote) == 0);
+        spawn_pair(news[1]);
+        for (;;) {
+            (void)pause();
+        }
+    }
+    (void)close(news[1]);
+    CHECK(read(news[0], &byte, 1) == 1);
+    CHECK(kill(owner, SIGKILL) == 0);
+    while (waitpid(-1, NULL, 0) > 0) {
+    }
+    CHECK(errno == ECHILD);
+    _exit(0);
+}
+
+static void test_zygote_ends_what_commands_of_a_killed_owner_have_started(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_THREAD__
+    skip(); /* the sanitizer gives every forked process a thread of its own */
+#endif
+    int status;
+    pid_t watcher = fork();
+    assert_true(watcher >= 0);
+    if (watcher == 0) {
+        watch_owner_with_command();
+    }
+    assert_int_equal(waitpid(watcher, &status, 0), watcher);
+    assert_int_equal(status, 0);
+}
+
 static void test_zygote_ignores_interrupt_and_termination(void **state)
 {
     struct rig *rig = *state;
@@ -216,6 +292,10 @@ int main(void)
         /* These start a zygote: before there is any thread here, if only one of a sanitizer's. */
         cmocka_unit_test_setup(test_zygote_stop_waits_for_everything, rig_reset),
         cmocka_unit_test_setup(test_zygote_leaves_nothing_when_owner_is_killed, rig_reset),
+        cmocka_unit_test_setup(test_zygote_lets_executors_close_their_slots_when_owner_is_killed,
+                               rig_reset),
+        cmocka_unit_test_setup(test_zygote_ends_what_commands_of_a_killed_owner_have_started,
+                               rig_reset),
         cmocka_unit_test_setup(test_zygote_ignores_interrupt_and_termination, rig_reset),
         cmocka_unit_test_setup(test_zygote_death_takes_executors_along_and_fails_engine, rig_reset),
         cmocka_unit_test_setup(test_zygote_gives_executors_a_clean_start, rig_reset),

@@ -9,6 +9,7 @@
 
 #include "common/base/check.h"
 #include "common/base/record.h"
+#include "common/io/spawn_groups.h"
 #include "worker/engine/clock.h"
 #include "worker/engine/engine.h"
 #include "worker/engine/executor.h"
@@ -60,6 +61,7 @@ union request_ancillary {
 
 /* The zygote's own side. */
 struct nursery {
+    pid_t owner;
     int control;
     int signals;
     struct slot_record *records;
@@ -162,6 +164,7 @@ static void reap_one(struct nursery *self, pid_t pid, int status, const struct r
     for (size_t i = 0; i < ENGINE_PROCESSES_MAX; i++) {
         struct nursery_child *child = &self->children[i];
         if (child->pid == pid) {
+            spawn_groups_kill(pid); /* it cannot any more */
             child->pid = 0;
             tell(child->fd, &message);
             (void)close(child->fd);
@@ -204,6 +207,7 @@ static size_t signal_all(const struct nursery *self, int number)
 /* Executors end what they have started before they go; those that do not are ended. */
 _Noreturn static void end_zygote(struct nursery *self)
 {
+    spawn_groups_kill(self->owner);
     uint64_t until_ns = clock_now_ns() + (uint64_t)END_GRACE_MS * NS_PER_MS;
     struct pollfd ends = {.fd = self->signals, .events = POLLIN};
     for (size_t left = signal_all(self, SIGTERM); left > 0; left = signal_all(self, 0)) {
@@ -215,7 +219,9 @@ _Noreturn static void end_zygote(struct nursery *self)
         reap(self);
     }
     (void)signal_all(self, SIGKILL);
-    while (wait(NULL) > 0 || errno == EINTR) {
+    for (pid_t pid = 0; pid >= 0 || errno == EINTR;) {
+        pid = wait(NULL);
+        spawn_groups_kill(pid);
     }
     _exit(EXIT_SUCCESS);
 }
@@ -300,10 +306,11 @@ static int isolate(void)
     return signalfd(-1, &child, SFD_NONBLOCK | SFD_CLOEXEC);
 }
 
-_Noreturn static void zygote_main(int control, struct slot_record *records)
+_Noreturn static void zygote_main(pid_t owner, int control, struct slot_record *records)
 {
     close_others(control);
-    struct nursery self = {.control = control, .signals = isolate(), .records = records};
+    struct nursery self = {
+        .owner = owner, .control = control, .signals = isolate(), .records = records};
     CHECK(self.signals >= 0);
     struct pollfd polled[] = {
         {.fd = self.signals, .events = POLLIN},
@@ -353,6 +360,10 @@ int zygote_start(struct err_text *ret_error, struct zygote **ret_zygote)
         rc = err_set(ret_error, ERR_NOMEM, "no memory to share with executors");
         goto out;
     }
+    if (spawn_groups_init() != 0) {
+        rc = err_set(ret_error, ERR_NOMEM, "no memory to share with the zygote");
+        goto out_map;
+    }
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sockets) != 0) {
         rc = err_set(ret_error, ERR_IO, "cannot connect a zygote: %s", strerrordesc_np(errno));
         goto out_map;
@@ -360,8 +371,9 @@ int zygote_start(struct err_text *ret_error, struct zygote **ret_zygote)
     pid_t owner = getpid();
     zygote->pid = fork();
     if (zygote->pid == 0) {
-        die_with(owner);
-        zygote_main(sockets[1], zygote->records);
+        /* Not by a death signal: when the owner is killed, its end of the connection closes, and
+         * executors still end what they have started. */
+        zygote_main(owner, sockets[1], zygote->records);
     }
     (void)close(sockets[1]);
     if (zygote->pid < 0) {

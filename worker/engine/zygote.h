@@ -2,8 +2,10 @@
  * processes strategy gets its pool.
  *
  * It holds no ZeroMQ context, no thread, no libuv loop and no curl, so that forking it is safe
- * at any time. It forks executors on request, reaps them, and tells how each ended. It ends by
- * itself when its parent does, and its executors with it. */
+ * at any time. It forks executors on request, reaps them, and tells how each ended. When its
+ * parent ends, however that comes, it asks its executors to end, kills those that do not within 300
+ * ms, and ends. What spawn has started for an executor or for the parent (commands, with all in
+ * their process groups) it kills once whoever started it has ended. */
 #ifndef QUARTET_WORKER_ENGINE_ZYGOTE_H
 #define QUARTET_WORKER_ENGINE_ZYGOTE_H
 
@@ -12,8 +14,7 @@
 struct zygote;
 
 /* Fork the zygote. Call before anything else in main: aborts when the process has a second
- * thread already. The calling thread must live as long as the program: its end is what the
- * kernel takes for the owner's. Returns in the parent only: 0, ERR_NOMEM or ERR_IO. */
+ * thread already. Returns in the parent only: 0, ERR_NOMEM or ERR_IO. */
 int zygote_start(struct err_text *ret_error, struct zygote **ret_zygote);
 
 /* End the zygote and every executor that is left, wait for it, free. NULL is allowed. */

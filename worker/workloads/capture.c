@@ -31,7 +31,7 @@ void capture_begin(struct capture *capture)
     capture->tail_len = 0;
 }
 
-/* Without memory nothing more is kept, which shows as a cut. */
+/* Without memory nothing more is kept: capture_is_short. */
 static void grow(struct capture *capture)
 {
     size_t capacity = capture->capacity == 0 ? FIRST_CAPACITY : capture->capacity * GROWTH;
@@ -59,10 +59,12 @@ static void keep_tail(struct capture *capture, const char *bytes, size_t len)
 
 static ssize_t read_up_to(struct capture *capture, int fd, size_t max)
 {
-    if (capture->capacity - capture->len < ROOM_MIN && capture->capacity < capture->limit) {
+    bool whole = !capture_is_cut(capture); /* behind a hole nothing is kept */
+    if (whole && capture->capacity - capture->len < ROOM_MIN &&
+        capture->capacity < capture->limit) {
         grow(capture);
     }
-    size_t room = capture->capacity - capture->len;
+    size_t room = whole ? capture->capacity - capture->len : 0;
     if (room > 0) {
         ssize_t got = read(fd, capture->bytes + capture->len, room < max ? room : max);
         capture->len += got > 0 ? (size_t)got : 0;
@@ -102,6 +104,11 @@ void capture_drain(struct capture *capture, int fd)
 bool capture_is_cut(const struct capture *capture)
 {
     return capture->total > capture->len;
+}
+
+bool capture_is_short(const struct capture *capture)
+{
+    return capture_is_cut(capture) && capture->len < capture->limit;
 }
 
 static bool is_blank(char byte)

@@ -36,6 +36,9 @@ void capture_drain(struct capture *capture, int fd);
 /* Was anything dropped? */
 bool capture_is_cut(const struct capture *capture);
 
+/* Was anything dropped that the limit allows, because there was no memory for it? */
+bool capture_is_short(const struct capture *capture);
+
 /* Write the last line that has anything but blanks, without those around it, cut to what fits
  * into `size` bytes with a NUL; a NUL within becomes '?'. Returns `ret_line`. */
 char *capture_last_line(const struct capture *capture, char *ret_line, size_t size);

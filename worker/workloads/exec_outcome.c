@@ -87,6 +87,13 @@ static void set_captured(const struct exec_child *self, struct workload_outcome 
                      (self->timed_out ? WORKLOAD_TIMED_OUT : 0U);
 }
 
+/* Less was kept than the user allowed: elsewhere the item would come to something else. */
+static bool is_short(const struct exec_child *self)
+{
+    return capture_is_short(&self->captures[EXEC_OUT]) ||
+           capture_is_short(&self->captures[EXEC_ERR]);
+}
+
 void exec_outcome_set(const struct exec_child *self,
                       const struct spawn_end *end,
                       struct workload_outcome *ret_outcome)
@@ -97,7 +104,8 @@ void exec_outcome_set(const struct exec_child *self,
     ret_outcome->exit_status = end->exit_status;
     ret_outcome->signal = end->signal;
     ret_outcome->cpu_us = end->cpu_us;
-    ret_outcome->ok = self->phase == EXEC_RUNNING && end->exit_status == 0 && end->signal == 0;
+    bool ended_well = self->phase == EXEC_RUNNING && end->exit_status == 0 && end->signal == 0;
+    ret_outcome->ok = ended_well && !is_short(self);
     if (ret_outcome->ok) {
         ret_outcome->checksum = checksum(self, end);
         return;
@@ -106,6 +114,8 @@ void exec_outcome_set(const struct exec_child *self,
         describe_limit(self, &reason);
     } else if (self->phase != EXEC_RUNNING) {
         (void)err_set(&reason, 0, "cancelled");
+    } else if (ended_well) {
+        (void)err_set(&reason, 0, "no memory for what the command wrote");
     } else {
         describe_end(self, end, &reason);
     }

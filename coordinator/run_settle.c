@@ -1,0 +1,292 @@
+/* The command line of a run, checked before anything is begun; see run_internal.h. */
+#include "coordinator/commands.h"
+#include "coordinator/dry_run.h"
+#include "coordinator/run_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { WORKERS_DEFAULT = 0 };
+
+bool run_is_stdout(const char *path)
+{
+    return path != NULL && strcmp(path, "-") == 0;
+}
+
+static void fill_table(struct option_table *table, struct options *options)
+{
+    table->count = 0;
+    options_init(options, WORKERS_DEFAULT);
+    options_add_items(table, options);
+    options_add_command(table, options);
+    options_add_results(table, options);
+    options_add_policy(table, options);
+    options_add_one_strategy(table, options);
+    options_add_placement(table, options, "0: in this process");
+    options_add_chunks(table, options);
+    options_add_recovery(table, options, true);
+    options_add_journal(table, options);
+    options_add_control(table, options);
+    options_add_output(table, options, false);
+}
+
+/* Where it would run; what, says dry_run. */
+static int play_dry(struct run *run)
+{
+    const struct options *options = &run->options;
+    struct err_text error = {{0}};
+    int rc = work_resolve(&run->work, "http://ORIGIN", &error);
+    if (rc == 0 && !options->quiet) {
+        uint64_t workers = options->workers + options->wait_count;
+        (void)fprintf(stderr,
+                      "quartet run: would run with strategy %s, ",
+                      strategy_name(options->strategies[0]));
+        if (run->placement == PLACEMENT_LOCAL) {
+            (void)fputs("in this process:\n", stderr);
+        } else {
+            (void)fprintf(stderr, "on %llu workers:\n", (unsigned long long)workers);
+        }
+    }
+    rc = rc != 0 ? rc : dry_run(&run->work, stdout, &error);
+    if (rc != 0) {
+        (void)fprintf(stderr, "quartet run: %s\n", error.s);
+        return EXIT_WRONG_USAGE;
+    }
+    return EXIT_ALL_OK;
+}
+
+/* What a command prints is seen, unless it is written somewhere else. */
+static int settle_printing(struct run *run, struct err_text *ret_error)
+{
+    struct sink_options *sink = &run->options.sink;
+    sink->print = (run->work.workload->traits & WORKLOAD_PRINTS) != 0 && sink->out == NULL &&
+                  sink->results == NULL;
+    if (sink->tag && !sink->print) {
+        return err_set(
+            ret_error, ERR_INVALID, "--tag marks what items print, but nothing is printed here");
+    }
+    if (run_is_stdout(run->options.json) && (sink->print || run_is_stdout(sink->out))) {
+        return err_set(
+            ret_error,
+            ERR_INVALID,
+            "--json '-' and the results of items both go to standard output: give one of "
+            "them a file (--out FILE)");
+    }
+    return 0;
+}
+
+/* With a journal, items that can be read once only are kept beside it. */
+static int check_items(struct run *run, struct err_text *ret_error)
+{
+    enum work_stream stream = WORK_STREAM_ONCE;
+    if (run->journal_path != NULL) {
+        int len = snprintf(run->kept_items, sizeof(run->kept_items), "%s.items", run->journal_path);
+        if (len < 0 || (size_t)len >= sizeof(run->kept_items)) {
+            return err_set(ret_error, ERR_INVALID, "the path of the journal is too long");
+        }
+        stream = run->resumed ? WORK_STREAM_KEPT : WORK_STREAM_KEEP;
+        /* Asked before the items beside it are overwritten. */
+        if (!run->resumed && access(run->journal_path, F_OK) == 0) {
+            return err_set(ret_error,
+                           ERR_INVALID,
+                           "the journal '%.200s' exists already: 'quartet resume' goes on with it; "
+                           "remove it to begin anew",
+                           run->journal_path);
+        }
+    }
+    return work_check_items(&run->work, &run->options, stream, run->kept_items, ret_error);
+}
+
+static int check(struct run *run, struct err_text *ret_error)
+{
+    struct options *options = &run->options;
+    int rc = options_check(options, ret_error);
+    rc = rc != 0 ? rc : options_check_outputs(options, ret_error);
+    rc = rc != 0 ? rc : work_choose(&run->work, run->positional[0], options, true, ret_error);
+    if (rc == 0 && !options->dry_run && run->journal_path == NULL) {
+        run->journal_path = options->journal;
+    }
+    rc = rc != 0 ? rc : check_items(run, ret_error);
+    run->placement = options_distributed(options) ? PLACEMENT_DISTRIBUTED : PLACEMENT_LOCAL;
+    return rc != 0 ? rc : settle_printing(run, ret_error);
+}
+
+int run_settle(struct run *run)
+{
+    struct option_table table;
+    fill_table(&table, &run->options);
+    run->options.argv = run->words;
+    const struct cli cli = {
+        .program = "quartet run",
+        .usage = "WORKLOAD [-- COMMAND...]",
+        .summary = "Runs the items of one workload with one strategy, in this process or across "
+                   "workers, prints what they came to, and a summary. WORKLOAD is one of 'quartet "
+                   "workloads', or the path of a plugin. exec runs COMMAND once for each item, "
+                   "with {} in it replaced by the item ({.} {/} {//} {/.} {#} as GNU Parallel has "
+                   "them); pipe starts COMMAND once in each slot and gives it one item a line.",
+        .examples = "quartet run exec --items files.txt -- gzip -9k {}\n"
+                    "seq 1000 | quartet run pipe --items - --workers 2 -- python3 square.py\n"
+                    "quartet run download --items urls.txt --strategy async --out results.ndjson\n"
+                    "quartet run squares --range 1:1000000000 --workers 2\n"
+                    "quartet run noop --listen tcp://127.0.0.1:5555 --wait 4\n\n"
+                    "Exit status: 0 all items succeeded; 1 some failed; 2 wrong usage or input;\n"
+                    "3 the run could not go on; 128+N stopped by signal N.",
+        .options = table.list,
+        .option_count = table.count,
+        .positional_max = 1,
+        .rest = "COMMAND...",
+    };
+    size_t count = 0;
+    run->positional = calloc((size_t)run->word_count + 1, sizeof(*run->positional));
+    if (run->positional == NULL) {
+        (void)fputs("quartet run: no memory\n", stderr);
+        return EXIT_CANNOT_GO_ON;
+    }
+    int status = command_parse(
+        &cli, run->word_count, run->words, run->positional, &count, &run->rest_count);
+    run->options.command = run->positional + count;
+    run->options.command_count = run->rest_count;
+    if (status >= 0) {
+        return status;
+    }
+    if (count == 0) {
+        (void)fputs("quartet run: which WORKLOAD? 'quartet workloads' lists them\n", stderr);
+        return EXIT_WRONG_USAGE;
+    }
+    struct err_text error = {{0}};
+    if (check(run, &error) != 0) {
+        (void)fprintf(stderr, "quartet run: %s\n", error.s);
+        return EXIT_WRONG_USAGE;
+    }
+    return run->options.dry_run ? play_dry(run) : -1;
+}
+
+/* --- the command line of a run that goes on --- */
+
+int run_parse_resume(int argc, char **argv, const char **ret_path)
+{
+    struct options scratch;
+    struct option_table table;
+    fill_table(&table, &scratch);
+    const struct cli cli = {
+        .program = "quartet resume",
+        .usage = "JOURNAL",
+        .summary = "Goes on with a run that was begun with --journal and whose coordinator has "
+                   "died or was stopped: what is done is not run again, and files of results are "
+                   "extended. The command line is that of the run; options given here replace its "
+                   "own, where results stay the same: other workers, another strategy, but not "
+                   "other items, parameters or files of results. Workers that are still up "
+                   "come back by themselves, with what they have done meanwhile, if the run "
+                   "listens where it did.",
+        .examples = "quartet resume run.journal\n"
+                    "quartet resume run.journal --workers 4 --strategy processes\n\n"
+                    "Exit status: as of quartet run, for the whole of it.",
+        .options = table.list,
+        .option_count = table.count,
+        .positional_max = 1,
+    };
+    const char **words = calloc((size_t)argc + 1, sizeof(*words));
+    size_t count = 0;
+    int status = words == NULL ? EXIT_CANNOT_GO_ON
+                               : command_parse(&cli, argc, argv, words, &count, NULL);
+    if (status < 0 && count == 0) {
+        (void)fputs("quartet resume: which JOURNAL? It is the file that was given to 'quartet run "
+                    "--journal'\n",
+                    stderr);
+        status = EXIT_WRONG_USAGE;
+    }
+    if (status < 0) {
+        *ret_path = words[0];
+    }
+    free(words);
+    options_deinit(&scratch);
+    return status;
+}
+
+static const struct cli_option *find_option(const struct option_table *table,
+                                            const char *name,
+                                            size_t len)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        const char *known = table->list[i].name;
+        if (known != NULL && strlen(known) == len && memcmp(known, name, len) == 0) {
+            return &table->list[i];
+        }
+    }
+    return NULL;
+}
+
+/* How many of the words at `words` are one option or one other word, and which option it is; NULL:
+ * none. */
+static size_t measure(const struct option_table *table,
+                      char **words,
+                      size_t left,
+                      const struct cli_option **ret_option)
+{
+    *ret_option = NULL;
+    if (strncmp(words[0], "--", 2) != 0) {
+        return 1;
+    }
+    size_t len = strcspn(words[0] + 2, "=");
+    *ret_option = find_option(table, words[0] + 2, len);
+    bool apart = words[0][2 + len] == '\0' && *ret_option != NULL &&
+                 (*ret_option)->kind != CLI_FLAG;
+    return apart && left > 1 ? 2 : 1;
+}
+
+/* Does one of the words give this option? */
+static bool gives(const struct option_table *table,
+                  int count,
+                  char **words,
+                  const struct cli_option *wanted)
+{
+    const struct cli_option *option = NULL;
+    for (size_t i = 0; i < (size_t)count;) {
+        i += measure(table, words + i, (size_t)count - i, &option);
+        if (option == wanted) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int run_merge_words(const struct job_record *record,
+                    int extra_count,
+                    char **extra,
+                    struct err_text *ret_error,
+                    char ***ret_words,
+                    int *ret_count)
+{
+    struct options scratch;
+    struct option_table table;
+    fill_table(&table, &scratch);
+    options_deinit(&scratch);
+    size_t own = record->word_count - record->rest_count;
+    char **words = calloc(record->word_count + (size_t)extra_count + 1, sizeof(*words));
+    if (words == NULL) {
+        return err_set(ret_error, ERR_NOMEM, "no memory for the command line");
+    }
+    size_t count = 0;
+    size_t behind = record->rest_count > 0 ? own - 1 : own; /* where `--` is */
+    const struct cli_option *option = NULL;
+    for (size_t i = 0; i < behind;) {
+        size_t len = measure(&table, record->words + i, behind - i, &option);
+        bool replaced = option != NULL && !option->repeatable &&
+                        gives(&table, extra_count, extra, option);
+        for (size_t k = 0; k < len && !replaced; k++) {
+            words[count++] = record->words[i + k];
+        }
+        i += len;
+    }
+    for (int i = 0; i < extra_count; i++) {
+        words[count++] = extra[i];
+    }
+    for (size_t i = behind; i < record->word_count; i++) {
+        words[count++] = record->words[i];
+    }
+    *ret_words = words;
+    *ret_count = (int)count;
+    return 0;
+}

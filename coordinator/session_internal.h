@@ -1,0 +1,84 @@
+/* What the files of the session share: session.c has its life and its jobs, session_workers.c the
+ * workers, session_status.c what can be asked of it. */
+#ifndef QUARTET_COORDINATOR_SESSION_INTERNAL_H
+#define QUARTET_COORDINATOR_SESSION_INTERNAL_H
+
+#include "coordinator/control.h"
+#include "coordinator/fleet.h"
+#include "coordinator/pace.h"
+#include "coordinator/restart.h"
+#include "coordinator/server.h"
+#include "coordinator/session.h"
+#include "coordinator/stage.h"
+#include "coordinator/status.h"
+
+enum { LOCAL_START_LIMIT_US = 30 * 1000 * 1000 };
+
+/* Local workers that end during a job. */
+struct session_restarts {
+    struct restart policy;
+    uv_timer_t timer;
+    uint32_t waiting;               /* workers that it will start again */
+    char last_words[ERR_TEXT_SIZE]; /* why nobody is started again any more; "" while somebody is */
+};
+
+/* What the one who watches knows of the job on stage. */
+struct session_watch {
+    uv_timer_t timer;
+    const struct runner *runner; /* whose pace it is; NULL: of none */
+    struct pace pace;
+    unsigned said;     /* bit (1 << reason): reasons that were said of this job */
+    uint64_t waits_us; /* since when what is on is on, while no item is run */
+};
+
+struct session {
+    const struct options *options;
+    struct zygote *zygote;
+    struct stage stage;
+    bool staged;
+    struct progress *progress;
+    struct server *server;
+    struct fleet *fleet;
+    struct origin_child *origin;
+    struct control *control; /* NULL: nobody can ask */
+    uint32_t expected;       /* workers that session_run begins with */
+    bool closing;            /* workers that end are no news */
+
+    uint64_t opened_us;
+    char started[40]; /* RFC 3339 */
+    enum status_phase phase;
+    const struct job *job; /* being run, or about to; NULL: none */
+    enum placement placement;
+
+    struct session_restarts restarts;
+    struct session_watch watch;
+};
+
+/* --- session_workers.c --- */
+
+/* Listen, start the local workers, wait for all that are expected. See session_open. */
+int session_open_workers(struct session *session, struct err_text *ret_error);
+
+/* Start what is missing of the local workers and wait until everybody who is expected is
+ * registered. */
+int session_gather_workers(struct session *session,
+                           uint64_t timeout_us,
+                           struct err_text *ret_error);
+
+/* From now on local workers that end are started again, or not any more. */
+void session_keep_workers(struct session *session, bool keep);
+
+/* Is there nobody who could run the job, and nobody who could come? Tells the server. */
+void session_review_workers(struct session *session);
+
+/* --- session_status.c --- */
+
+/* Something else is on from now. */
+void session_enter(struct session *session, enum status_phase phase);
+
+/* Begin to watch, and let people ask. Returns 0, or an error of the control socket that was asked
+ * for. */
+int session_open_watch(struct session *session, struct err_text *ret_error);
+void session_close_watch(struct session *session);
+
+#endif

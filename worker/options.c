@@ -1,0 +1,217 @@
+#include "worker/options.h"
+
+#include "common/base/units.h"
+#include "common/io/cli.h"
+#include "common/io/zsock.h"
+#include "worker/client.h"
+#include "worker/engine/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { CREDIT_MAX = 8192, EXIT_USAGE = 2, EXIT_CANNOT_GO_ON = 3 };
+
+static const double time_limit_s_max = 1e9;
+
+static int set_time_limit(const char *value, void *target, struct err_text *ret_error)
+{
+    double *seconds = target;
+    if (units_parse_wall_time(value, time_limit_s_max, seconds) != 0 || *seconds <= 0) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "'%.100s' is no time: give seconds, MM:SS, H:MM:SS or "
+                       "D-HH:MM:SS",
+                       value);
+    }
+    return 0;
+}
+
+/* Parse with a table of options whose targets are in `arguments`. Returns -1 to go on, or the exit status. */
+static int parse_with(const struct cli_option *options, size_t option_count, int argc, char **argv)
+{
+    const struct cli cli = {
+        .program = "quartet-worker",
+        .usage = "--connect ENDPOINT | --describe FILE",
+        .summary = "Connects to a quartet coordinator, runs the chunks of items that it sends, and "
+                   "exits when the "
+                   "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
+                   "leaves.",
+        .examples = "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
+                    "Exit status: 0 done or left on request; 2 wrong usage, or a plugin that\n"
+                    "cannot be used; 3 no coordinator, or this machine refused (open files,\n"
+                    "memory); 4 refused by the coordinator (another protocol version).",
+        .options = options,
+        .option_count = option_count,
+    };
+    struct err_text error = {{0}};
+    const char **words = calloc((size_t)argc, sizeof(*words));
+    size_t word_count = 0;
+    if (words == NULL) {
+        return EXIT_CANNOT_GO_ON;
+    }
+    int rc = cli_parse(&cli, argc, argv, &error, words, &word_count, NULL, NULL);
+    free(words);
+    if (rc == 1) {
+        cli_help(&cli, stdout);
+        return EXIT_SUCCESS;
+    }
+    if (rc != 0) {
+        (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+int worker_options_parse(int argc, char **argv, struct worker_options *ret_options)
+{
+    struct worker_options *to = ret_options;
+    *to = (struct worker_options){.credit_max = CREDIT_MAX, .give_up_s = 600, .drain_limit_s = 30};
+    const struct cli_option options[] = {
+        {.name = "connect",
+         .kind = CLI_TEXT,
+         .value = "ENDPOINT",
+         .target = &to->connect,
+         .help = "where the coordinator listens: tcp://ADDRESS:PORT or ipc://PATH"},
+        {.name = "name",
+         .kind = CLI_TEXT,
+         .value = "NAME",
+         .target = &to->name,
+         .default_text = "worker-PID",
+         .help = "what to be called in notes and reports"},
+        {.name = "slots",
+         .kind = CLI_COUNT,
+         .value = "N",
+         .target = &to->slots,
+         .min = 1,
+         .max = ENGINE_SLOTS_MAX,
+         .default_text = "as the job says",
+         .help = "items at once, for every strategy but serial"},
+        {.name = "credit-max",
+         .kind = CLI_COUNT,
+         .value = "N",
+         .target = &to->credit_max,
+         .min = 4,
+         .max = 65536,
+         .default_text = "8192",
+         .help = "most chunks to hold at a time"},
+        {.name = "give-up",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->give_up_s,
+         .max = 1e9,
+         .default_text = "600",
+         .help = "exit after so long without a coordinator; 0: never"},
+        {.name = "idle-timeout",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->idle_limit_s,
+         .max = 1e9,
+         .default_text = "0",
+         .help = "leave after so long without work; 0: never"},
+        {.name = "drain-limit",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->drain_limit_s,
+         .max = 1e9,
+         .default_text = "30",
+         .help =
+             "on SIGTERM or before --time-limit: leave after so long even when items still run; "
+             "0: wait for them"},
+        {.name = "time-limit",
+         .kind = CLI_CALL,
+         .value = "TIME",
+         .target = &to->time_limit_s,
+         .call = set_time_limit,
+         .default_text = "none",
+         .help = "be gone after so long (seconds, MM:SS, H:MM:SS or D-HH:MM:SS), as before a batch "
+                 "system's wall time: drain early enough that --drain-limit fits in"},
+        {.name = "describe",
+         .kind = CLI_TEXT,
+         .value = "FILE",
+         .target = &to->describe,
+         .help = "do nothing but print what the plugin in FILE is, as JSON"},
+        {.name = "insecure",
+         .kind = CLI_FLAG,
+         .target = &to->insecure,
+         .help = "allow an endpoint on another machine: nothing is encrypted or authenticated"},
+        {.name = "allow-exec",
+         .kind = CLI_FLAG,
+         .target = &to->allow_exec,
+         .help =
+             "run the commands that jobs bring (exec, pipe): whoever is the coordinator can run "
+             "anything as this user"},
+        {.name = "allow-plugins",
+         .kind = CLI_FLAG,
+         .target = &to->allow_plugins,
+         .help = "load the shared objects that jobs bring (plugins), fetched from the coordinator: "
+                 "its code runs as this user"},
+        {.name = "parent",
+         .kind = CLI_COUNT,
+         .value = "PID",
+         .target = &to->parent,
+         .help = "end when this process, which must be the parent, ends"},
+        {.name = "quiet",
+         .kind = CLI_FLAG,
+         .target = &to->quiet,
+         .help = "errors only, and what workloads have to say"},
+        {.name = "version",
+         .kind = CLI_FLAG,
+         .target = &to->version,
+         .help = "print the versions of quartet and its libraries"},
+    };
+    return parse_with(options, sizeof(options) / sizeof(options[0]), argc, argv);
+}
+
+/* Returns -1 or EXIT_USAGE. */
+static int check_time_limit(const struct worker_options *options)
+{
+    if (options->time_limit_s <= 0) {
+        return -1;
+    }
+    if (options->drain_limit_s <= 0) {
+        (void)fputs("quartet-worker: --time-limit cannot be kept with --drain-limit 0, which waits "
+                    "for items however long they take: give a --drain-limit above 0\n",
+                    stderr);
+        return EXIT_USAGE;
+    }
+    if (client_drain_from_s(options->time_limit_s, options->drain_limit_s) <= 0) {
+        (void)fprintf(stderr,
+                      "quartet-worker: --time-limit is %.1f s, of which --drain-limit takes %.1f s "
+                      "and leaving %d s: nothing is left to work in; give more time or a smaller "
+                      "--drain-limit\n",
+                      options->time_limit_s,
+                      options->drain_limit_s,
+                      CLIENT_LEAVING_S);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+int worker_options_check(const struct worker_options *options)
+{
+    if (options->connect == NULL) {
+        (void)fputs(
+            "quartet-worker: --connect ENDPOINT is missing: where does the coordinator listen?\n",
+            stderr);
+        return EXIT_USAGE;
+    }
+    if (check_time_limit(options) >= 0) {
+        return EXIT_USAGE;
+    }
+    if (!zsock_endpoint_has_form(options->connect)) {
+        (void)fprintf(stderr,
+                      "quartet-worker: cannot connect to '%.200s': not an endpoint such as "
+                      "tcp://HOST:5555 or ipc:///run/quartet\n",
+                      options->connect);
+        return EXIT_USAGE;
+    }
+    if (!options->insecure && !zsock_endpoint_is_local(options->connect)) {
+        (void)fprintf(
+            stderr,
+            "quartet-worker: refusing to connect to '%s': it is on another machine and nothing is "
+            "encrypted or authenticated; add --insecure if that network is trusted\n",
+            options->connect);
+        return EXIT_USAGE;
+    }
+    return -1;
+}

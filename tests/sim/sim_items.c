@@ -1,5 +1,7 @@
 /* What items come to: worked out from their numbers and the attempt alone, so that the judge and the workers agree without a word
  * between them. */
+#include "tests/sim/sim_items.h"
+
 #include "tests/sim/sim.h"
 
 enum { TRIES_MAX = 20000, POISON_AT = 2 };

@@ -6,6 +6,10 @@
 
 typedef unsigned long long ull; /* for printing */
 
+/* So many chunks and workers are looked at as a whole after every step; of more only every second step, and so on: a crowd must not cost
+ * the square of its number. */
+enum { LOOK_AT = 256 };
+
 static bool same_tally(const struct tally *a, const struct tally *b)
 {
     return a->ok == b->ok && a->failed == b->failed && a->checksum == b->checksum &&
@@ -24,64 +28,89 @@ static void add_waiting(struct sim_sums *sums,
 static struct sim_sums add_up(const struct sim *sim)
 {
     const struct sim_judge *judge = &sim->judge;
-    struct sim_sums sums = {.waits[SIM_CLEAR] = !judge->holding && judge->cut < sim->server.fed};
-    for (size_t i = 0; i < judge->chunk_capacity; i++) {
+    struct sim_sums sums = {0};
+    uint64_t now_us = sim_clock_read(&sim->server.clock, sim->now_us);
+    for (size_t i = 0; i < judge->chunk_count; i++) {
         const struct sim_chunk *chunk = &judge->chunks[i];
-        if (chunk->id != 0 && chunk->holder != 0) {
+        if (chunk->duplicate) {
+            continue;
+        }
+        if (chunk->holder != 0) {
             sums.items_held += chunk->count;
-        } else if (chunk->id != 0) {
+        } else {
             add_waiting(&sums, chunk->count, chunk->suspicion, true);
+            sums.unread = sums.unread || chunk->first + chunk->count > sim->server.fed;
             sums.must_split = chunk->must_split ? chunk->id : sums.must_split;
         }
     }
     for (size_t i = 0; i < judge->part_count; i++) {
         const struct sim_part *part = &judge->parts[i];
-        add_waiting(&sums, part->count, part->suspicion, part->due_us <= sim->now_us);
+        add_waiting(&sums, part->count, part->suspicion, part->due_us <= now_us);
     }
+    uint64_t states = sim_judge_states_below(judge, sim->server.fed);
+    sums.waits[SIM_CLEAR] = sums.waits[SIM_CLEAR] || (!judge->holding && states < sim->server.fed);
     return sums;
 }
 
-void sim_judge_state(struct sim *sim)
+static void check_spans(const struct sim *sim)
 {
-    struct sim_judge *judge = &sim->judge;
-    judge->sums = add_up(sim);
-    sim_judge_not_stale(judge, judge->answering);
-    const struct sched *sched = sim->server.sched;
-    struct sched_stats stats;
-    sched_get_stats(sched, &stats);
-    if (!same_tally(&stats.tally, &judge->tally) || stats.items_done != judge->counted.members) {
-        sim_fail(sim,
-                 "counted_once: %llu items done, %llu were counted",
-                 (ull)stats.items_done,
-                 (ull)judge->counted.members);
+    const struct interval_set *counted = &sim->judge.counted;
+    uint64_t first = 0;
+    uint64_t end = 0;
+    if (sched_done_spans(sim->server.sched, 0, &first, &end) != counted->count) {
+        sim_fail(sim, "counted_once: another number of spans than %zu", counted->count);
     }
-    const struct sim_sums *sums = &judge->sums;
-    if (stats.items_held != sums->items_held || stats.items_queued != sums->items_queued) {
+    if (counted->count > 0 && (first != counted->spans[0].first || end != counted->spans[0].end)) {
+        sim_fail(sim, "counted_once: the first span is %llu to %llu", (ull)first, (ull)end);
+    }
+}
+
+static void check_sums(const struct sim *sim, const struct sched_stats *stats)
+{
+    const struct sim_sums *sums = &sim->judge.sums;
+    if (stats->items_held != sums->items_held || stats->items_queued != sums->items_queued) {
         sim_fail(sim,
                  "one_state: %llu items held and %llu queued, expected %llu and %llu",
-                 (ull)stats.items_held,
-                 (ull)stats.items_queued,
+                 (ull)stats->items_held,
+                 (ull)stats->items_queued,
                  (ull)sums->items_held,
                  (ull)sums->items_queued);
     }
     if (sums->must_split != 0) {
         sim_fail(sim, "suspect_split: chunk %llu was not", (ull)sums->must_split);
     }
-    uint64_t first = 0;
-    uint64_t end = 0;
-    if (sched_done_spans(sched, 0, &first, &end) != judge->counted.count) {
-        sim_fail(sim, "counted_once: another number of spans than %zu", judge->counted.count);
-    }
-    if (judge->counted.count > 0 &&
-        (first != judge->counted.spans[0].first || end != judge->counted.spans[0].end)) {
-        sim_fail(sim, "counted_once: the first span is %llu to %llu", (ull)first, (ull)end);
-    }
-    if (sched->chunks.capacity > SCHED_CHUNKS_MIN &&
-        sched->chunks.capacity >= 2 * judge->live_max) {
+}
+
+static void check_memory(const struct sim *sim)
+{
+    uint32_t capacity = sim->server.sched->chunks.capacity;
+    if (capacity > SCHED_CHUNKS_MIN && capacity >= 2 * sim->judge.live_max) {
         sim_fail(sim,
                  "memory_bounded: room for %u chunks, of which at most %zu were live",
-                 sched->chunks.capacity,
-                 judge->live_max);
+                 capacity,
+                 sim->judge.live_max);
+    }
+}
+
+void sim_judge_state(struct sim *sim)
+{
+    struct sim_judge *judge = &sim->judge;
+    struct sched_stats stats;
+    sched_get_stats(sim->server.sched, &stats);
+    if (!same_tally(&stats.tally, &judge->tally) || stats.items_done != judge->counted.members) {
+        sim_fail(sim,
+                 "counted_once: %llu items done, %llu were counted",
+                 (ull)stats.items_done,
+                 (ull)judge->counted.members);
+    }
+    check_memory(sim);
+    sim_judge_not_stale(judge, judge->answering);
+    if (++judge->unlooked > (sim_judge_live(judge) + stats.workers_live) / LOOK_AT) {
+        judge->unlooked = 0;
+        judge->sums = add_up(sim);
+        sched_check(sim->server.sched);
+        check_sums(sim, &stats);
+        check_spans(sim);
     }
 }
 
@@ -94,7 +123,7 @@ static void check_idle(const struct sim *sim)
     size_t aside = 0;
     for (size_t i = 0; i < judge->session_count; i++) {
         const struct sim_session *session = &judge->sessions[i];
-        if (!session->live || session->draining || session->credit == 0 ||
+        if (!session->live || session->draining || session->credit == 0 || session->mixed ||
             session->held >= sim_company_max(session->suspicion)) {
             continue;
         }
@@ -106,7 +135,7 @@ static void check_idle(const struct sim *sim)
         if (empty || (idle && !may_be_aside) || aside > 1) {
             sim_fail(sim,
                      "no_idle_slot: work waits, and session %llu has a free slot and credit",
-                     (ull)session->id);
+                     (ull)i);
         }
     }
 }
@@ -114,7 +143,7 @@ static void check_idle(const struct sim *sim)
 void sim_judge_settled(struct sim *sim)
 {
     const struct sim_judge *judge = &sim->judge;
-    if (judge->done) {
+    if (judge->done || judge->unlooked > 0 || judge->sums.unread) {
         return;
     }
     if (!judge->stopped) {
@@ -131,8 +160,9 @@ static void check_tries(const struct sim *sim, const struct sched_stats *stats)
 {
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
     const uint16_t *tries = sim->tries[sim->server.job_index];
-    if (tries == NULL || sim->judge.disturbed || stats->duplicates > 0 ||
-        sim->plan.double_per_mille > 0) {
+    bool disturbed = sim->judge.disturbed || stats->duplicates > 0 ||
+                     stats->chunks_speculated > 0 || sim->plan.double_per_mille > 0;
+    if (tries == NULL || (disturbed && !sim->plan.run_once)) {
         return;
     }
     for (uint64_t i = 0; i < job->items; i++) {
@@ -150,7 +180,8 @@ static void check_tries(const struct sim *sim, const struct sched_stats *stats)
 static void check_totals(const struct sim *sim)
 {
     const struct sim_job *job = &sim->plan.jobs[sim->server.job_index];
-    if (sim->judge.abandoned > 0 || (job->heals > 0 && job->retries_max < job->heals)) {
+    if (sim->judge.abandoned > 0 || sim->judge.was_stopped ||
+        (job->heals > 0 && job->retries_max < job->heals)) {
         return; /* depends on who was lost when */
     }
     struct tally tally = sim_tally(job, 0, job->items, job->retries_max + 1);
@@ -180,8 +211,19 @@ static void check_poison(const struct sim *sim)
     for (uint64_t count = sim->judge.count_max; count > 256; count = count / 256 + 1) {
         each++;
     }
-    if (sim->poisoned > poisons * each) {
-        sim_fail(sim, "poison: %llu workers died of %llu items", (ull)sim->poisoned, (ull)poisons);
+    if (sim->judge.poisoned > poisons * each) {
+        sim_fail(
+            sim, "poison: %llu workers died of %llu items", (ull)sim->judge.poisoned, (ull)poisons);
+    }
+}
+
+/* What is on disk is what was counted. */
+static void check_journal(const struct sim *sim)
+{
+    const struct sim_journal *journal = &sim->journal;
+    if (sim->plan.journal && (journal->done.members != sim->judge.counted.members ||
+                              !same_tally(&journal->tally, &sim->judge.tally))) {
+        sim_fail(sim, "durable: %llu items are on disk", (ull)journal->done.members);
     }
 }
 
@@ -192,20 +234,21 @@ void sim_judge_end_job(struct sim *sim)
     uint64_t items = sim->plan.jobs[server->job_index].items;
     struct sched_stats stats;
     sched_get_stats(server->sched, &stats);
-    if (server->stopped && !server->cancelled && judge->sums.items_held > 0) {
+    if (server->stopped && !server->cancelled && stats.items_held > 0) {
         sim_fail(sim, "stop: done while items are held");
     }
     if (!server->cancelled && !server->stopped) {
-        if (judge->live > 0 || !interval_covers(&judge->counted, 0, items) ||
+        if (sim_judge_live(judge) > 0 || !interval_covers(&judge->counted, 0, items) ||
             judge->counted.members != items) {
             sim_fail(
                 sim, "all_accounted: %llu of %llu items", (ull)judge->counted.members, (ull)items);
         }
+        check_journal(sim);
         check_tries(sim, &stats);
         check_totals(sim);
         check_poison(sim);
     }
-    sim->duplicates += stats.duplicates;
-    sim->jobs_done += !server->cancelled && !server->stopped;
-    sim->jobs_cancelled += server->cancelled;
+    sim->counts.duplicates += stats.duplicates;
+    sim->counts.jobs_done += !server->cancelled && !server->stopped;
+    sim->counts.jobs_cancelled += server->cancelled;
 }

@@ -121,7 +121,7 @@ static int run(const struct request *request)
 int main(int argc, char **argv)
 {
     struct request request = {.program = argv[0], .what = "", .value = ""};
-    request.family = sim_family_find("any");
+    request.family = sim_family_find("mixed");
     int next = 1;
     if (next < argc) {
         request.what = argv[next++];

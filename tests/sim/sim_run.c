@@ -1,4 +1,4 @@
-/* A run: the queue of what will happen, the clock that jumps from one to the next, and the end. */
+/* A run: its loop from one thing that happens to the next, its trace, and the end. */
 #include "common/base/check.h"
 #include "tests/sim/sim.h"
 
@@ -48,148 +48,17 @@ bool sim_chance(struct sim *sim, uint32_t per_mille)
     return rng_below(&sim->rng, 1000) < per_mille;
 }
 
+uint64_t sim_drifting(struct sim *sim)
+{
+    uint64_t drift = sim->plan.drift_per_mille;
+    return 1000 - drift + (drift > 0 ? sim_between(sim, 0, 2 * drift) : 0);
+}
+
 void *sim_realloc(void *old, size_t size)
 {
     void *grown = realloc(old, size);
     CHECK(grown != NULL);
     return grown;
-}
-
-/* --- the queue --- */
-
-static bool earlier(const struct sim_entry *a, const struct sim_entry *b)
-{
-    return a->time_us != b->time_us ? a->time_us < b->time_us : a->order < b->order;
-}
-
-static void push(struct sim_queue *queue, struct sim_entry entry)
-{
-    if (queue->count == queue->capacity) {
-        queue->capacity = queue->capacity > 0 ? queue->capacity * 2 : 256;
-        queue->list = sim_realloc(queue->list, queue->capacity * sizeof(*queue->list));
-    }
-    size_t at = queue->count++;
-    while (at > 0 && earlier(&entry, &queue->list[(at - 1) / 2])) {
-        queue->list[at] = queue->list[(at - 1) / 2];
-        at = (at - 1) / 2;
-    }
-    queue->list[at] = entry;
-}
-
-static struct sim_entry pop(struct sim_queue *queue)
-{
-    struct sim_entry top = queue->list[0];
-    struct sim_entry last = queue->list[--queue->count];
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= queue->count) {
-            break;
-        }
-        if (child + 1 < queue->count && earlier(&queue->list[child + 1], &queue->list[child])) {
-            child++;
-        }
-        if (!earlier(&queue->list[child], &last)) {
-            break;
-        }
-        queue->list[at] = queue->list[child];
-        at = child;
-    }
-    queue->list[at] = last;
-    return top;
-}
-
-void sim_at(struct sim *sim, uint64_t time_us, struct sim_entry entry)
-{
-    entry.time_us = time_us;
-    entry.order = sim->queue.next_order++;
-    push(&sim->queue, entry);
-}
-
-/* --- what goes wrong --- */
-
-static const char *const fault_names[SIM_FAULT_TYPES] = {
-    [SIM_DISCONNECT] = "the connection breaks",
-    [SIM_CRASH] = "crash",
-    [SIM_FREEZE] = "freeze",
-    [SIM_FREEZE_SERVER] = "the server freezes",
-    [SIM_DRAIN_SIGNAL] = "drain by signal",
-    [SIM_DRAIN_MESSAGE] = "drain by message",
-    [SIM_SLOW] = "is slow from now on",
-    [SIM_CANCEL_JOB] = "the job is cancelled",
-    [SIM_HOLD] = "results are not taken",
-    [SIM_STOP_JOB] = "the job is stopped",
-};
-
-static void crash(struct sim *sim, const struct sim_fault *fault)
-{
-    sim_worker_kill(sim, fault->worker);
-    sim_at(sim,
-           sim->now_us + fault->for_us,
-           (struct sim_entry){.kind = SIM_START, .worker = fault->worker});
-}
-
-static void happen_fault(struct sim *sim, const struct sim_fault *fault)
-{
-    struct sim_worker *worker = &sim->workers[fault->worker];
-    sim_trace(sim,
-              "fault: worker %u: %s, %.6f s",
-              fault->worker,
-              fault_names[fault->type],
-              (double)fault->for_us / 1e6);
-    switch (fault->type) {
-    case SIM_DISCONNECT:
-        sim_worker_break_connection(sim, fault->worker, fault->for_us);
-        break;
-    case SIM_CRASH:
-        crash(sim, fault);
-        break;
-    case SIM_FREEZE:
-        worker->frozen_until_us = sim->now_us + fault->for_us;
-        break;
-    case SIM_FREEZE_SERVER:
-        sim->server.frozen_until_us = sim->now_us + fault->for_us;
-        break;
-    case SIM_DRAIN_SIGNAL:
-        sim_worker_drain(sim, fault->worker);
-        break;
-    case SIM_DRAIN_MESSAGE:
-        sim_server_drain(sim, fault->worker);
-        break;
-    case SIM_SLOW:
-        worker->slowness = sim_between(sim, 2, 50);
-        break;
-    case SIM_CANCEL_JOB:
-        sim_server_cancel(sim);
-        break;
-    case SIM_HOLD:
-        sim_server_hold(sim, fault->for_us);
-        break;
-    case SIM_STOP_JOB:
-        sim_server_stop(sim);
-        break;
-    case SIM_FAULT_TYPES:
-        break;
-    }
-}
-
-/* Faults are over: all workers live, or, in a doomed run, none ever again. */
-static void become_calm(struct sim *sim)
-{
-    sim->calm = true;
-    sim->no_restart = sim->no_restart || sim->plan.doomed;
-    sim_trace(sim, "calm%s", sim->plan.doomed ? ": all workers die" : "");
-    for (uint32_t i = 0; i < sim->plan.workers; i++) {
-        sim->workers[i].slowness = 1;
-        if (sim->plan.doomed) {
-            sim_worker_kill(sim, i);
-        } else {
-            sim_worker_start(sim, i);
-        }
-    }
-    if (sim->plan.doomed) {
-        sim_server_no_more_workers(sim);
-    }
 }
 
 /* --- the run --- */
@@ -201,6 +70,9 @@ static void happen(struct sim *sim, struct sim_entry *entry)
     case SIM_PROBE:
     case SIM_FEED:
     case SIM_GO_ON:
+    case SIM_COMMITTED:
+    case SIM_CRASHES:
+    case SIM_RESTART:
         sim_server_happens(sim, entry);
         break;
     case SIM_START:
@@ -209,10 +81,13 @@ static void happen(struct sim *sim, struct sim_entry *entry)
         }
         break;
     case SIM_FAULT:
-        happen_fault(sim, &sim->plan.faults[entry->value]);
+        sim_fault_happens(sim, &sim->plan.faults[entry->value]);
+        break;
+    case SIM_HEALED:
+        sim_link_healed(sim, entry);
         break;
     case SIM_CALM:
-        become_calm(sim);
+        sim_become_calm(sim);
         break;
     default:
         sim_worker_happens(sim, entry);
@@ -220,87 +95,138 @@ static void happen(struct sim *sim, struct sim_entry *entry)
     }
 }
 
-/* Until when whoever this concerns is frozen. */
-static uint64_t frozen_until_us(const struct sim *sim, const struct sim_entry *entry)
+static bool is_for_server(const struct sim_entry *entry)
 {
     switch (entry->kind) {
     case SIM_TO_SERVER:
     case SIM_PROBE:
     case SIM_FEED:
     case SIM_GO_ON:
-        return sim->server.frozen_until_us;
-    case SIM_START:
-    case SIM_FAULT:
-    case SIM_CALM:
-        return 0;
+    case SIM_COMMITTED:
+        return true;
     default:
-        return sim->workers[entry->worker].frozen_until_us;
+        return false;
     }
 }
 
-static void happen_next(struct sim *sim)
+/* Until when the worker that this concerns is frozen, or the link that it comes on is cut. */
+static uint64_t waits_until_us(const struct sim *sim, const struct sim_entry *entry)
 {
-    struct sim_entry entry = pop(&sim->queue);
-    uint64_t thaw_us = frozen_until_us(sim, &entry);
-    if (thaw_us > sim->now_us) {
-        entry.time_us = thaw_us; /* its order stays, and with it the order of messages */
-        push(&sim->queue, entry);
-        return;
+    uint64_t cut_us = 0;
+    if (entry->kind == SIM_TO_SERVER || entry->kind == SIM_TO_WORKER) {
+        cut_us = sim_link_cut_until_us(sim, entry->worker);
     }
+    bool outside = entry->kind == SIM_START || entry->kind == SIM_FAULT ||
+                   entry->kind == SIM_HEALED || entry->kind == SIM_CALM ||
+                   entry->kind == SIM_RESTART;
+    uint64_t frozen_us = outside || is_for_server(entry)
+                             ? 0
+                             : sim->workers[entry->worker].frozen_until_us;
+    return cut_us > frozen_us ? cut_us : frozen_us;
+}
+
+static void happen_now(struct sim *sim, struct sim_entry entry)
+{
     happen(sim, &entry);
     sim_message_free(entry.message);
 }
 
-/* Whoever's timer is due first; SIM_WORKERS_MAX: the server's. */
-static uint64_t first_timer(const struct sim *sim, uint32_t *ret_who)
+static void happen_next(struct sim *sim)
 {
-    uint64_t due_us = sim_server_deadline_us(sim);
-    *ret_who = SIM_WORKERS_MAX;
-    for (uint32_t i = 0; i < sim->plan.workers; i++) {
-        uint64_t worker_us = sim_worker_deadline_us(sim, i);
-        if (worker_us < due_us) {
-            due_us = worker_us;
-            *ret_who = i;
-        }
+    struct sim_entry entry = sim_queue_pop(&sim->queue);
+    uint64_t from_us = waits_until_us(sim, &entry);
+    bool busy = sim->inbox.count > 0 || sim->server.frozen_until_us > sim->now_us;
+    if (from_us > sim->now_us) {
+        entry.time_us = from_us;
+        sim_queue_put_back(&sim->queue, entry);
+    } else if (is_for_server(&entry) && busy) {
+        entry.time_us = 0; /* in the order in which they came */
+        entry.order = sim->inbox.next_order++;
+        sim_queue_put_back(&sim->inbox, entry);
+    } else {
+        happen_now(sim, entry);
     }
-    return due_us;
 }
 
+/* The four things of which one comes next. */
+struct next {
+    uint64_t entry_us;
+    uint64_t inbox_us; /* what waits for the server */
+    uint64_t server_us;
+    uint64_t worker_us;
+    uint32_t worker;
+    uint64_t first_us;
+};
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static struct next look_ahead(const struct sim *sim)
+{
+    struct next next = {.server_us = sim_server_deadline_us(sim)};
+    next.worker = sim_timers_first(&sim->timers, &next.worker_us);
+    next.entry_us = sim->queue.count > 0 ? sim->queue.list[0].time_us : UINT64_MAX;
+    next.inbox_us = sim->inbox.count > 0 ? sim->server.frozen_until_us : UINT64_MAX;
+    next.first_us = least(least(next.entry_us, next.inbox_us),
+                          least(next.server_us, next.worker_us));
+    return next;
+}
+
+/* Of things that are due together the queue comes first, then what waits for the server, then its timer, then the workers'. */
 static void advance(struct sim *sim)
 {
-    uint32_t who = 0;
-    uint64_t timer_us = first_timer(sim, &who);
-    uint64_t entry_us = sim->queue.count > 0 ? sim->queue.list[0].time_us : UINT64_MAX;
-    uint64_t next_us = timer_us < entry_us ? timer_us : entry_us;
-    if (next_us == UINT64_MAX) {
+    struct next next = look_ahead(sim);
+    if (next.first_us == UINT64_MAX) {
         sim_fail(sim, "progress: nothing will ever happen again");
     }
-    sim->now_us = next_us > sim->now_us ? next_us : sim->now_us;
+    sim->now_us = next.first_us > sim->now_us ? next.first_us : sim->now_us;
     if (sim->now_us > sim->plan.calm_us + patience_us || ++sim->steps > STEPS_MAX) {
         sim_fail(sim, "progress: not done long after faults ended, %" PRIu64 " steps", sim->steps);
     }
-    if (entry_us <= timer_us) {
+    if (next.entry_us == next.first_us) {
         happen_next(sim);
-    } else if (who == SIM_WORKERS_MAX) {
+    } else if (next.inbox_us == next.first_us) {
+        happen_now(sim, sim_queue_pop(&sim->inbox));
+    } else if (next.server_us == next.first_us) {
         sim_server_tick(sim);
     } else {
-        sim_worker_tick(sim, who);
+        sim_worker_tick(sim, next.worker);
     }
+}
+
+static void blob_is_static(void *arg)
+{
+    (void)arg;
+}
+
+static void begin_jobs(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->plan.job_count; i++) {
+        const struct sim_job *job = &sim->plan.jobs[i];
+        if (sim_counts_tries(job)) {
+            size_t size = (job->items + 1) * sizeof(*sim->tries[i]);
+            sim->tries[i] = memset(sim_realloc(NULL, size), 0, size);
+        }
+    }
+    sim->records = blob_new("", 1, blob_is_static, NULL);
+    CHECK(sim->records != NULL);
 }
 
 static void begin(struct sim *sim, const struct sim_plan *plan)
 {
     sim->plan = *plan;
     rng_init(&sim->rng, plan->seed + 1);
-    for (uint32_t i = 0; i < plan->job_count; i++) {
-        if (sim_counts_tries(&plan->jobs[i])) {
-            size_t size = (plan->jobs[i].items + 1) * sizeof(*sim->tries[i]);
-            sim->tries[i] = memset(sim_realloc(NULL, size), 0, size);
-        }
-    }
+    begin_jobs(sim);
+    sim_network_init(&sim->network, plan->workers);
+    sim_timers_init(&sim->timers, plan->workers);
+    size_t size = plan->workers * sizeof(*sim->workers);
+    sim->workers = memset(sim_realloc(NULL, size), 0, size);
     sim_server_init(sim);
     for (uint32_t i = 0; i < plan->workers; i++) {
         uint64_t start_us = sim_between(sim, 0, plan->start_us_max);
+        sim->workers[i].index = i;
         sim_at(sim, start_us, (struct sim_entry){.kind = SIM_START, .worker = i});
     }
     for (uint32_t i = 0; i < plan->fault_count; i++) {
@@ -314,22 +240,55 @@ static bool all_jobs_over(const struct sim *sim)
     return sim->server.job_index == sim->plan.job_count;
 }
 
-static void end(struct sim *sim)
+static void empty_queue(struct sim_queue *queue)
 {
-    while (sim->queue.count > 0) {
-        struct sim_entry entry = pop(&sim->queue);
+    while (queue->count > 0) {
+        struct sim_entry entry = sim_queue_pop(queue);
         sim_message_free(entry.message);
     }
-    for (uint32_t i = 0; i < SIM_WORKERS_MAX; i++) {
+    free(queue->list);
+}
+
+static void end(struct sim *sim)
+{
+    empty_queue(&sim->queue);
+    empty_queue(&sim->inbox);
+    for (uint32_t i = 0; i < sim->plan.workers; i++) {
         sim_worker_deinit(&sim->workers[i]);
     }
+    free(sim->workers);
     sim_server_deinit(sim);
+    sim_journal_deinit(&sim->journal);
     sim_judge_deinit(&sim->judge);
     for (uint32_t i = 0; i < SIM_JOBS_MAX; i++) {
         free(sim->tries[i]);
     }
-    free(sim->network.connections);
-    free(sim->queue.list);
+    blob_unref(sim->records);
+    sim_network_deinit(&sim->network);
+    sim_timers_deinit(&sim->timers);
+}
+
+static void say_end(const struct sim *sim)
+{
+    const struct sim_counts *counts = &sim->counts;
+    sim_trace(sim,
+              "end: %u jobs done, %u cancelled, %" PRIu64 " sessions lost, %" PRIu64
+              " duplicates, %" PRIu64 " chunks abandoned, %" PRIu64 " split, %" PRIu64
+              " items retried, %" PRIu64 " restarts, %" PRIu64 " items uncounted, %" PRIu64
+              " chunks adopted, %" PRIu64 " lies, %" PRIu64 " refused, %" PRIu64 " steps",
+              counts->jobs_done,
+              counts->jobs_cancelled,
+              counts->lost,
+              counts->duplicates,
+              counts->abandoned,
+              counts->splits,
+              counts->retried,
+              counts->restarts,
+              counts->uncounted,
+              counts->adopted,
+              counts->lies,
+              counts->refused,
+              sim->steps);
 }
 
 void sim_run(const struct sim_plan *plan, bool verbose)
@@ -339,17 +298,6 @@ void sim_run(const struct sim_plan *plan, bool verbose)
     while (!all_jobs_over(&sim) && !(plan->doomed && sim.server.stalled)) {
         advance(&sim);
     }
-    sim_trace(&sim,
-              "end: %u jobs done, %u cancelled, %" PRIu64 " sessions lost, %" PRIu64
-              " duplicates, %" PRIu64 " chunks abandoned, %" PRIu64 " split, %" PRIu64
-              " items retried, %" PRIu64 " steps",
-              sim.jobs_done,
-              sim.jobs_cancelled,
-              sim.lost,
-              sim.duplicates,
-              sim.abandoned,
-              sim.splits,
-              sim.retried,
-              sim.steps);
+    say_end(&sim);
     end(&sim);
 }

@@ -26,6 +26,7 @@ int runner_new(const struct runner_options *options,
     runner->link_arg = options->link_arg;
     runner->sink = options->sink;
     runner->journal = options->journal;
+    runner->grace_us = options->state != NULL ? options->grace_us : 0;
     runner->retries = options->retries_max > 0;
     runner->halt = options->halt;
     struct sched_options sched = {
@@ -288,10 +289,16 @@ static bool wants_items(const struct runner *runner)
            !source_is_full(runner->source);
 }
 
+/* 0: there is none. */
+static uint64_t grace_ends_us(const struct runner *runner)
+{
+    return runner->begun && runner->grace_us > 0 ? runner->begun_us + runner->grace_us : 0;
+}
+
 /* Fresh work waits while results wait to be written: memory stays bounded whoever reads them. */
 static void follow_sink(struct runner *runner, uint64_t now_us)
 {
-    bool hold = (runner->early && !runner->begun) ||
+    bool hold = now_us < grace_ends_us(runner) || (runner->early && !runner->begun) ||
                 (runner->sink != NULL && sink_is_full(runner->sink));
     if (hold == runner->held || runner->over) {
         return;
@@ -355,6 +362,7 @@ void runner_begin(struct runner *runner, uint64_t now_us)
     CHECK(!runner->begun);
     runner->begun = true;
     runner->begun_us = now_us;
+    follow_sink(runner, now_us); /* what holds fresh work back comes before the items do */
     announce_items(runner, now_us);
     runner_tick(runner, now_us);
 }
@@ -491,6 +499,10 @@ uint64_t runner_deadline_us(const struct runner *runner)
         return runner->ended_said ? UINT64_MAX : runner->over_limit_us;
     }
     uint64_t sched_us = sched_deadline_us(runner->sched);
+    uint64_t grace_us = grace_ends_us(runner);
+    if (runner->held && grace_us > runner->now_us && grace_us < sched_us) {
+        sched_us = grace_us;
+    }
     uint64_t journal_us = runner_journal_due_us(runner);
     return sched_us < journal_us ? sched_us : journal_us;
 }

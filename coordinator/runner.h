@@ -55,7 +55,10 @@ struct runner_options {
     struct sink *sink;    /* where records of single items go; NULL: nowhere. Outlives the runner */
     struct journal *journal; /* what comes is noted here; NULL: nowhere. Outlives the runner */
     const struct journal_state *state; /* where an earlier run of the job was; NULL: it begins */
-    const struct runner_link *link;    /* outlives the runner */
+    uint64_t
+        grace_us; /* with `state`: from the beginning, while no fresh work goes out: workers may come
+                          back with it in hand */
+    const struct runner_link *link; /* outlives the runner */
     void *link_arg;
 };
 

@@ -19,6 +19,7 @@ struct runner {
     bool begun;
     bool
         early; /* the scheduler was told of items before the run began, for a worker that holds some */
+    uint64_t grace_us; /* see runner_options */
     bool over; /* nothing is decided any more; what was noted may still have to become durable */
     bool ended_said;                 /* that too is done */
     enum runner_outcome outcome_due; /* when it is over: what it will have come to */

@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 enum {
+    GRACE_US =
+        1000 *
+        1000, /* a run that goes on waits for workers that come by themselves: they need half a second */
     START_LIMIT_US = 60 * 1000 * 1000,
     SETTLE_LIMIT_US = 2 * 1000 * 1000,
     BYE_LIMIT_US = 500 * 1000,
@@ -365,6 +368,7 @@ void server_run(struct server *server, const struct job *job, struct job_result 
         .sink = job->sink,
         .journal = job->journal,
         .state = job->state,
+        .grace_us = server->options.alone_limit_us > 0 ? GRACE_US : 0,
         .lease_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * SILENT_BEATS,
         .workers_max = server->options.workers_max,
         .link = &server_link,

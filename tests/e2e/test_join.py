@@ -57,8 +57,8 @@ class Join(EndToEndTest):
         early.err.wait_for("connected to", 10)
         result = self.start([JOIN_RIG, "serial", at, 200]).finish(60)
         self.assertEqual(result.status, 1, result)
-        self.assertIn("refused: the coordinator may open 64 files, and nearly all are open (raise ulimit -n", result.err)
-        coordinator.err.wait_for("refused a worker: the coordinator may open 64 files", 10)
+        self.assertIn("refused: too few open files: the coordinator may have 64, and nearly all are in use (raise ulimit -n", result.err)
+        coordinator.err.wait_for("refused a worker: too few open files: the coordinator may have 64", 10)
         # With the connections that were too many gone it takes workers again, and the run ends as ever.
         late = self.start_worker(at, "--name", "late")
         late.err.wait_for("connected to", 20)

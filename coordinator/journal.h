@@ -63,13 +63,10 @@ struct journal_counts {
     uint64_t workers_lost;
 };
 
-/* How far the input was read: its first `bytes` bytes, which are `items` whole items and have this
- * hash (BLAKE2b, 32 bytes), and whether they are all. For a range: how many items it has, no bytes,
- * zeros. Items that are done are among them. */
+/* How far the input was read, in whole items, and whether that is all. Items that are done are among
+ * them. That it is the same input is for the caller to see to: it can keep a fingerprint in its text. */
 struct journal_input {
     uint64_t items;
-    uint64_t bytes;
-    unsigned char hash[32];
     bool final;
 };
 

@@ -22,7 +22,6 @@ void journal_progress_to_numbers(const struct journal_progress *progress,
         counts->workers_lost,
         progress->next,
         input->items,
-        input->bytes,
         input->final,
     };
     memcpy(ret_numbers, numbers, sizeof(numbers));
@@ -45,7 +44,7 @@ int journal_progress_from_numbers(const uint64_t numbers[JOURNAL_NUMBERS],
                    .duplicates = numbers[10],
                    .workers_lost = numbers[11]},
         .next = numbers[12],
-        .input = {.items = numbers[13], .bytes = numbers[14], .final = numbers[15] != 0},
+        .input = {.items = numbers[13], .final = numbers[14] != 0},
     };
     /* Numbers that did not fit come back as others. */
     uint64_t back[JOURNAL_NUMBERS];

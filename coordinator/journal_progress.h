@@ -13,13 +13,13 @@ struct journal_progress {
     uint64_t next;
 };
 
-enum { JOURNAL_NUMBERS = 16 };
+enum { JOURNAL_NUMBERS = 15 };
 
-/* All but the hash of the input, in the order of the columns. */
+/* In the order of the columns. */
 void journal_progress_to_numbers(const struct journal_progress *progress,
                                  uint64_t ret_numbers[JOURNAL_NUMBERS]);
 
-/* The other way; input.hash is all zeros then. Returns 0, or ERR_INVALID when one is out of range. */
+/* The other way. Returns 0, or ERR_INVALID when one is out of range. */
 int journal_progress_from_numbers(const uint64_t numbers[JOURNAL_NUMBERS],
                                   struct journal_progress *ret_progress);
 

@@ -86,14 +86,10 @@ static int take_progress(struct journal_reader *reader)
     for (int i = 0; i < JOURNAL_NUMBERS; i++) {
         numbers[i] = journal_sql_column(reader->row, i + 1);
     }
-    const void *hash = sqlite3_column_blob(reader->row, JOURNAL_NUMBERS + 1);
-    size_t hash_len = (size_t)sqlite3_column_bytes(reader->row, JOURNAL_NUMBERS + 1);
-    if (journal_progress_from_numbers(numbers, progress) != 0 || hash == NULL ||
-        hash_len != sizeof(progress->input.hash)) {
+    if (journal_progress_from_numbers(numbers, progress) != 0) {
         return journal_reader_damaged(reader, "a number of its progress is out of range");
     }
-    memcpy(progress->input.hash, hash, hash_len);
-    reader->seal = journal_sql_column(reader->row, JOURNAL_NUMBERS + 2);
+    reader->seal = journal_sql_column(reader->row, JOURNAL_NUMBERS + 1);
     return 0;
 }
 

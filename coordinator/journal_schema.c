@@ -35,9 +35,7 @@ static const char *const tables[] = {
     "  written_before INTEGER NOT NULL, -- with --keep-order: all items before this one are "
     "written\n"
     "  input_items INTEGER NOT NULL,    -- of the input, as far as it was read\n"
-    "  input_bytes INTEGER NOT NULL,\n"
     "  input_final INTEGER NOT NULL,    -- 1: that was all\n"
-    "  input_hash BLOB NOT NULL,        -- BLAKE2b of these bytes; zeros for a range\n"
     "  seal INTEGER NOT NULL            -- of all that is in this file: finds damage\n"
     ") STRICT",
 

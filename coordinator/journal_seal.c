@@ -55,10 +55,9 @@ uint64_t journal_seal(const struct journal_progress *progress,
                       const struct interval_set *done,
                       const struct journal_seal_sums *sums)
 {
-    uint64_t all[JOURNAL_NUMBERS + 6];
+    uint64_t all[JOURNAL_NUMBERS + 5];
     journal_progress_to_numbers(progress, all);
     uint64_t *at = all + JOURNAL_NUMBERS;
-    *at++ = hash(progress->input.hash, sizeof(progress->input.hash));
     *at++ = hash(done->spans, done->count * sizeof(done->spans[0]));
     *at++ = sums->job;
     *at++ = sums->failed;

@@ -25,7 +25,7 @@ static const char *const statements[JOURNAL_STATEMENTS] = {
     [JOURNAL_PUT_WAITING] = "INSERT INTO waiting VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     [JOURNAL_DROP_WAITING] = "DELETE FROM waiting WHERE \"end\" <= ? RETURNING seal",
     [JOURNAL_PUT_PROGRESS] = ("INSERT OR REPLACE INTO progress VALUES("
-                              "1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
+                              "1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"),
 };
 
 static int failed(const struct journal_store *store, struct err_text *ret_error)

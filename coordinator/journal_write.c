@@ -17,13 +17,8 @@ int journal_write_progress(struct journal_store *store)
     for (int i = 0; i < JOURNAL_NUMBERS; i++) {
         (void)journal_sql_bind(statement, i + 1, numbers[i]);
     }
-    (void)sqlite3_bind_blob(statement,
-                            JOURNAL_NUMBERS + 1,
-                            progress->input.hash,
-                            sizeof(progress->input.hash),
-                            SQLITE_STATIC);
     (void)journal_sql_bind(
-        statement, JOURNAL_NUMBERS + 2, journal_seal(progress, &store->done, &store->sums));
+        statement, JOURNAL_NUMBERS + 1, journal_seal(progress, &store->done, &store->sums));
     return journal_store_run(store, JOURNAL_PUT_PROGRESS);
 }
 

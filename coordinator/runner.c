@@ -11,7 +11,6 @@ enum {
     CRASH_LIMIT = 3,
     CHUNK_TARGET_US = 100000,
     RETRY_DELAY_US = 100000,
-    CANCEL_LIMIT_US = 2000000, /* who wants to stop does not wait longer for the journal */
 };
 
 int runner_new(const struct runner_options *options,
@@ -70,169 +69,6 @@ void runner_free(struct runner *runner)
     free(runner);
 }
 
-/* Say that the run has ended, as soon as what came of it is durable. */
-static void conclude(struct runner *runner, uint64_t now_us)
-{
-    if (!runner->over || runner->ended_said) {
-        return;
-    }
-    bool complete = runner->outcome_due == RUNNER_DONE;
-    if (runner->journal != NULL && now_us < runner->over_limit_us) {
-        if (!runner_finish_journal(runner, now_us, complete)) {
-            return;
-        }
-        (void)journal_error(runner->journal, &runner->error);
-        if (complete && runner->error.s[0] != '\0') {
-            runner->outcome_due = RUNNER_FAILED;
-        }
-    }
-    runner->outcome = runner->outcome_due;
-    runner->ended_said = true;
-    runner->ended_us = now_us;
-    runner->link->ended(runner->link_arg);
-}
-
-static void end(struct runner *runner, uint64_t now_us, enum runner_outcome outcome)
-{
-    if (runner->over) {
-        return;
-    }
-    runner->over = true;
-    runner->outcome_due = outcome;
-    runner->over_limit_us = outcome == RUNNER_CANCELLED ? now_us + CANCEL_LIMIT_US : UINT64_MAX;
-    conclude(runner, now_us);
-}
-
-static void fail(struct runner *runner, uint64_t now_us, int code, const char *what)
-{
-    if (runner->error.s[0] == '\0') {
-        (void)err_set(&runner->error, code, "%s: %s", what, err_name(code));
-    }
-    end(runner, now_us, RUNNER_FAILED);
-}
-
-/* The first time these items are sent their bytes are taken from the source; later attempts find
- * them here, also those at a part of what was sent at first. */
-static int find_payload(struct runner *runner,
-                        const struct sched_action *action,
-                        struct blob **ret_payload)
-{
-    uint64_t end = action->first + action->count;
-    if (end > runner->taken) {
-        struct blob *payload = NULL;
-        uint64_t first = runner->taken;
-        int rc = source_take(runner->source, first, end - first, &payload);
-        rc = rc != 0 ? rc : payloads_add(&runner->payloads, first, end - first, payload);
-        if (rc != 0) {
-            blob_unref(payload);
-            return rc;
-        }
-        runner->taken = end;
-    }
-    return payloads_get(&runner->payloads, action->first, action->count, ret_payload);
-}
-
-static int perform_send(struct runner *runner, const struct sched_action *action)
-{
-    struct chunk chunk = {
-        .id = action->chunk,
-        .first = action->first,
-        .count = action->count,
-        .attempt = action->attempt,
-    };
-    if (source_chunk_items_max(runner->source) > 0) {
-        int rc = find_payload(runner, action, &chunk.payload);
-        if (rc != 0) {
-            return rc;
-        }
-        chunk.payload_len = (uint32_t)blob_len(chunk.payload);
-    }
-    runner->link->queue(runner->link_arg, action->worker, &chunk);
-    return 0;
-}
-
-static void perform_finished(struct runner *runner,
-                             uint64_t now_us,
-                             const struct sched_action *action,
-                             const struct chunk_result *result)
-{
-    CHECK(result != NULL);
-    if (result->tally.failed > 0) {
-        runner_note_result(runner, action, result);
-    }
-    if (runner->sink == NULL && runner->payloads.live == 0 && runner->journal == NULL) {
-        return; /* numbers, of which nobody wants single results */
-    }
-    int rc = runner_put_items(runner, action, result, "no memory was left for its result");
-    rc = rc != 0 ? rc : runner_note_journal(runner, action, result, NULL);
-    if (rc != 0) {
-        fail(runner, now_us, rc, "results could not be kept");
-    }
-}
-
-/* Not to be inlined: its text would make room on the stack of what runs for each result. */
-__attribute__((noinline)) static void perform_abandoned(struct runner *runner,
-                                                        uint64_t now_us,
-                                                        const struct sched_action *action)
-{
-    char text[CHUNK_ERROR_SIZE];
-    int len = snprintf(text,
-                       sizeof(text),
-                       "lost together with the worker that ran it (attempt %u)",
-                       action->attempt);
-    runner_note_failure(runner, action->first, text, (size_t)len);
-    int rc = runner_put_items(runner, action, NULL, text);
-    rc = rc != 0 ? rc : runner_note_journal(runner, action, NULL, text);
-    if (rc != 0) {
-        fail(runner, now_us, rc, "results could not be kept");
-    }
-}
-
-/* DONE is said for the last item, and also after CANCEL and STOP. */
-static enum runner_outcome outcome_of_done(const struct runner *runner)
-{
-    struct sched_stats stats;
-    sched_get_stats(runner->sched, &stats);
-    if (stats.items_final && stats.items_done == stats.items_available) {
-        return RUNNER_DONE;
-    }
-    return runner->halting != HALT_NEVER && !runner->cancelled ? RUNNER_HALTED : RUNNER_CANCELLED;
-}
-
-/* `result`: the one of the event in hand, or NULL. */
-static void perform(struct runner *runner,
-                    uint64_t now_us,
-                    const struct sched_action *action,
-                    const struct chunk_result *result)
-{
-    switch (action->type) {
-    case SCHED_SEND: {
-        int rc = perform_send(runner, action);
-        if (rc != 0) {
-            fail(runner, now_us, rc, "sending a chunk failed");
-        }
-        break;
-    }
-    case SCHED_FINISHED:
-        perform_finished(runner, now_us, action, result);
-        break;
-    case SCHED_SPLIT: /* its pieces find their bytes by item */
-        break;
-    case SCHED_ABANDONED:
-        perform_abandoned(runner, now_us, action);
-        break;
-    case SCHED_DROP_WORKER:
-        runner->link->drop(runner->link_arg, action->worker);
-        break;
-    case SCHED_STALLED:
-        end(runner, now_us, RUNNER_STALLED);
-        break;
-    case SCHED_DONE:
-        end(runner, now_us, outcome_of_done(runner));
-        break;
-    }
-}
-
 static int step(struct runner *runner,
                 uint64_t now_us,
                 const struct sched_event *event,
@@ -246,11 +82,11 @@ static int step(struct runner *runner,
     struct sched_actions actions = {.list = runner->list, .capacity = ACTIONS_MAX};
     int rc = sched_step(runner->sched, now_us, event, &actions);
     if (rc == ERR_NOMEM) {
-        fail(runner, now_us, rc, "the scheduler could not go on");
+        runner_fail(runner, now_us, rc, "the scheduler could not go on");
     }
     runner->performing = true;
     for (size_t i = 0; i < actions.count && !runner->over; i++) {
-        perform(runner, now_us, &actions.list[i], result);
+        runner_perform(runner, now_us, &actions.list[i], result);
     }
     runner->performing = false;
     return rc;
@@ -277,7 +113,7 @@ static void read_source(struct runner *runner, uint64_t now_us)
 {
     int rc = source_read(runner->source, &runner->error);
     if (rc != 0) {
-        fail(runner, now_us, rc, "reading items failed");
+        runner_fail(runner, now_us, rc, "reading items failed");
         return;
     }
     announce_items(runner, now_us);
@@ -378,7 +214,7 @@ static void expect(struct runner *runner,
     follow_sink(runner, now_us);
     int rc = runner_read_until(runner, holding, holding_count, &runner->error);
     if (rc != 0) {
-        fail(runner, now_us, rc, "reading items failed");
+        runner_fail(runner, now_us, rc, "reading items failed");
         return;
     }
     announce_items(runner, now_us);
@@ -425,7 +261,7 @@ int runner_results(struct runner *runner,
         }
         int rc = runner->retries ? runner_find_failed(runner, &results[i]) : 0;
         if (rc != 0) {
-            fail(runner, now_us, rc, "results could not be kept");
+            runner_fail(runner, now_us, rc, "results could not be kept");
             break;
         }
         event.as.result.failed = runner->failed;
@@ -482,14 +318,14 @@ void runner_outputs_changed(struct runner *runner, uint64_t now_us)
     rc = rc != 0 || runner->journal == NULL ? rc : journal_error(runner->journal, &error);
     if (rc != 0 && !runner->over) {
         runner->error = error;
-        fail(runner, now_us, rc, "results could not be written");
+        runner_fail(runner, now_us, rc, "results could not be written");
     }
     if (!runner->over) {
         runner_tick(runner, now_us);
         return;
     }
     runner_follow_journal(runner, now_us);
-    conclude(runner, now_us);
+    runner_conclude(runner, now_us);
     runner->link->flush(runner->link_arg);
 }
 
@@ -509,7 +345,7 @@ uint64_t runner_deadline_us(const struct runner *runner)
 
 void runner_tick(struct runner *runner, uint64_t now_us)
 {
-    conclude(runner, now_us);
+    runner_conclude(runner, now_us);
     struct sched_event event = {.type = SCHED_TICK};
     advance_and_flush(runner, now_us, &event);
 }

@@ -1,4 +1,4 @@
-/* What the files of the runner share: runner.c (events in, actions performed), runner_records.c
+/* What the files of the runner share: runner.c (events in), runner_perform.c (actions out), runner_records.c
  * (results of single items), runner_journal.c (what is made durable), runner_restore.c (a job that
  * goes on), runner_account.c (what it all came to). */
 #ifndef QUARTET_COORDINATOR_RUNNER_INTERNAL_H
@@ -8,7 +8,10 @@
 #include "coordinator/payloads.h"
 #include "coordinator/runner.h"
 
-enum { ACTIONS_MAX = 512 };
+enum {
+    ACTIONS_MAX = 512,
+    CANCEL_LIMIT_US = 2000000, /* who wants to stop does not wait longer for the journal */
+};
 
 struct runner {
     struct sched *sched;
@@ -63,6 +66,21 @@ struct runner {
     struct err_text error;
     struct sched_action list[ACTIONS_MAX];
 };
+
+/* --- runner_perform.c --- */
+
+/* Do what one action says. `result`: the one of the event in hand, or NULL. */
+void runner_perform(struct runner *runner,
+                    uint64_t now_us,
+                    const struct sched_action *action,
+                    const struct chunk_result *result);
+
+/* The run is over for a reason that is not the scheduler's; unless the runner's error has a text
+ * already, it becomes "`what`: the code's name". */
+void runner_fail(struct runner *runner, uint64_t now_us, int code, const char *what);
+
+/* When the run is over, say so as soon as what came of it is durable. */
+void runner_conclude(struct runner *runner, uint64_t now_us);
 
 /* --- runner_records.c --- */
 

@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-enum { SENT_MAX = 256, WAIT_MS = 20000 };
+enum { SENT_MAX = 256, WAIT_MS = 20000, FIRST_US = 1000000 };
 
 static const struct worker_id ONE = {1};
 
@@ -142,6 +142,18 @@ static void begin(struct rig *rig, struct items_spec items, uint64_t chunk_items
     assert_int_equal(runner_new(&options, &error, &rig->runner), 0);
 }
 
+/* With one worker that has so many slots, and may be sent as many chunks. */
+static void begin_with(struct rig *rig,
+                       struct items_spec items,
+                       uint64_t chunk_items,
+                       uint32_t slots,
+                       bool resumed)
+{
+    begin(rig, items, chunk_items, resumed);
+    runner_join(rig->runner, FIRST_US, ONE, slots, slots, NULL, 0);
+    runner_begin(rig->runner, FIRST_US);
+}
+
 /* The coordinator dies, and another one takes the journal up. */
 static void die(struct rig *rig)
 {
@@ -234,10 +246,8 @@ static void test_results_are_durable_some_time_after_they_are_noted(void **state
 {
     (void)state;
     struct rig *rig = new_rig();
-    uint64_t now_us = 1000000;
-    begin(rig, range(100), 10, false);
-    runner_join(rig->runner, now_us, ONE, 2, 4, NULL, 0);
-    runner_begin(rig->runner, now_us);
+    uint64_t now_us = FIRST_US;
+    begin_with(rig, range(100), 10, 2, false);
     assert_int_equal(runner_noted(rig->runner), 0);
     answer(rig, 0, now_us += 100000, 0);
     uint64_t noted = runner_noted(rig->runner);
@@ -252,10 +262,8 @@ static void test_run_has_ended_when_all_of_it_is_durable(void **state)
 {
     (void)state;
     struct rig *rig = new_rig();
-    uint64_t now_us = 1000000;
-    begin(rig, range(30), 10, false);
-    runner_join(rig->runner, now_us, ONE, 2, 4, NULL, 0);
-    runner_begin(rig->runner, now_us);
+    uint64_t now_us = FIRST_US;
+    begin_with(rig, range(30), 10, 3, false);
     for (size_t i = 0; i < 3; i++) {
         answer(rig, i, now_us += 1000, 0);
     }
@@ -272,19 +280,15 @@ static void test_numbers_that_are_done_are_not_sent_again(void **state)
 {
     (void)state;
     struct rig *rig = new_rig();
-    uint64_t now_us = 1000000;
-    begin(rig, range(60), 10, false);
-    runner_join(rig->runner, now_us, ONE, 6, 6, NULL, 0);
-    runner_begin(rig->runner, now_us);
+    uint64_t now_us = FIRST_US;
+    begin_with(rig, range(60), 10, 6, false);
     assert_int_equal(rig->sent_count, 6);
     answer(rig, 1, now_us += 1000, 0);
     answer(rig, 4, now_us += 1000, 0);
     await_durable(rig, runner_noted(rig->runner), &now_us);
     die(rig);
     assert_int_equal(rig->state.done.count, 2);
-    begin(rig, range(60), 10, true);
-    runner_join(rig->runner, now_us, ONE, 8, 8, NULL, 0);
-    runner_begin(rig->runner, now_us);
+    begin_with(rig, range(60), 10, 8, true);
     uint64_t items = 0;
     for (size_t i = 0; i < rig->sent_count; i++) {
         assert_true(rig->sent[i].first / 10 != 1 && rig->sent[i].first / 10 != 4);
@@ -304,20 +308,16 @@ static void test_bytes_of_items_that_are_left_are_those_of_the_input(void **stat
 {
     (void)state;
     struct rig *rig = new_rig();
-    uint64_t now_us = 1000000;
+    uint64_t now_us = FIRST_US;
     struct items_spec items = letters(rig, 26);
-    begin(rig, items, 2, false);
-    runner_join(rig->runner, now_us, ONE, 8, 8, NULL, 0);
-    runner_begin(rig->runner, now_us);
+    begin_with(rig, items, 2, 8, false);
     assert_string_equal(rig->items[2], "ef");
     answer(rig, 1, now_us += 1000, 0);
     answer(rig, 2, now_us += 1000, 0);
     answer(rig, 5, now_us += 1000, 0);
     await_durable(rig, runner_noted(rig->runner), &now_us);
     die(rig);
-    begin(rig, items, 3, true);
-    runner_join(rig->runner, now_us, ONE, 26, 26, NULL, 0);
-    runner_begin(rig->runner, now_us);
+    begin_with(rig, items, 3, 26, true);
     char all[32] = "";
     for (size_t i = 0; i < rig->sent_count; i++) {
         assert_int_equal(strlen(rig->items[i]), rig->sent[i].count);
@@ -334,11 +334,9 @@ static void test_what_a_worker_goes_on_with_is_not_sent(void **state)
 {
     (void)state;
     struct rig *rig = new_rig();
-    uint64_t now_us = 1000000;
+    uint64_t now_us = FIRST_US;
     struct items_spec items = letters(rig, 26);
-    begin(rig, items, 2, false);
-    runner_join(rig->runner, now_us, ONE, 8, 8, NULL, 0);
-    runner_begin(rig->runner, now_us);
+    begin_with(rig, items, 2, 8, false);
     struct chunk kept = rig->sent[3];
     die(rig); /* before anything was durable */
     assert_int_equal(rig->state.done.members, 0);
@@ -371,10 +369,8 @@ static void test_cancelled_run_does_not_wait_for_ever(void **state)
 {
     (void)state;
     struct rig *rig = new_rig();
-    uint64_t now_us = 1000000;
-    begin(rig, range(30), 10, false);
-    runner_join(rig->runner, now_us, ONE, 2, 2, NULL, 0);
-    runner_begin(rig->runner, now_us);
+    uint64_t now_us = FIRST_US;
+    begin_with(rig, range(30), 10, 2, false);
     answer(rig, 0, now_us += 1000, 0);
     runner_cancel(rig->runner, now_us);
     if (!rig->ended) {

@@ -181,7 +181,7 @@ void options_add_journal(struct option_table *table, struct options *options)
         .help =
             "keep in FILE (new) what is done, so that 'quartet resume FILE' can go on: a result "
             "counts for its worker only when it is on disk; items from a pipe are copied to "
-            "FILE.items first"};
+            "FILE-items first"};
     options_add_all(table, &option, 1);
 }
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { WORKERS_DEFAULT = 0 };
@@ -77,26 +78,46 @@ static int settle_printing(struct run *run, struct err_text *ret_error)
     return 0;
 }
 
+/* Nothing that is there is overwritten. Asked before the items beside it are kept. */
+static int check_journal_is_new(const char *path, struct err_text *ret_error)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        return 0;
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return err_set(ret_error, ERR_INVALID, "the journal '%.200s' is no regular file", path);
+    }
+    return err_set(ret_error,
+                   ERR_INVALID,
+                   "the journal '%.200s' exists already: 'quartet resume' goes on with it; remove "
+                   "it to begin anew",
+                   path);
+}
+
 /* With a journal, items that can be read once only are kept beside it. */
 static int check_items(struct run *run, struct err_text *ret_error)
 {
-    enum work_stream stream = WORK_STREAM_ONCE;
-    if (run->journal_path != NULL) {
-        int len = snprintf(run->kept_items, sizeof(run->kept_items), "%s.items", run->journal_path);
-        if (len < 0 || (size_t)len >= sizeof(run->kept_items)) {
-            return err_set(ret_error, ERR_INVALID, "the path of the journal is too long");
-        }
-        stream = run->resumed ? WORK_STREAM_KEPT : WORK_STREAM_KEEP;
-        /* Asked before the items beside it are overwritten. */
-        if (!run->resumed && access(run->journal_path, F_OK) == 0) {
-            return err_set(ret_error,
-                           ERR_INVALID,
-                           "the journal '%.200s' exists already: 'quartet resume' goes on with it; "
-                           "remove it to begin anew",
-                           run->journal_path);
-        }
+    struct work *work = &run->work;
+    if (run->journal_path == NULL) {
+        return work_check_items(work, &run->options, WORK_STREAM_ONCE, NULL, ret_error);
     }
-    return work_check_items(&run->work, &run->options, stream, run->kept_items, ret_error);
+    int len = snprintf(run->kept_items, sizeof(run->kept_items), "%s-items", run->journal_path);
+    if (len < 0 || (size_t)len >= sizeof(run->kept_items)) {
+        return err_set(ret_error, ERR_INVALID, "the path of the journal is too long");
+    }
+    if (run->resumed) {
+        return work_check_items(work, &run->options, WORK_STREAM_KEPT, run->kept_items, ret_error);
+    }
+    int rc = check_journal_is_new(run->journal_path, ret_error);
+    if (rc != 0) {
+        return rc;
+    }
+    rc = work_check_items(work, &run->options, WORK_STREAM_KEEP, run->kept_items, ret_error);
+    if (rc != 0) {
+        (void)unlink(run->kept_items);
+    }
+    return rc;
 }
 
 static int check(struct run *run, struct err_text *ret_error)

@@ -30,17 +30,17 @@ static void print_counts(const struct sample *sample, FILE *stream)
                   "items      %s succeeded, %s failed",
                   units_format_exact(sample->ok, ok),
                   units_format_exact(sample->failed, failed));
-    if (!sample->complete) {
-        char left[UNITS_TEXT_SIZE];
-        (void)fprintf(stream,
-                      ", %s not run",
-                      units_format_exact(sample->items - sample->ok - sample->failed, left));
-    }
     if (sample->items_before > 0) {
         char before[UNITS_TEXT_SIZE];
         (void)fprintf(stream,
                       " (%s of them before the run was resumed)",
                       units_format_exact(sample->items_before, before));
+    }
+    if (!sample->complete) {
+        char left[UNITS_TEXT_SIZE];
+        (void)fprintf(stream,
+                      ", %s not run",
+                      units_format_exact(sample->items - sample->ok - sample->failed, left));
     }
     (void)fprintf(stream,
                   "\nresults    checksum %016" PRIx64 ", %s\n",

@@ -101,10 +101,10 @@ class Killed(ResumeTest):
             stdin="".join(line + "\n" for line in lines).encode())
         self.wait_for_lines(20, program)
         self.kill(program)
-        self.assertTrue(os.path.exists(self.journal + ".items"))
+        self.assertTrue(os.path.exists(self.journal + "-items"))
         self.assert_status(self.resume().finish(60), EXIT_OK)
         self.assertEqual([line.decode() for line in self.lines()], lines)
-        self.assertFalse(os.path.exists(self.journal + ".items"))
+        self.assertFalse(os.path.exists(self.journal + "-items"))
 
     def test_failed_items_stay_failed_and_are_told(self):
         numbers = self.write_file("numbers", "".join("%d\n" % i for i in range(200)))

@@ -14,7 +14,7 @@
  * those that failed may be run again. What is left goes on as chunks of their own, with new ids.
  * The items that were not run are sent next, and that is the same attempt going on. Failed ones
  * are the next attempt, wait for a delay that doubles with each failure, and go to another worker
- * when one could take them then.
+ * when there is one.
  *
  * Whatever a worker held when it was lost may be what took it down. These chunks are suspects: they
  * run again at full speed, but a worker that runs suspects is sent nothing else meanwhile. What is
@@ -50,8 +50,8 @@
  * would only queue it, round robin in each class. Before the first result (nobody knows what an
  * item costs), and near the end, when less than one chunk a slot is left and chunks are long, a
  * chunk waits for a free slot rather than behind another. Suspects go before all else, then chunks
- * that are tried again, to another worker than the one that failed them when one could take them
- * now, then fresh ones. */
+ * that are tried again (those that failed to another worker than the one that failed them, for which
+ * they wait; others to another when one could take them now), then fresh ones. */
 #ifndef QUARTET_COORDINATOR_SCHED_H
 #define QUARTET_COORDINATOR_SCHED_H
 

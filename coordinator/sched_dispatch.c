@@ -63,18 +63,13 @@ void sched_send_duplicate(struct sched *sched,
     sched->stats.chunks_speculated++;
 }
 
-/* What was cut before goes before fresh chunks. */
-static bool send_queued(struct sched *sched, struct sched_actions *out)
+/* A worker that fails items fails them fast: it has room when no other one has, and would get back
+ * all that it failed. What failed waits for another worker while there is one. */
+static bool must_wait(const struct sched *sched, const struct sched_chunk *chunk, uint32_t worker)
 {
-    uint32_t slot = sched->chunks.queued.head;
-    const struct sched_chunk *chunk = &sched->chunks.table[slot];
-    uint32_t worker = taker(sched, chunk->count, chunk->avoid);
-    if (worker == INDEX_NONE || !sched_has_room(sched, out, 1)) {
-        return false;
-    }
-    sched_detach(sched, slot);
-    sched_send(sched, slot, worker, out);
-    return true;
+    const struct sched_workers *workers = &sched->workers;
+    return chunk->failures > 0 && worker == chunk->avoid &&
+           workers->slots > (workers->table[worker].draining ? 0 : workers->table[worker].slots);
 }
 
 static bool send_fresh(struct sched *sched, struct sched_actions *out)
@@ -101,6 +96,26 @@ static bool send_fresh(struct sched *sched, struct sched_actions *out)
     return true;
 }
 
+/* What was cut before goes before fresh chunks. */
+static bool send_next(struct sched *sched, struct sched_actions *out)
+{
+    uint32_t slot = sched->chunks.queued.head;
+    if (slot == INDEX_NONE || !sched_is_available(sched, slot)) {
+        return send_fresh(sched, out);
+    }
+    const struct sched_chunk *chunk = &sched->chunks.table[slot];
+    uint32_t worker = taker(sched, chunk->count, chunk->avoid);
+    if (worker != INDEX_NONE && must_wait(sched, chunk, worker)) {
+        return send_fresh(sched, out);
+    }
+    if (worker == INDEX_NONE || !sched_has_room(sched, out, 1)) {
+        return false;
+    }
+    sched_detach(sched, slot);
+    sched_send(sched, slot, worker, out);
+    return true;
+}
+
 static void send_all(struct sched *sched, struct sched_actions *out)
 {
     const struct list *turns = sched->workers.turns;
@@ -111,9 +126,7 @@ static void send_all(struct sched *sched, struct sched_actions *out)
     while (sent && (turns[SCHED_TURN_BUSY].head != INDEX_NONE ||
                     turns[SCHED_TURN_FREE].head != INDEX_NONE ||
                     turns[SCHED_TURN_EMPTY].head != INDEX_NONE)) {
-        uint32_t queued = sched->chunks.queued.head;
-        sent = queued != INDEX_NONE && sched_is_available(sched, queued) ? send_queued(sched, out)
-                                                                         : send_fresh(sched, out);
+        sent = send_next(sched, out);
     }
     if (sched->chunks.suspects_count > 0) {
         sched_send_suspects(sched, out); /* nothing else may be left by now */

@@ -188,6 +188,45 @@ static void test_sched_runs_failed_items_again_when_their_delay_is_over(void **s
     assert_int_equal(sched_deadline_us(f->sched), UINT64_MAX);
 }
 
+static void test_sched_failed_items_wait_for_another_worker_while_there_is_one(void **state)
+{
+    /* given worker 1, who failed an item and has room, and worker 2, who has none */
+    struct fixture *f = *state;
+    given_options(f, 1, 1);
+    fixture_items(f, 3, true);
+    fixture_join(f, 1, 1, 1);
+    struct sched_action send = f->sent[0];
+    fixture_join(f, 2, 1, 1);
+    fixture_part(f, 1, &send, 1, &first_item, 1);
+    f->now_us += DELAY_US;
+    fixture_credit(f, 1, 5);
+    /* it gets what is fresh, and not what it failed */
+    assert_int_equal(fixture_sent(f, 1), 2);
+    assert_int_equal(fixture_last(f)->first, 2);
+    fixture_finish(f, 1, 5);
+    assert_int_equal(fixture_sent(f, 1), 2);
+    fixture_credit(f, 2, 1);
+    fixture_finish(f, 2, 5);
+    assert_int_equal(fixture_last(f)->first, 0);
+    assert_int_equal(fixture_last(f)->worker.value, 2);
+}
+
+static void test_sched_failed_items_go_back_when_there_is_no_other_worker(void **state)
+{
+    struct fixture *f = *state;
+    given_options(f, 1, 1);
+    fixture_items(f, 1, true);
+    fixture_join(f, 1, 1, 1);
+    fixture_join(f, 2, 1, 0);
+    fixture_part(f, 1, &f->sent[0], 1, &first_item, 1);
+    f->now_us += DELAY_US;
+    fixture_credit(f, 1, 5);
+    assert_int_equal(f->sent_count, 1);
+    fixture_event(f, SCHED_WORKER_LEFT, 2);
+    assert_int_equal(f->sent_count, 2);
+    assert_int_equal(fixture_last(f)->worker.value, 1);
+}
+
 static void test_sched_items_that_will_run_again_are_not_accounted_for(void **state)
 {
     struct fixture *f = *state;
@@ -491,6 +530,8 @@ int main(void)
         TEST(test_sched_learns_the_cost_from_the_items_that_were_run),
         TEST(test_sched_parts_stay_in_the_order_of_their_items),
         TEST(test_sched_runs_failed_items_again_when_their_delay_is_over),
+        TEST(test_sched_failed_items_wait_for_another_worker_while_there_is_one),
+        TEST(test_sched_failed_items_go_back_when_there_is_no_other_worker),
         TEST(test_sched_items_that_will_run_again_are_not_accounted_for),
         TEST(test_sched_items_that_failed_too_often_count_as_failed),
         TEST(test_sched_delay_doubles_with_each_failure_up_to_64_times),

@@ -75,6 +75,7 @@ struct sim_sums {
     uint64_t items_held;
     uint64_t items_queued;
     bool waits[SIM_SUSPICIONS]; /* something of this suspicion, that may be sent now */
+    bool failed_waits;          /* something of these has failed, and waits for another worker */
     bool unread;                /* something waits for its items to be read again */
     uint64_t must_split;        /* id of a chunk; 0: none */
 };

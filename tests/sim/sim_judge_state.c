@@ -19,10 +19,12 @@ static bool same_tally(const struct tally *a, const struct tally *b)
 static void add_waiting(struct sim_sums *sums,
                         uint64_t items,
                         enum sim_suspicion suspicion,
+                        uint32_t failures,
                         bool due)
 {
     sums->items_queued += items;
     sums->waits[suspicion] = sums->waits[suspicion] || due;
+    sums->failed_waits = sums->failed_waits || (due && failures > 0);
 }
 
 static struct sim_sums add_up(const struct sim *sim)
@@ -38,14 +40,14 @@ static struct sim_sums add_up(const struct sim *sim)
         if (chunk->holder != 0) {
             sums.items_held += chunk->count;
         } else {
-            add_waiting(&sums, chunk->count, chunk->suspicion, true);
+            add_waiting(&sums, chunk->count, chunk->suspicion, chunk->failures, true);
             sums.unread = sums.unread || chunk->first + chunk->count > sim->server.fed;
             sums.must_split = chunk->must_split ? chunk->id : sums.must_split;
         }
     }
     for (size_t i = 0; i < judge->part_count; i++) {
         const struct sim_part *part = &judge->parts[i];
-        add_waiting(&sums, part->count, part->suspicion, part->due_us <= now_us);
+        add_waiting(&sums, part->count, part->suspicion, part->failures, part->due_us <= now_us);
     }
     uint64_t states = sim_judge_states_below(judge, sim->server.fed);
     sums.waits[SIM_CLEAR] = sums.waits[SIM_CLEAR] || (!judge->holding && states < sim->server.fed);
@@ -114,11 +116,25 @@ void sim_judge_state(struct sim *sim)
     }
 }
 
-/* Nobody is idle while something waits that may join what it has: but one at a time that is made empty for suspects. */
+/* Workers that may be sent something, now or later. */
+static size_t takers(const struct sim_judge *judge)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < judge->session_count; i++) {
+        count += judge->sessions[i].live && !judge->sessions[i].draining;
+    }
+    return count;
+}
+
+/* Nobody is idle while something waits that may join what it has: but one at a time that is made empty for suspects; and but for
+ * what has failed, which may wait for another worker, and what is queued behind that. */
 static void check_idle(const struct sim *sim)
 {
     const struct sim_judge *judge = &sim->judge;
     const struct sim_sums *sums = &judge->sums;
+    if (sums->failed_waits && takers(judge) > 1) {
+        return;
+    }
     bool suspects = sums->waits[SIM_COMPANY] || sums->waits[SIM_GROUP] || sums->waits[SIM_ALONE];
     size_t aside = 0;
     for (size_t i = 0; i < judge->session_count; i++) {

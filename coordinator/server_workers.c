@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 void server_forget(struct server *server,
@@ -61,14 +62,19 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
     peer->slots = ready->slots;
     peer->cooperative = ready->cooperative;
     peer->startup_us = ready->startup_us;
+    /* The chunks that this brings are sent at once, and a worker that is not there any more is
+     * forgotten then: `peer` may be gone when this returns. */
+    struct sched_holding *holding = peer->holding;
+    size_t holding_count = peer->holding_count;
+    peer->holding = NULL;
     runner_join(run->runner,
                 stage_now_us(),
                 (struct worker_id){peer->session},
                 ready->slots,
                 ready->credit,
-                peer->holding,
-                peer->holding_count);
-    peer_forget_holding(peer);
+                holding,
+                holding_count);
+    free(holding);
 }
 
 /* Before READY: what the worker goes on with. */

@@ -32,7 +32,7 @@ struct sim_chunk {
     uint32_t doublings;
 };
 
-enum { SIM_NO_SLOT = UINT32_MAX };
+#define SIM_NO_SLOT UINT32_MAX
 
 struct sim_slot {
     uint32_t chunk; /* its place in the judge's list; SIM_NO_SLOT: none is live there */

@@ -50,7 +50,7 @@ static const uint8_t *take_bytes(struct input *input, size_t *ret_len)
     return take(input, *ret_len);
 }
 
-/* Bind what the letters say: n a number, t a text, b a blob, z a blob or NULL. */
+/* Bind what the letters say: n a number, t a text, z a blob or NULL. */
 static void bind(sqlite3_stmt *statement, const char *columns, struct input *input)
 {
     for (int i = 0; columns[i] != '\0'; i++) {
@@ -63,7 +63,7 @@ static void bind(sqlite3_stmt *statement, const char *columns, struct input *inp
         if (columns[i] == 't') {
             (void)sqlite3_bind_text(
                 statement, i + 1, (const char *)bytes, (int)len, SQLITE_TRANSIENT);
-        } else if (columns[i] == 'b' || len > 0) {
+        } else if (len > 0) {
             (void)sqlite3_bind_blob(statement, i + 1, bytes, (int)len, SQLITE_TRANSIENT);
         }
     }
@@ -77,8 +77,8 @@ static void make_rows(sqlite3 *db, struct input *input)
         const char *columns;
     } tables[] = {
         {"INSERT OR REPLACE INTO job VALUES(?, ?)", "nt"},
-        {"INSERT OR REPLACE INTO progress VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-         "nnnnnnnnnnnnnnnnbn"},
+        {"INSERT OR REPLACE INTO progress VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+         "nnnnnnnnnnnnnnnn"},
         {"INSERT OR REPLACE INTO done VALUES(?, ?)", "nn"},
         {"INSERT OR REPLACE INTO failed VALUES(?, ?, ?)", "nnt"},
         {"INSERT OR REPLACE INTO outputs VALUES(?, ?)", "tn"},

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NONE = UINT32_MAX };
+#define NONE UINT32_MAX
 
 void sim_peers_init(struct sim_peers *peers, uint32_t max, uint32_t workers)
 {

@@ -37,6 +37,7 @@ int cmd_run(int argc, char **argv, struct zygote *zygote);
 int cmd_resume(int argc, char **argv, struct zygote *zygote);
 int cmd_status(int argc, char **argv, struct zygote *zygote);
 int cmd_drain(int argc, char **argv, struct zygote *zygote);
+int cmd_keygen(int argc, char **argv, struct zygote *zygote);
 int cmd_workloads(int argc, char **argv, struct zygote *zygote);
 int cmd_origin(int argc, char **argv, struct zygote *zygote);
 

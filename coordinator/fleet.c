@@ -22,6 +22,7 @@ struct member {
 struct fleet {
     struct stage *stage;
     struct fleet_options options;
+    struct fleet_access access; /* with options.access */
     char program[PROGRAM_PATH_SIZE];
     struct member members[FLEET_MAX];
     uint32_t started; /* in all; names the next one */
@@ -41,6 +42,9 @@ int fleet_new(struct stage *stage,
     }
     fleet->stage = stage;
     fleet->options = *options;
+    if (options->access != NULL) {
+        fleet->access = *options->access;
+    }
     program_find("quartet-worker", fleet->program, sizeof(fleet->program));
     *ret_fleet = fleet;
     return 0;
@@ -52,12 +56,21 @@ static void on_closed(uv_handle_t *handle)
     member->open = false;
 }
 
+static void take_back_key(const struct member *member)
+{
+    const struct fleet *fleet = member->fleet;
+    if (fleet->options.access != NULL) {
+        fleet->access.revoke(fleet->options.arg, member->name);
+    }
+}
+
 static void on_ended(uv_process_t *process, int64_t status, int signal_number)
 {
     struct member *member = process->data;
     struct fleet *fleet = member->fleet;
     member->alive = false;
     fleet->alive--;
+    take_back_key(member);
     if (signal_number != 0) {
         (void)snprintf(fleet->last_end,
                        sizeof(fleet->last_end),
@@ -80,15 +93,15 @@ static void on_ended(uv_process_t *process, int64_t status, int signal_number)
     }
 }
 
-static int start(struct fleet *fleet, struct member *member, struct err_text *ret_error)
+/* `input`: a descriptor to read the access file from; -1: none is needed. */
+static int start(struct fleet *fleet, struct member *member, int input, struct err_text *ret_error)
 {
     char parent[ARGUMENT_SIZE];
     (void)snprintf(parent, sizeof(parent), "%ld", (long)getpid());
-    (void)snprintf(member->name, sizeof(member->name), "local-%u", ++fleet->started);
     const char *arguments[] = {
         fleet->program,
-        "--connect",
-        fleet->options.endpoint,
+        input >= 0 ? "--access" : "--connect",
+        input >= 0 ? "-" : fleet->options.endpoint,
         "--name",
         member->name,
         "--parent",
@@ -101,7 +114,7 @@ static int start(struct fleet *fleet, struct member *member, struct err_text *re
         NULL,
     };
     uv_stdio_container_t stdio[] = {
-        {.flags = UV_IGNORE},
+        {.flags = input >= 0 ? UV_INHERIT_FD : UV_IGNORE, .data.fd = input},
         {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO}, /* workers print no results */
         {.flags = UV_INHERIT_FD, .data.fd = STDERR_FILENO},
     };
@@ -114,7 +127,6 @@ static int start(struct fleet *fleet, struct member *member, struct err_text *re
         /* A group of its own: Ctrl-C is for the coordinator, which then tells its workers. */
         .flags = UV_PROCESS_DETACHED,
     };
-    member->fleet = fleet;
     memset(&member->process, 0, sizeof(member->process));
     int rc = uv_spawn(&fleet->stage->loop, &member->process, &options);
     member->process.data = member;
@@ -132,13 +144,36 @@ static int start(struct fleet *fleet, struct member *member, struct err_text *re
     return 0;
 }
 
+/* With keys it finds what it needs on its standard input: nobody else can read that, as they could its
+ * arguments. */
+static int start_with_access(struct fleet *fleet, struct member *member, struct err_text *ret_error)
+{
+    int input = -1;
+    member->fleet = fleet;
+    (void)snprintf(member->name, sizeof(member->name), "local-%u", ++fleet->started);
+    if (fleet->options.access != NULL) {
+        int rc = fleet->access.grant(fleet->options.arg, member->name, ret_error, &input);
+        if (rc != 0) {
+            return rc;
+        }
+    }
+    int rc = start(fleet, member, input, ret_error);
+    if (input >= 0) {
+        (void)close(input);
+    }
+    if (rc != 0) {
+        take_back_key(member);
+    }
+    return rc;
+}
+
 int fleet_ensure(struct fleet *fleet, uint32_t count, struct err_text *ret_error)
 {
     CHECK(count <= FLEET_MAX);
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < FLEET_MAX && fleet->alive < count; i++) {
         if (!fleet->members[i].open) {
-            rc = start(fleet, &fleet->members[i], ret_error);
+            rc = start_with_access(fleet, &fleet->members[i], ret_error);
         }
     }
     return rc;

@@ -19,8 +19,18 @@ struct fleet_end {
     const char *how; /* in words, with its name */
 };
 
+/* How workers are let in where keys are asked for. */
+struct fleet_access {
+    /* A descriptor from which worker `name` reads its access file; the fleet closes it. Returns 0 or an
+     * error. */
+    int (*grant)(void *arg, const char *name, struct err_text *ret_error, int *ret_fd);
+    /* It has ended: nobody is to use its key any more. */
+    void (*revoke)(void *arg, const char *name);
+};
+
 struct fleet_options {
-    const char *endpoint; /* where workers connect */
+    const char *endpoint;              /* where workers connect */
+    const struct fleet_access *access; /* NULL: they need no keys. Copied */
     bool quiet;
     /* A worker process has ended; fleet_alive does not count it any more. */
     void (*ended)(void *arg, const struct fleet_end *end);

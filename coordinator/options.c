@@ -286,8 +286,10 @@ void options_add_placement(struct option_table *table,
             .kind = CLI_TEXT,
             .value = "ENDPOINT",
             .target = &options->listen,
-            .help = "wait for workers at tcp://ADDRESS:PORT or ipc://PATH; they are started "
-                    "with 'quartet-worker --connect ENDPOINT'"});
+            .help =
+                "wait for workers at tcp://ADDRESS:PORT or ipc://PATH; they are started "
+                "with 'quartet-worker --connect ENDPOINT', or with --access FILE when there are "
+                "keys. tcp://*:PORT is every address of this machine"});
     add(table,
         (struct cli_option){.name = "wait",
                             .kind = CLI_COUNT,
@@ -313,8 +315,9 @@ void options_add_placement(struct option_table *table,
             .name = "insecure",
             .kind = CLI_FLAG,
             .target = &options->insecure,
-            .help = "allow an endpoint that other machines can reach: nothing is encrypted or "
-                    "authenticated there"});
+            .help = "without --keys: allow an endpoint that other machines can reach; nothing is "
+                    "encrypted, and whoever reaches it can be a worker"});
+    options_add_keys(table, options);
 }
 
 void options_add_chunks(struct option_table *table, struct options *options)
@@ -445,6 +448,10 @@ int options_check(struct options *options, struct err_text *ret_error)
             ERR_INVALID,
             "--wait %llu waits for workers that come by themselves: say where with --listen",
             (unsigned long long)options->wait_count);
+    }
+    int rc = options_check_keys(options, ret_error);
+    if (rc != 0) {
+        return rc;
     }
     if (options->workers == WORKERS_NOT_GIVEN) {
         options->workers = options->listen != NULL || options->local_only

@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OPTIONS_MAX = 80, WORKERS_LOCAL_MAX = 256 };
+enum { OPTIONS_MAX = 80, WORKERS_LOCAL_MAX = 256, ADVERTISE_MAX = 8 };
 
 /* What the flags said. Filled with defaults by options_init. */
 struct options {
@@ -46,6 +46,13 @@ struct options {
     uint64_t wait_count; /* workers to wait for, with --listen */
     double wait_timeout_s;
     bool insecure;
+
+    /* keys */
+    const char *keys;       /* directory; NULL: plaintext */
+    const char *access;     /* where the access file goes; NULL: none is written */
+    const char *access_for; /* whose; NULL: the first worker's by name */
+    const char *advertise[ADVERTISE_MAX];
+    size_t advertise_count;
 
     /* chunks */
     uint64_t chunk_items; /* 0: automatic */
@@ -112,6 +119,8 @@ void options_add_concurrency(struct option_table *table, struct options *options
 void options_add_placement(struct option_table *table,
                            struct options *options,
                            const char *workers_default);
+/* Who may be a worker, and how it learns where to go; part of options_add_placement. */
+void options_add_keys(struct option_table *table, struct options *options);
 void options_add_chunks(struct option_table *table, struct options *options);
 void options_add_measuring(struct option_table *table, struct options *options);
 void options_add_output(struct option_table *table, struct options *options, bool tables);

@@ -22,6 +22,14 @@ enum {
 
 /* --- life --- */
 
+/* Any failure is ERR_IO: not the user's mistake, whatever it was. */
+static int prove_refusals(struct server *server, struct err_text *ret_error)
+{
+    int rc = zsock_check_refusals(server->socket, ret_error);
+    zap_forget_refusals(server->keys.zap);
+    return rc == 0 ? 0 : ERR_IO;
+}
+
 static int open_socket(struct server *server, struct err_text *ret_error)
 {
     struct zsock_options options = {
@@ -31,8 +39,12 @@ static int open_socket(struct server *server, struct err_text *ret_error)
         .handlers = &server_socket_handlers,
         .arg = server,
     };
+    const struct zsock_keys keys = {.own = &server->keys.own};
+    bool encrypted = server->keys.zap != NULL;
+    options.keys = encrypted ? &keys : NULL;
     int rc = zsock_new(server->context, &server->stage->loop, &options, ret_error, &server->socket);
-    return rc != 0 ? rc : zsock_bind(server->socket, server->options.endpoint, ret_error);
+    rc = rc != 0 ? rc : zsock_bind(server->socket, server->options.endpoint, ret_error);
+    return rc == 0 && encrypted ? prove_refusals(server, ret_error) : rc;
 }
 
 static int check_endpoint(const struct server_options *options, struct err_text *ret_error)
@@ -44,14 +56,15 @@ static int check_endpoint(const struct server_options *options, struct err_text 
                        "ipc:///run/quartet",
                        options->endpoint);
     }
-    if (zsock_endpoint_is_local(options->endpoint) || options->insecure) {
+    if (zsock_endpoint_is_local(options->endpoint) || options->keys != NULL || options->insecure) {
         return 0;
     }
     return err_set(
         ret_error,
         ERR_INVALID,
-        "refusing to listen on '%s': it can be reached from other machines and nothing is "
-        "encrypted or authenticated; add --insecure if that network is trusted",
+        "refusing to listen on '%s' without keys: it can be reached from other machines; "
+        "make keys with 'quartet keygen DIR' and add --keys DIR --access FILE, or "
+        "--insecure to let anybody on that network in",
         options->endpoint);
 }
 
@@ -85,6 +98,7 @@ int server_new(struct stage *stage,
         goto out;
     }
     rc = zsock_context_new(ret_error, &server->context);
+    rc = rc != 0 ? rc : server_keys_open(server, ret_error);
     rc = rc != 0 ? rc : open_socket(server, ret_error);
     if (rc == 0) {
         (void)uv_timer_start(
@@ -136,6 +150,7 @@ static void say_what_was_refused(struct server *server)
                     stats->rejected,
                     stats->ignored);
     }
+    server_say_refusals(server);
 }
 
 void server_free(struct server *server)
@@ -151,6 +166,7 @@ void server_free(struct server *server)
     uv_close((uv_handle_t *)&server->beat, NULL);
     (void)uv_run(&server->stage->loop, UV_RUN_NOWAIT);
     zsock_context_free(server->context);
+    server_keys_close(server);
     peers_deinit(&server->peers);
     wire_decoder_free(server->decoder);
     wire_encoder_free(server->encoder);

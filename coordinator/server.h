@@ -6,6 +6,7 @@
 #define QUARTET_COORDINATOR_SERVER_H
 
 #include "common/base/err.h"
+#include "common/io/keys.h"
 #include "coordinator/job.h"
 #include "coordinator/stage.h"
 
@@ -17,8 +18,10 @@ struct server;
 
 struct server_options {
     const char *endpoint; /* to listen on; "tcp://127.0.0.1:*" picks a free port */
-    bool
-        insecure; /* allow endpoints that are neither ipc nor loopback: nothing is encrypted there */
+    /* Directory of keys (keyring.h): everything is encrypted, and only who is authorized there gets
+     * in. NULL: plaintext. */
+    const char *keys;
+    bool insecure; /* allow plaintext on endpoints that are neither ipc nor loopback */
     uint32_t heartbeat_ms;
     uint32_t workers_max;
     uint64_t
@@ -26,8 +29,9 @@ struct server_options {
     bool quiet;         /* no notes about workers that come and go */
 };
 
-/* Listen. Returns 0; ERR_INVALID (not an endpoint, or refused without `insecure`), ERR_BUSY
- * (address in use), ERR_IO, ERR_NOMEM; texts quote the endpoint. */
+/* Listen. Returns 0; ERR_INVALID (not an endpoint, or refused without `keys` or `insecure`; keys that
+ * are missing or not as they have to be), ERR_BUSY (address in use), ERR_IO (with keys also:
+ * the proof that strangers are refused has failed), ERR_NOMEM; texts quote the endpoint. */
 int server_new(struct stage *stage,
                const struct server_options *options,
                struct err_text *ret_error,
@@ -51,6 +55,19 @@ char *server_describe_workers(const struct server *server, char *ret_text, size_
 /* Can no worker join any more but those that are registered (every other one that was started here
  * has ended, and nobody else is expected)? A run then ends when none of these can run it. */
 void server_no_more_workers(struct server *server, bool none);
+
+/* --- with keys --- */
+
+/* Whom workers have to look for; NULL: plaintext. Borrowed. */
+const char *server_public_key(const struct server *server);
+
+/* A pair for a worker that is started here, called `name`: let in until server_dismiss, or the end.
+ * Returns 0 or ERR_NOMEM. */
+int server_admit(struct server *server,
+                 const char *name,
+                 struct err_text *ret_error,
+                 struct key_pair *ret_pair);
+void server_dismiss(struct server *server, const char *name);
 
 /* Run `job` on all registered workers to its end. Never fails as a call: what went wrong is in
  * the result. */

@@ -65,5 +65,6 @@ void server_on_beat(uv_timer_t *timer)
                 server->run.runner, now_us, (struct worker_id){peer->session}, SCHED_HEARD);
         }
     }
+    server_keys_beat(server);
     give_up_alone(server, now_us);
 }

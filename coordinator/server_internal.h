@@ -1,12 +1,15 @@
 /* What the files of the server share: server.c has its life and the runs, server_send.c says things,
  * server_register.c lets workers in, server_workers.c hears them, server_results.c looks into what
- * comes of chunks, server_beat.c watches over who lives, server_status.c tells about it all. */
+ * comes of chunks, server_beat.c watches over who lives, server_keys.c who may come, server_status.c tells
+ * about it all. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
 #include "common/base/line_limit.h"
+#include "common/io/zap.h"
 #include "common/io/zsock.h"
 #include "common/wire/wire.h"
+#include "coordinator/keyring.h"
 #include "coordinator/patience.h"
 #include "coordinator/peers.h"
 #include "coordinator/server.h"
@@ -40,6 +43,23 @@ struct server_run {
     bool cooperative;
 };
 
+enum { KNOCKS_SAID_MAX = 32, KNOCK_TEXT_SIZE = 192 };
+
+/* Who may come, and who came and may not. */
+struct server_keys {
+    struct key_pair own;
+    struct zap *zap;           /* NULL: plaintext */
+    struct key_named *allowed; /* those of the directory, then those that were admitted here */
+    size_t allowed_count;
+    size_t admitted_count;
+    struct keyring_stamp stamp; /* of the directory when it was read */
+    bool settled; /* `stamp` is so old that a change since then cannot have the same one */
+    struct err_text trouble;                     /* with the directory, said last */
+    char said[KNOCKS_SAID_MAX][KNOCK_TEXT_SIZE]; /* refusals that were noted, the latest ones */
+    unsigned said_next;
+    uint64_t failed; /* handshakes that failed for other reasons than a key */
+};
+
 struct server_stats {
     uint64_t messages_in;
     uint64_t messages_out;
@@ -60,6 +80,7 @@ struct server {
     uv_timer_t beat;
     char host[PEER_NAME_SIZE]; /* of this machine */
     struct peers peers;
+    struct server_keys keys;
     struct patience patience;
     struct line_limit notes;
     struct peer **dirty; /* peers with something to flush, each once */
@@ -162,6 +183,27 @@ extern const struct runner_link server_link;
 extern const struct zsock_handlers server_socket_handlers;
 /* Life signs, both ways. */
 void server_on_beat(uv_timer_t *timer);
+
+/* --- server_keys.c --- */
+
+/* Read the keys and check those of all that come, from before there is a socket; server_keys_close
+ * comes after it. Nothing without keys. */
+int server_keys_open(struct server *server, struct err_text *ret_error);
+void server_keys_close(struct server *server);
+
+/* With every beat: look whether keys were taken back, end the sessions of those, and tell who was
+ * refused. */
+void server_keys_beat(struct server *server);
+
+/* May whoever has this key be a worker now? Without keys everybody may. */
+bool server_key_is_allowed(const struct server *server, const char *public_key);
+
+/* A handshake failed: see zsock.h. */
+void server_on_refused(void *arg, const char *address, const char *why);
+
+/* How many were refused in all; said at the end. */
+void server_say_refusals(struct server *server);
+
 /* Some connection dropped: find out soon whose. */
 void server_on_peer_dropped(void *arg);
 

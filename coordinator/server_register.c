@@ -94,6 +94,11 @@ void server_on_hello(struct server *server,
         refuse_hello(server, address, WIRE_REASON_VERSION, text);
         return;
     }
+    const char *key = zsock_sender_key(server->socket);
+    if (!server_key_is_allowed(server, key)) {
+        refuse_hello(server, address, WIRE_REASON_KEY, "the key of this worker was taken back");
+        return;
+    }
     if (patience_is_shunned(&server->patience, hello->nonce)) {
         refuse_hello(
             server, address, WIRE_REASON_MALFORMED, "what this worker said before cannot be true");
@@ -113,6 +118,7 @@ void server_on_hello(struct server *server,
     }
     copy_text(peer->name, sizeof(peer->name), hello->name);
     copy_text(peer->host, sizeof(peer->host), hello->host);
+    (void)snprintf(peer->key, sizeof(peer->key), "%s", key);
     peer->nonce = hello->nonce;
     peer->cores = hello->cores;
     peer->strategies = hello->strategies;

@@ -298,4 +298,5 @@ const struct zsock_handlers server_socket_handlers = {
     .bad = on_bad,
     .turn_end = on_turn_end,
     .peer_dropped = server_on_peer_dropped,
+    .refused = server_on_refused,
 };

@@ -1,5 +1,5 @@
 /* What the files of the session share: session.c has its life and its jobs, session_workers.c the
- * workers, session_status.c what can be asked of it. */
+ * workers, session_access.c how they learn where to go, session_status.c what can be asked of it. */
 #ifndef QUARTET_COORDINATOR_SESSION_INTERNAL_H
 #define QUARTET_COORDINATOR_SESSION_INTERNAL_H
 
@@ -70,6 +70,15 @@ void session_keep_workers(struct session *session, bool keep);
 
 /* Is there nobody who could run the job, and nobody who could come? Tells the server. */
 void session_review_workers(struct session *session);
+
+/* --- session_access.c --- */
+
+/* Write the access file, if one was asked for, and say what --insecure means. */
+int session_write_access(struct session *session, struct err_text *ret_error);
+
+/* For the fleet: see fleet.h. `arg`: the session. */
+int session_grant(void *arg, const char *name, struct err_text *ret_error, int *ret_fd);
+void session_revoke(void *arg, const char *name);
 
 /* --- session_status.c --- */
 

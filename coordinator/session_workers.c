@@ -147,7 +147,7 @@ static int say_who_is_missing(const struct session *session,
         ret_error,
         ERR_TIMEOUT,
         "waited %.3g s for %u workers at %s: %u came%s%s, %u are missing; %s%sstart them with "
-        "'quartet-worker --connect %s'",
+        "'quartet-worker %s %s'",
         (double)timeout_us / 1e6,
         session->expected,
         endpoint,
@@ -157,7 +157,10 @@ static int say_who_is_missing(const struct session *session,
         session->expected - came,
         server_full(session->server),
         server_full(session->server)[0] != '\0' ? "; " : "",
-        endpoint);
+        session->options->keys != NULL ? "--access" : "--connect",
+        session->options->access != NULL ? session->options->access
+        : session->options->keys != NULL ? "FILE"
+                                         : endpoint);
 }
 
 int session_gather_workers(struct session *session, uint64_t timeout_us, struct err_text *ret_error)
@@ -196,6 +199,7 @@ static int listen_for_workers(struct session *session, struct err_text *ret_erro
     const struct options *options = session->options;
     struct server_options server = {
         .endpoint = options->listen != NULL ? options->listen : "tcp://127.0.0.1:*",
+        .keys = options->keys,
         .insecure = options->insecure,
         .heartbeat_ms = HEARTBEAT_MS,
         .workers_max = WORKERS_MAX,
@@ -203,6 +207,7 @@ static int listen_for_workers(struct session *session, struct err_text *ret_erro
         .quiet = options->quiet,
     };
     int rc = server_new(&session->stage, &server, ret_error, &session->server);
+    rc = rc != 0 ? rc : session_write_access(session, ret_error);
     if (rc == 0 && options->listen != NULL && !options->quiet) {
         (void)fprintf(stderr,
                       "quartet: listening on %s, waiting for %llu worker%s\n",
@@ -220,8 +225,10 @@ int session_open_workers(struct session *session, struct err_text *ret_error)
     if (rc != 0) {
         return rc;
     }
+    const struct fleet_access access = {.grant = session_grant, .revoke = session_revoke};
     struct fleet_options fleet = {
         .endpoint = server_endpoint(session->server),
+        .access = options->keys != NULL ? &access : NULL,
         .quiet = options->quiet,
         .ended = on_worker_ended,
         .arg = session,

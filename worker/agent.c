@@ -184,7 +184,8 @@ static void on_reject(struct agent *agent,
     }
     const char *text = event->as.reject.text == NULL ? "" : event->as.reject.text;
     err_set(&agent->last_refusal, 0, "%s", text);
-    if (event->as.reject.reason == WIRE_REASON_VERSION) {
+    if (event->as.reject.reason == WIRE_REASON_VERSION ||
+        event->as.reject.reason == WIRE_REASON_KEY) {
         err_set(&agent->exit_text,
                 0,
                 "the coordinator refused this worker: %.400s",

@@ -55,7 +55,7 @@ static void exit_with(struct client *client, const struct agent_action *action)
         return;
     }
     (void)fprintf(
-        stderr, "quartet-worker %s: %s: %s\n", client->options.name, client->options.endpoint, why);
+        stderr, "quartet-worker %s: %s: %s\n", client->options.name, client->route.endpoint, why);
 }
 
 static void perform(struct client *client, const struct agent_action *action)
@@ -178,8 +178,14 @@ static int open_socket(struct client *client, struct err_text *ret_error)
         .handlers = &client_socket_handlers,
         .arg = client,
     };
+    const struct access *access = client->options.access;
+    struct zsock_keys keys = {.own = NULL};
+    if (access != NULL) {
+        keys = (struct zsock_keys){.own = &access->pair, .server_key = access->server_key};
+        options.keys = &keys;
+    }
     int rc = zsock_new(client->context, &client->loop, &options, ret_error, &client->socket);
-    return rc != 0 ? rc : zsock_connect(client->socket, client->options.endpoint, ret_error);
+    return rc != 0 ? rc : client_connect(client, ret_error);
 }
 
 static void loop_until_finished(struct client *client)
@@ -262,6 +268,7 @@ static int open_loop(struct client *client, struct err_text *ret_error)
     (void)uv_idle_init(&client->loop, &client->plugin.idle);
     (void)uv_signal_init(&client->loop, &client->terminate);
     (void)uv_signal_init(&client->loop, &client->interrupt);
+    client_open_route(client);
     client->wake.data = client;
     client->timer.data = client;
     client->plugin.loaded.data = client;
@@ -298,6 +305,7 @@ static void free_client(struct client *client)
     }
     uv_close((uv_handle_t *)&client->wake, NULL);
     uv_close((uv_handle_t *)&client->timer, NULL);
+    client_close_route(client);
     uv_close((uv_handle_t *)&client->plugin.loaded, NULL);
     uv_close((uv_handle_t *)&client->plugin.limit, NULL);
     uv_close((uv_handle_t *)&client->plugin.idle, NULL);
@@ -333,7 +341,7 @@ int client_run(const struct client_options *options, struct zygote *zygote)
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
         client->exit_status = rc == ERR_INVALID ? 2 : AGENT_EXIT_LOST;
     } else {
-        client_note(client, "connecting to %s", client->options.endpoint);
+        client_note(client, "connecting to %s", client->route.endpoint);
         loop_until_finished(client);
     }
     int exit_status = client->exit_status;

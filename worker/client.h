@@ -4,6 +4,7 @@
 #define QUARTET_WORKER_CLIENT_H
 
 #include "common/base/err.h"
+#include "common/io/access.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,8 +15,10 @@ struct zygote;
 enum { CLIENT_LEAVING_S = 2 };
 
 struct client_options {
-    const char *endpoint; /* of the coordinator */
-    const char *name;     /* for people */
+    const char *endpoint; /* of the coordinator; NULL with `access` */
+    const struct access
+        *access;      /* where it is, and the keys for it; NULL: plaintext. Outlives the run */
+    const char *name; /* for people */
     uint32_t
         slots; /* items at once for every job; 0: as the job says, or the strategy's default here */
     uint32_t credit_max; /* chunks it will ever hold */
@@ -37,7 +40,7 @@ double client_drain_from_s(double time_limit_s, double drain_limit_s);
 /* Work until the coordinator is done with us, we are told to leave, or nobody is there any more.
  * Returns the program's exit status: 0; 2 not an endpoint; 3 the coordinator went away or never came,
  * or this machine refused (open files, memory); 4 refused for
- * good (another protocol version); 128 + n after signal n with items cut short. Says why on
+ * good (another protocol version, our key); 128 + n after signal n with items cut short. Says why on
  * standard error. */
 int client_run(const struct client_options *options, struct zygote *zygote);
 

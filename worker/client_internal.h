@@ -1,5 +1,5 @@
 /* What the files of the client share: client.c has its loop and performs the agent's actions,
- * client_receive.c turns messages into events, client_send.c says things, client_engine.c
+ * client_route.c goes from one address of the coordinator to the next, client_receive.c turns messages into events, client_send.c says things, client_engine.c
  * starts, feeds and ends the engine, client_plugin.c gets the plugin that it may need first. */
 #ifndef QUARTET_WORKER_CLIENT_INTERNAL_H
 #define QUARTET_WORKER_CLIENT_INTERNAL_H
@@ -49,8 +49,19 @@ struct client_plugin {
     uint64_t asked_offset;  /* about the part from here on */
 };
 
+/* Where the coordinator may be: its addresses are tried in turn. */
+struct client_route {
+    const char *endpoint; /* the one being tried, or connected to */
+    size_t at;            /* its number */
+    uint64_t turns;       /* that were taken since the last connection */
+    uint64_t begun_us;    /* when this one was */
+    uv_timer_t timer;     /* runs while another one is to be tried at its end */
+    uint32_t refused;     /* how often our key was, since the last connection */
+};
+
 struct client {
     struct client_options options;
+    struct client_route route;
     struct zygote *zygote;
     char host[256];
     uint64_t nonce;
@@ -96,6 +107,22 @@ void client_step(struct client *client, const struct agent_event *event);
 
 /* A worker without memory is of no use: its end makes the coordinator send its chunks elsewhere. */
 void client_end_without_memory(struct client *client);
+
+/* --- client_route.c --- */
+
+/* Before the loop runs, and at its end. */
+void client_open_route(struct client *client);
+void client_close_route(struct client *client);
+
+/* Begin to connect a new socket. */
+int client_connect(struct client *client, struct err_text *ret_error);
+
+/* The connection stands, or not any more; nobody answers there; the coordinator does not accept our
+ * key. */
+void client_route_connected(struct client *client);
+void client_route_disconnected(struct client *client);
+void client_route_retrying(struct client *client);
+void client_route_refused(struct client *client);
 
 /* What the socket calls. */
 extern const struct zsock_handlers client_socket_handlers;

@@ -269,7 +269,8 @@ static void on_turn_end(void *arg)
 static void on_connected(void *arg)
 {
     struct client *client = arg;
-    client_note(client, "connected to %s", client->options.endpoint);
+    client_note(client, "connected to %s", client->route.endpoint);
+    client_route_connected(client);
     struct agent_event event = {.type = AGENT_CONNECTED};
     client_step(client, &event);
 }
@@ -278,10 +279,23 @@ static void on_disconnected(void *arg, const char *why)
 {
     struct client *client = arg;
     if (!client->finished) {
-        client_note(client, "no connection to %s: %s; trying again", client->options.endpoint, why);
+        client_note(client, "no connection to %s: %s; trying again", client->route.endpoint, why);
     }
     struct agent_event event = {.type = AGENT_DISCONNECTED};
     client_step(client, &event);
+    client_route_disconnected(client);
+}
+
+static void on_refused(void *arg, const char *address, const char *why)
+{
+    (void)address;
+    (void)why;
+    client_route_refused(arg);
+}
+
+static void on_retrying(void *arg)
+{
+    client_route_retrying(arg);
 }
 
 const struct zsock_handlers client_socket_handlers = {
@@ -290,4 +304,6 @@ const struct zsock_handlers client_socket_handlers = {
     .turn_end = on_turn_end,
     .connected = on_connected,
     .disconnected = on_disconnected,
+    .refused = on_refused,
+    .retrying = on_retrying,
 };

@@ -1,4 +1,5 @@
 /* quartet-worker: connects to a coordinator and runs what it is sent. */
+#include "common/io/access.h"
 #include "common/io/descriptors.h"
 #include "common/io/parent.h"
 #include "common/io/versions.h"
@@ -12,7 +13,49 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { EXIT_CANNOT_GO_ON = 3, PLUGIN_LOAD_LIMIT_S = 10 };
+enum { EXIT_USAGE = 2, EXIT_CANNOT_GO_ON = 3, PLUGIN_LOAD_LIMIT_S = 10 };
+
+/* What it is called when nobody says so. */
+static void make_name(const struct access *access, char *ret_name, size_t size)
+{
+    (void)snprintf(
+        ret_name, size, "%s-%ld", access != NULL ? access->name : "worker", (long)getpid());
+}
+
+/* The access file is read here, after the zygote was forked: what runs items in processes of its own
+ * has never had the key. */
+static int work(const struct worker_options *asked, struct zygote *zygote)
+{
+    struct access access;
+    struct err_text error = {{0}};
+    char name[KEY_NAME_SIZE + 32];
+    bool keys = asked->access != NULL;
+    if (keys && access_read(asked->access, &error, &access) != 0) {
+        (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
+        return EXIT_USAGE;
+    }
+    make_name(keys ? &access : NULL, name, sizeof(name));
+    struct client_options options = {
+        .endpoint = asked->connect,
+        .access = keys ? &access : NULL,
+        .name = asked->name != NULL ? asked->name : name,
+        .slots = (uint32_t)asked->slots,
+        .credit_max = (uint32_t)asked->credit_max,
+        .give_up_s = asked->give_up_s,
+        .idle_limit_s = asked->idle_limit_s,
+        .drain_limit_s = asked->drain_limit_s,
+        .time_limit_s = asked->time_limit_s,
+        .load_limit_s = PLUGIN_LOAD_LIMIT_S,
+        .allow_exec = asked->allow_exec,
+        .allow_plugins = asked->allow_plugins,
+        .quiet = asked->quiet,
+    };
+    int status = client_run(&options, zygote);
+    if (keys) {
+        access_wipe(&access);
+    }
+    return status;
+}
 
 int main(int argc, char **argv)
 {
@@ -36,25 +79,7 @@ int main(int argc, char **argv)
         status = describe(asked.describe);
     }
     status = status < 0 ? worker_options_check(&asked) : status;
-    if (status < 0) {
-        char name[64];
-        (void)snprintf(name, sizeof(name), "worker-%ld", (long)getpid());
-        struct client_options options = {
-            .endpoint = asked.connect,
-            .name = asked.name != NULL ? asked.name : name,
-            .slots = (uint32_t)asked.slots,
-            .credit_max = (uint32_t)asked.credit_max,
-            .give_up_s = asked.give_up_s,
-            .idle_limit_s = asked.idle_limit_s,
-            .drain_limit_s = asked.drain_limit_s,
-            .time_limit_s = asked.time_limit_s,
-            .load_limit_s = PLUGIN_LOAD_LIMIT_S,
-            .allow_exec = asked.allow_exec,
-            .allow_plugins = asked.allow_plugins,
-            .quiet = asked.quiet,
-        };
-        status = client_run(&options, zygote);
-    }
+    status = status < 0 ? work(&asked, zygote) : status;
     zygote_stop(zygote);
     if (fflush(stdout) != 0 && status == EXIT_SUCCESS) {
         perror("quartet-worker: standard output");

@@ -31,15 +31,18 @@ static int parse_with(const struct cli_option *options, size_t option_count, int
 {
     const struct cli cli = {
         .program = "quartet-worker",
-        .usage = "--connect ENDPOINT | --describe FILE",
+        .usage = "--access FILE | --connect ENDPOINT | --describe FILE",
         .summary = "Connects to a quartet coordinator, runs the chunks of items that it sends, and "
                    "exits when the "
                    "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
                    "leaves.",
-        .examples = "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
+        .examples = "quartet-worker --access worker.json\n"
+                    "ssh host quartet-worker --access - < worker.json\n"
+                    "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
                     "Exit status: 0 done or left on request; 2 wrong usage, or a plugin that\n"
                     "cannot be used; 3 no coordinator, or this machine refused (open files,\n"
-                    "memory); 4 refused by the coordinator (another protocol version).",
+                    "memory); 4 refused by the coordinator (another protocol version, a key that\n"
+                    "it does not accept).",
         .options = options,
         .option_count = option_count,
     };
@@ -67,16 +70,24 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
     struct worker_options *to = ret_options;
     *to = (struct worker_options){.credit_max = CREDIT_MAX, .give_up_s = 600, .drain_limit_s = 30};
     const struct cli_option options[] = {
+        {.name = "access",
+         .kind = CLI_TEXT,
+         .value = "FILE",
+         .target = &to->access,
+         .help =
+             "where to go and whom to obey, with this worker's key, as the coordinator wrote it "
+             "('quartet run --keys DIR --access FILE'); nobody else may be able to read it. "
+             "'-' reads it from standard input"},
         {.name = "connect",
          .kind = CLI_TEXT,
          .value = "ENDPOINT",
          .target = &to->connect,
-         .help = "where the coordinator listens: tcp://ADDRESS:PORT or ipc://PATH"},
+         .help = "where a coordinator without keys listens: tcp://ADDRESS:PORT or ipc://PATH"},
         {.name = "name",
          .kind = CLI_TEXT,
          .value = "NAME",
          .target = &to->name,
-         .default_text = "worker-PID",
+         .default_text = "worker-PID, or KEY-PID after the key's name in --access",
          .help = "what to be called in notes and reports"},
         {.name = "slots",
          .kind = CLI_COUNT,
@@ -187,17 +198,8 @@ static int check_time_limit(const struct worker_options *options)
     return -1;
 }
 
-int worker_options_check(const struct worker_options *options)
+static int check_endpoint(const struct worker_options *options)
 {
-    if (options->connect == NULL) {
-        (void)fputs(
-            "quartet-worker: --connect ENDPOINT is missing: where does the coordinator listen?\n",
-            stderr);
-        return EXIT_USAGE;
-    }
-    if (check_time_limit(options) >= 0) {
-        return EXIT_USAGE;
-    }
     if (!zsock_endpoint_has_form(options->connect)) {
         (void)fprintf(stderr,
                       "quartet-worker: cannot connect to '%.200s': not an endpoint such as "
@@ -208,10 +210,30 @@ int worker_options_check(const struct worker_options *options)
     if (!options->insecure && !zsock_endpoint_is_local(options->connect)) {
         (void)fprintf(
             stderr,
-            "quartet-worker: refusing to connect to '%s': it is on another machine and nothing is "
-            "encrypted or authenticated; add --insecure if that network is trusted\n",
+            "quartet-worker: refusing to connect to '%s' without keys: it is on another machine; "
+            "use "
+            "the coordinator's access file (--access FILE), or --insecure to obey whoever answers "
+            "there\n",
             options->connect);
         return EXIT_USAGE;
     }
     return -1;
+}
+
+int worker_options_check(const struct worker_options *options)
+{
+    if ((options->connect == NULL) == (options->access == NULL)) {
+        (void)fprintf(
+            stderr,
+            "quartet-worker: %s\n",
+            options->connect == NULL
+                ? "--access FILE or --connect ENDPOINT is missing: where does the "
+                  "coordinator listen?"
+                : "--access says where to connect, and so does --connect: give one of them");
+        return EXIT_USAGE;
+    }
+    if (check_time_limit(options) >= 0) {
+        return EXIT_USAGE;
+    }
+    return options->access != NULL ? -1 : check_endpoint(options);
 }

@@ -6,7 +6,8 @@
 #include <stdint.h>
 
 struct worker_options {
-    const char *connect;
+    const char *connect; /* NULL with `access` */
+    const char *access;  /* file; "-": standard input */
     const char *name;
     const char *describe;
     uint64_t slots;

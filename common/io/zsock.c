@@ -26,10 +26,6 @@ enum {
     MEMORY_OF_ZMQ = 16 * 1024 * 1024,
 };
 
-struct zsock_context {
-    void *zmq;
-};
-
 static void *wait_for_release(void *held)
 {
     (void)pthread_mutex_lock(held);
@@ -83,6 +79,7 @@ int zsock_context_new(struct err_text *ret_error, struct zsock_context **ret_con
         return err_set(ret_error, ERR_NOMEM, "no memory for ZeroMQ");
     }
     context->zmq = zmq;
+    context->zap = NULL;
     (void)zmq_ctx_set(zmq, ZMQ_BLOCKY, 0);
     *ret_context = context;
     return 0;
@@ -92,6 +89,10 @@ void zsock_context_free(struct zsock_context *context)
 {
     if (context == NULL) {
         return;
+    }
+    if (context->zap != NULL) {
+        (void)zmq_ctx_shutdown(context->zmq); /* its thread waits in a call */
+        zap_end(context->zap);
     }
     while (zmq_ctx_term(context->zmq) != 0 && errno == EINTR) {
         continue;
@@ -157,6 +158,32 @@ static void configure(struct zsock *socket)
     CHECK(rc == 0);
 }
 
+static void set_text(void *zmq, int name, const char *text)
+{
+    int rc = zmq_setsockopt(zmq, name, text, strlen(text));
+    CHECK(rc == 0);
+}
+
+/* Keys that are set after a bind or a connect would count for nothing, without a word: so this is
+ * looked at again. */
+static void set_keys(struct zsock *socket, const struct zsock_keys *keys)
+{
+    const struct option server = {ZMQ_CURVE_SERVER, 1};
+    int mechanism = ZMQ_NULL;
+    size_t size = sizeof(mechanism);
+    if (socket->type == ZSOCK_ROUTER) {
+        set_options(socket->zmq, &server, 1);
+        set_text(socket->zmq, ZMQ_ZAP_DOMAIN, "quartet");
+    } else {
+        set_text(socket->zmq, ZMQ_CURVE_SERVERKEY, keys->server_key);
+    }
+    set_text(socket->zmq, ZMQ_CURVE_PUBLICKEY, keys->own->public_key);
+    set_text(socket->zmq, ZMQ_CURVE_SECRETKEY, keys->own->secret_key);
+    int rc = zmq_getsockopt(socket->zmq, ZMQ_MECHANISM, &mechanism, &size);
+    CHECK(rc == 0 && mechanism == ZMQ_CURVE);
+    socket->curve = true;
+}
+
 static struct zsock *allocate(const struct zsock_options *options)
 {
     struct zsock *socket = calloc(1, sizeof(*socket));
@@ -186,11 +213,16 @@ int zsock_new(struct zsock_context *context,
         return err_set(ret_error, ERR_NOMEM, "no memory for a socket");
     }
     int type = options->type == ZSOCK_ROUTER ? ZMQ_ROUTER : ZMQ_DEALER;
+    CHECK(options->keys == NULL || type == ZMQ_DEALER || context->zap != NULL);
+    socket->context = context->zmq;
     socket->zmq = zmq_socket(context->zmq, type);
     if (socket->zmq == NULL) {
         goto out;
     }
     configure(socket);
+    if (options->keys != NULL) {
+        set_keys(socket, options->keys);
+    }
     socket->monitor = zsock_monitor_open(context->zmq, socket);
     if (socket->monitor == NULL || zsock_watch_start(socket, loop) != 0) {
         goto out;
@@ -278,6 +310,14 @@ int zsock_connect(struct zsock *socket, const char *endpoint, struct err_text *r
     socket->watch.touched = true;
     memcpy(socket->endpoint, endpoint, len + 1);
     return 0;
+}
+
+int zsock_connect_elsewhere(struct zsock *socket, const char *endpoint, struct err_text *ret_error)
+{
+    zsock_is_connecting(socket); /* no longer: whatever waits to try the old one again is stopped */
+    (void)zmq_disconnect(socket->zmq, socket->endpoint);
+    socket->connected = false;
+    return zsock_connect(socket, endpoint, ret_error);
 }
 
 void *zsock_header(struct zsock *socket, size_t len)

@@ -1,4 +1,4 @@
-/* One ZeroMQ socket on a libuv loop, and the only code that calls libzmq.
+/* One ZeroMQ socket on a libuv loop, and, with zap.c and keys.c, the only code that calls libzmq.
  *
  * The shape that does not lose wake-ups (libzmq's file descriptor is edge-triggered and every
  * send or receive may eat the edge): uv_poll wakes the loop, uv_prepare re-reads ZMQ_EVENTS
@@ -14,6 +14,7 @@
 
 #include "common/base/blob.h"
 #include "common/base/err.h"
+#include "common/io/keys.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,12 +54,26 @@ struct zsock_handlers {
      * after the drop, and once more a while later, for libzmq says so before it has forgotten
      * the peer. May be NULL. */
     void (*peer_dropped)(void *arg);
+    /* ROUTER: somebody at `address` ("": not known) came and failed in the handshake; `why` is about
+     * them. A key that is not allowed is told of by zap.h instead. DEALER: the other side has read
+     * our key and does not accept it; disconnected follows. May be NULL. */
+    void (*refused)(void *arg, const char *address, const char *why);
+    /* DEALER: nobody listens there, or nobody answered in time; it is tried again. May be NULL. */
+    void (*retrying)(void *arg);
+};
+
+/* With these everything is encrypted, and each side knows whose key the other one has: CURVE. */
+struct zsock_keys {
+    const struct key_pair *own;
+    const char
+        *server_key; /* DEALER: the public key of the one to connect to, and of nobody else */
 };
 
 struct zsock_options {
     enum zsock_type type;
     size_t header_max;                     /* bytes */
     size_t payload_max;                    /* bytes */
+    const struct zsock_keys *keys;         /* NULL: plaintext. Borrowed for zsock_new */
     const struct zsock_handlers *handlers; /* outlives the socket */
     void *arg;
 };
@@ -69,6 +84,7 @@ int zsock_context_new(struct err_text *ret_error, struct zsock_context **ret_con
 /* All sockets must be closed. */
 void zsock_context_free(struct zsock_context *context);
 
+/* A ROUTER with keys needs a context with zap_start: libzmq would let every key in otherwise. */
 int zsock_new(struct zsock_context *context,
               struct uv_loop_s *loop,
               const struct zsock_options *options,
@@ -78,11 +94,24 @@ int zsock_new(struct zsock_context *context,
 /* Bind; "tcp://127.0.0.1:*" picks a free port. ERR_BUSY: the address is in use; ERR_INVALID: not
  * an endpoint of this machine; ERR_IO: the system refused; texts quote it. */
 int zsock_bind(struct zsock *socket, const char *endpoint, struct err_text *ret_error);
+/* Does this bound ROUTER with keys refuse a client without a key, and one with a key that nobody
+ * knows? Both are tried, through its own endpoint, before anything is handed over. Blocks for some
+ * milliseconds, two seconds at most. Returns 0; ERR_INVALID: it lets one in, or answers neither yes
+ * nor no; ERR_IO. */
+int zsock_check_refusals(struct zsock *socket, struct err_text *ret_error);
+
+/* Within `message`: the public key that the sender of the message in hand was let in with; "" when
+ * there is none. Borrowed until the callback returns. */
+const char *zsock_sender_key(const struct zsock *socket);
+
 /* The endpoint really bound, with its port. Borrowed for the socket's life. */
 const char *zsock_endpoint(const struct zsock *socket);
 /* Begin to connect; libzmq goes on trying with back-off (100 ms doubling to 1 s), and a second after it has given up (it
  * does when the other side breaks its protocol) this begins again. */
 int zsock_connect(struct zsock *socket, const char *endpoint, struct err_text *ret_error);
+
+/* Give up this endpoint, or the connection to it, and begin to connect to another one. */
+int zsock_connect_elsewhere(struct zsock *socket, const char *endpoint, struct err_text *ret_error);
 
 /* Room for a header frame of `len` bytes in the message being made; write into it, then
  * zsock_send. NULL without memory. Only one message is made at a time. */
@@ -112,6 +141,9 @@ bool zsock_alive(struct zsock *socket, struct zsock_peer peer);
 /* Has it the form of an endpoint: ipc://PATH, inproc://NAME or tcp://HOST:PORT? Whether HOST exists
  * is not asked. */
 bool zsock_endpoint_has_form(const char *endpoint);
+
+/* The host of tcp://HOST:PORT, with its brackets. False: it is not that, or longer than `size`. */
+bool zsock_endpoint_host(const char *endpoint, char *ret_host, size_t size);
 
 /* Is this endpoint one that needs no encryption: ipc://, inproc://, or tcp:// on a loopback
  * address (numeric 127.0.0.0/8, [::1], or "localhost")? */

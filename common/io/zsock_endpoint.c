@@ -38,9 +38,7 @@ static bool host_is_loopback(const char *host)
     return IN6_IS_ADDR_LOOPBACK(&v6) || (IN6_IS_ADDR_V4MAPPED(&v6) && v6.s6_addr[12] == 127);
 }
 
-/* The host of tcp://HOST:PORT, with its brackets. Returns false when it is not that, or too long
- * to be an address. */
-static bool tcp_host(const char *endpoint, char *ret_host, size_t size)
+bool zsock_endpoint_host(const char *endpoint, char *ret_host, size_t size)
 {
     if (!has_prefix(endpoint, "tcp://")) {
         return false;
@@ -77,14 +75,14 @@ bool zsock_endpoint_is_local(const char *endpoint)
     if (has_prefix(endpoint, "ipc://") || has_prefix(endpoint, "inproc://")) {
         return true;
     }
-    return tcp_host(endpoint, host, sizeof(host)) && host_is_loopback(host);
+    return zsock_endpoint_host(endpoint, host, sizeof(host)) && host_is_loopback(host);
 }
 
 bool zsock_endpoint_wants_ipv6(const char *endpoint)
 {
     char host[HOST_SIZE];
     struct in_addr v4;
-    return !tcp_host(endpoint, host, sizeof(host)) || inet_pton(AF_INET, host, &v4) != 1;
+    return !zsock_endpoint_host(endpoint, host, sizeof(host)) || inet_pton(AF_INET, host, &v4) != 1;
 }
 
 bool zsock_port_is_sound(const char *endpoint)

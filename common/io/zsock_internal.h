@@ -9,6 +9,16 @@
 
 enum { ZSOCK_ENDPOINT_SIZE = 512 };
 
+struct zap;
+
+struct zsock_context {
+    void *zmq;
+    struct zap *zap; /* NULL: nobody checks keys */
+};
+
+/* zap.c: wait for the end of a handler whose context was shut down, and free it. */
+void zap_end(struct zap *zap);
+
 enum zsock_frame { FRAME_ID, FRAME_HEADER, FRAME_PAYLOAD, FRAME_EXCESS, FRAME_KINDS };
 
 /* The message that is coming in, frame by frame. */
@@ -18,6 +28,20 @@ struct zsock_inbound {
     struct zsock_peer peer;
     bool has_payload;
     const char *bad; /* why the message will be dropped at its end; NULL: it is good so far */
+};
+
+enum { ZSOCK_ACCEPTED_KEPT = 64, ZSOCK_ADDRESS_SIZE = 64 };
+
+/* Of a ROUTER: where the latest connections came from, so that it can be said of one that fails in its handshake. libzmq tells of
+ * the failure without saying whose it is, and then that a descriptor was closed. */
+struct zsock_knocks {
+    struct zsock_accepted {
+        int fd;
+        char address[ZSOCK_ADDRESS_SIZE];
+    } accepted[ZSOCK_ACCEPTED_KEPT];
+
+    unsigned next;   /* of them, to be overwritten */
+    const char *why; /* the connection that closes next failed; NULL: it did not. A literal */
 };
 
 /* The handles on the loop, and what they know. */
@@ -40,6 +64,7 @@ struct zsock_watch {
 };
 
 struct zsock {
+    void *context; /* of libzmq */
     void *zmq;
     void *monitor;
     enum zsock_type type;
@@ -53,6 +78,8 @@ struct zsock {
     bool outgoing_made;
     bool connected; /* DEALER: the handshake succeeded and the connection stands */
     bool closing;
+    bool curve;                 /* encrypted: it has keys */
+    struct zsock_knocks knocks; /* ROUTER: who comes and is not let in */
     char endpoint[ZSOCK_ENDPOINT_SIZE];
 };
 
@@ -85,6 +112,18 @@ void *zsock_monitor_open(void *zmq_context, struct zsock *socket);
 void zsock_monitor_close(struct zsock *socket);
 /* Tell the owner what happened to connections. Returns whether there may be more to tell. */
 bool zsock_monitor_receive(struct zsock *socket);
+
+/* One event of a monitor; false when there is none. */
+struct zsock_event {
+    uint16_t type;  /* ZMQ_EVENT_... */
+    uint32_t value; /* a descriptor, or an error, by type */
+};
+
+bool zsock_monitor_next(void *monitor, struct zsock_event *ret_event);
+
+/* zsock_knocks.c: an event of a ROUTER's monitor, as far as it is about connections that come and
+ * fail. */
+void zsock_knocks_event(struct zsock *socket, const struct zsock_event *event);
 
 /* zsock_endpoint.c: what libzmq does not check. Does somebody listen on this ipc:// endpoint
  * (false for any other)? libzmq would take the path away from them. */

@@ -10,7 +10,7 @@
 enum {
     EVENTS = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
              ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH |
-             ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_DISCONNECTED,
+             ZMQ_EVENT_CONNECT_RETRIED | ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED,
     MONITOR_BUDGET = 64, /* events handled in one turn of the loop */
 };
 
@@ -49,9 +49,8 @@ void zsock_monitor_close(struct zsock *socket)
     }
 }
 
-/* One event; false when there is none. Its first frame is a number of 16 bits, the event, and
- * one of 32; the second the endpoint. */
-static bool next_event(void *monitor, uint16_t *ret_event)
+/* Its first frame is a number of 16 bits, the event, and one of 32; the second the endpoint. */
+bool zsock_monitor_next(void *monitor, struct zsock_event *ret_event)
 {
     unsigned char first[6];
     char endpoint[ZSOCK_ENDPOINT_SIZE];
@@ -59,7 +58,8 @@ static bool next_event(void *monitor, uint16_t *ret_event)
     if (len != (int)sizeof(first)) {
         return false;
     }
-    memcpy(ret_event, first, sizeof(*ret_event));
+    memcpy(&ret_event->type, first, sizeof(ret_event->type));
+    memcpy(&ret_event->value, first + sizeof(ret_event->type), sizeof(ret_event->value));
     (void)zmq_recv(monitor, endpoint, sizeof(endpoint), ZMQ_DONTWAIT);
     return true;
 }
@@ -74,11 +74,30 @@ static void tell_disconnected(struct zsock *socket, const char *why)
     }
 }
 
-static void on_dealer_event(struct zsock *socket, uint16_t event)
+/* The key was shown to the coordinator that it is for, and that said no. */
+static void tell_refused(struct zsock *socket)
 {
-    switch (event) {
+    if (socket->handlers->refused != NULL) {
+        socket->handlers->refused(socket->arg, "", "the other side does not accept our key");
+    }
+    tell_disconnected(socket, "the other side does not accept our key");
+}
+
+static const char *why_no_handshake(const struct zsock *socket)
+{
+    return socket->curve ? "the handshake failed: it is not the coordinator that the key is of"
+                         : "the handshake failed: is that a quartet coordinator, and one without "
+                           "keys? (otherwise: --access)";
+}
+
+static void on_dealer_event(struct zsock *socket, const struct zsock_event *event)
+{
+    switch (event->type) {
     case ZMQ_EVENT_CONNECT_RETRIED:
         zsock_is_connecting(socket);
+        if (socket->handlers->retrying != NULL) {
+            socket->handlers->retrying(socket->arg);
+        }
         break;
     case ZMQ_EVENT_HANDSHAKE_SUCCEEDED:
         zsock_is_connecting(socket);
@@ -93,25 +112,36 @@ static void on_dealer_event(struct zsock *socket, uint16_t event)
         }
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_AUTH:
-        tell_disconnected(socket, "the other side does not accept our key");
+        tell_refused(socket);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+    case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
+        tell_disconnected(socket, why_no_handshake(socket));
         break;
     default:
-        tell_disconnected(socket, "the handshake failed: is that a quartet coordinator?");
         break;
+    }
+}
+
+static void on_router_event(struct zsock *socket, const struct zsock_event *event)
+{
+    zsock_knocks_event(socket, event);
+    if (event->type == ZMQ_EVENT_DISCONNECTED) {
+        zsock_peer_has_dropped(socket);
     }
 }
 
 bool zsock_monitor_receive(struct zsock *socket)
 {
-    uint16_t event;
+    struct zsock_event event;
     for (int i = 0; i < MONITOR_BUDGET; i++) {
-        if (socket->closing || !next_event(socket->monitor, &event)) {
+        if (socket->closing || !zsock_monitor_next(socket->monitor, &event)) {
             return false;
         }
         if (socket->type == ZSOCK_DEALER) {
-            on_dealer_event(socket, event);
-        } else if (event == ZMQ_EVENT_DISCONNECTED) {
-            zsock_peer_has_dropped(socket);
+            on_dealer_event(socket, &event);
+        } else {
+            on_router_event(socket, &event);
         }
     }
     return true;

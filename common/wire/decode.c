@@ -154,7 +154,7 @@ static bool read_reject(const struct reader *r, const void *from, struct wire_me
     const Quartet__Text *body = from;
     (void)r;
     /* A later minor version may know more reasons; its text still says what happened. */
-    uint32_t reason = body->code <= WIRE_REASON_MALFORMED ? body->code : (uint32_t)WIRE_REASON_NONE;
+    uint32_t reason = body->code <= WIRE_REASON_KEY ? body->code : (uint32_t)WIRE_REASON_NONE;
     message->as.reject = (struct wire_reject){.reason = reason,
                                               .text = clean_text_of(body->text, WIRE_TEXT_MAX)};
     return true;

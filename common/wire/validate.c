@@ -109,7 +109,7 @@ static bool validate_welcome(const struct refusal *r, const struct wire_message 
 static bool validate_reject(const struct refusal *r, const struct wire_message *message)
 {
     const struct wire_reject *reject = &message->as.reject;
-    return in_range(r, "reason", reject->reason, WIRE_REASON_NONE, WIRE_REASON_MALFORMED);
+    return in_range(r, "reason", reject->reason, WIRE_REASON_NONE, WIRE_REASON_KEY);
 }
 
 static bool params_valid(const struct refusal *r, const struct wire_job *job)

@@ -58,6 +58,7 @@ enum wire_reason {
     WIRE_REASON_FULL = 2,      /* no room for another worker now */
     WIRE_REASON_SESSION = 3,   /* I do not know this session: say HELLO again */
     WIRE_REASON_MALFORMED = 4, /* what you sent could not be read */
+    WIRE_REASON_KEY = 5,       /* your key is not accepted any more: do not come back */
 };
 
 /* Borrowed bytes, not NUL-terminated; `s` is never NULL in a decoded message.

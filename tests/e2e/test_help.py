@@ -6,7 +6,8 @@ from harness import EXIT_OK, QUARTET, WORKER, EndToEndTest, main
 
 ITEMS = {"range", "items", "null", "param"}
 CONCURRENCY = {"threads", "processes", "in-flight"}
-PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure"}
+PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure", "keys", "access", "access-for",
+             "advertise"}
 CHUNKS = {"chunk", "credit"}
 RECOVERY = {"crash-limit", "speculate", "control"}
 OUTPUT = {"json", "no-progress", "quiet"}
@@ -22,10 +23,11 @@ FLAGS = {
         "strategy", "retries", "halt", "journal"},
     "status": {"json", "control"},
     "drain": {"control"},
+    "keygen": {"worker", "quiet"},
     "workloads": set(),
     "origin": {"listen", "insecure", "parent"},
 }
-WORKER_FLAGS = {"connect", "describe", "name", "slots", "credit-max", "give-up", "idle-timeout",
+WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "idle-timeout",
                 "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
                 "version"}
 DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",

@@ -96,18 +96,24 @@ static bool has_port(const char *host)
     return strchr(bracket == NULL ? host : bracket, ':') != NULL;
 }
 
+static bool is_reachable(const char *endpoint)
+{
+    char host[ACCESS_ENDPOINT_SIZE];
+    return zsock_endpoint_has_form(endpoint) && zsock_endpoint_host(endpoint, host, sizeof(host)) &&
+           strpbrk(host, "/ ") == NULL && (host[0] == '[' || strchr(host, ':') == NULL) &&
+           port_of(endpoint)[strspn(port_of(endpoint), "0123456789")] == '\0';
+}
+
 int addresses_add_advertised(struct access *access,
                              const char *host,
                              const char *bound,
                              struct err_text *ret_error)
 {
     char endpoint[ACCESS_ENDPOINT_SIZE];
-    char found[ACCESS_ENDPOINT_SIZE];
     int len = has_port(host)
                   ? snprintf(endpoint, sizeof(endpoint), "tcp://%s", host)
                   : snprintf(endpoint, sizeof(endpoint), "tcp://%s:%s", host, port_of(bound));
-    if (len < 0 || (size_t)len >= sizeof(endpoint) || !zsock_endpoint_has_form(endpoint) ||
-        !zsock_endpoint_host(endpoint, found, sizeof(found)) || strpbrk(host, "/ ") != NULL) {
+    if (len < 0 || (size_t)len >= sizeof(endpoint) || !is_reachable(endpoint)) {
         return err_set(ret_error,
                        ERR_INVALID,
                        "--advertise '%.200s' is neither HOST nor HOST:PORT ([...] around IPv6)",

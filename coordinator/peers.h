@@ -54,7 +54,8 @@ struct peer {
     enum peer_state state;
     char name[PEER_NAME_SIZE];
     char host[PEER_NAME_SIZE];
-    char key[KEY_TEXT_SIZE]; /* that its connection was let in with; "": without one */
+    /* The authorized key that its connection was let in with; "": without one, or with one that was made for it here. */
+    char key[KEY_TEXT_SIZE];
     uint32_t cores;
     uint32_t strategies;
     uint32_t credit_max;

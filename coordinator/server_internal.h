@@ -198,6 +198,9 @@ void server_keys_beat(struct server *server);
 /* May whoever has this key be a worker now? Without keys everybody may. */
 bool server_key_is_allowed(const struct server *server, const char *public_key);
 
+/* Is an allowed key one of the directory, and not of a worker that was started here? */
+bool server_key_is_listed(const struct server *server, const char *public_key);
+
 /* A handshake failed: see zsock.h. */
 void server_on_refused(void *arg, const char *address, const char *why);
 

@@ -21,16 +21,10 @@ const char *server_public_key(const struct server *server)
 
 bool server_key_is_allowed(const struct server *server, const char *public_key)
 {
-    const struct server_keys *keys = &server->keys;
-    bool allowed = keys->zap == NULL;
-    for (size_t i = 0; i < keys->allowed_count && !allowed; i++) {
-        allowed = strcmp(keys->allowed[i].public_key, public_key) == 0;
-    }
-    return allowed;
+    return server->keys.zap == NULL || zap_allows(server->keys.zap, public_key);
 }
 
-/* Replace the list: `listed` of the directory, and those that were admitted here, `extra` of them new
- * ones that follow. Takes over nothing. */
+/* Replace the list: `listed` of the directory, then those that were admitted here. Takes over nothing. */
 static int replace_list(struct server_keys *keys,
                         const struct key_named *listed,
                         size_t listed_count,
@@ -99,6 +93,17 @@ static int read_directory(struct server *server, struct err_text *ret_error)
 
 /* --- workers that are started here --- */
 
+bool server_key_is_listed(const struct server *server, const char *public_key)
+{
+    const struct server_keys *keys = &server->keys;
+    for (size_t i = listed_count(keys); i < keys->allowed_count; i++) {
+        if (strcmp(keys->allowed[i].public_key, public_key) == 0) {
+            return false;
+        }
+    }
+    return keys->zap != NULL;
+}
+
 int server_admit(struct server *server,
                  const char *name,
                  struct err_text *ret_error,
@@ -160,7 +165,7 @@ static void end_revoked_sessions(struct server *server)
 {
     for (uint32_t i = 0; i < server->peers.high; i++) {
         struct peer *peer = server->peers.by_index[i];
-        if (peer != NULL && !server_key_is_allowed(server, peer->key)) {
+        if (peer != NULL && peer->key[0] != '\0' && !server_key_is_allowed(server, peer->key)) {
             server_refuse_worker(
                 server, peer, WIRE_REASON_KEY, "its key is not authorized any more");
         }
@@ -189,6 +194,8 @@ static void note_once(struct server *server, const char *address, const char *wh
 {
     struct server_keys *keys = &server->keys;
     char text[KNOCK_TEXT_SIZE];
+    static const char mapped[] = "::ffff:"; /* IPv4 at a socket that is of both */
+    address += strncmp(address, mapped, strlen(mapped)) == 0 ? strlen(mapped) : 0;
     (void)snprintf(text,
                    sizeof(text),
                    "refused a connection%s%.45s: %.115s",

@@ -118,7 +118,9 @@ void server_on_hello(struct server *server,
     }
     copy_text(peer->name, sizeof(peer->name), hello->name);
     copy_text(peer->host, sizeof(peer->host), hello->host);
-    (void)snprintf(peer->key, sizeof(peer->key), "%s", key);
+    if (server_key_is_listed(server, key)) {
+        (void)snprintf(peer->key, sizeof(peer->key), "%s", key);
+    }
     peer->nonce = hello->nonce;
     peer->cores = hello->cores;
     peer->strategies = hello->strategies;

@@ -1,6 +1,7 @@
 #include "common/io/zap.h"
 
 #include "common/base/check.h"
+#include "common/io/descriptors.h"
 #include "common/io/zsock_internal.h"
 
 #include <errno.h>
@@ -14,6 +15,7 @@ enum {
     /* Of a request: version, id, domain, address, routing id, mechanism, credentials. */
     FRAMES = 7,
     FRAME_SIZE = 256,
+    DESCRIPTORS_OF_A_HANDLER = 2, /* libzmq aborts the process when it does not get them */
 };
 
 enum { IN_VERSION, IN_ID, IN_DOMAIN, IN_ADDRESS, IN_ROUTING_ID, IN_MECHANISM, IN_KEY };
@@ -44,10 +46,10 @@ static int compare_keys(const void *a, const void *b)
     return strcmp(left->public_key, right->public_key);
 }
 
-static bool is_allowed(struct zap *zap, const char *public_key)
+bool zap_allows(struct zap *zap, const char *public_key)
 {
     struct key_named wanted = {.name = ""};
-    memcpy(wanted.public_key, public_key, KEY_TEXT_SIZE);
+    (void)snprintf(wanted.public_key, sizeof(wanted.public_key), "%s", public_key);
     (void)pthread_mutex_lock(&zap->lock);
     bool allowed = zap->key_count > 0 &&
                    bsearch(&wanted, zap->keys, zap->key_count, sizeof(*zap->keys), compare_keys) !=
@@ -177,7 +179,7 @@ static void *run_handler(void *arg)
         bool allowed = is_curve(frames, count);
         if (allowed) {
             key_from_bytes((const unsigned char *)frames[IN_KEY].bytes, public_key);
-            allowed = is_allowed(zap, public_key);
+            allowed = zap_allows(zap, public_key);
         }
         if (!allowed) {
             note_refusal(zap, public_key, count > IN_ADDRESS ? frames[IN_ADDRESS].bytes : "");
@@ -205,6 +207,10 @@ static int start_thread(struct zap *zap)
 int zap_start(struct zsock_context *context, struct err_text *ret_error, struct zap **ret_zap)
 {
     CHECK(context->zap == NULL);
+    int rc = descriptors_expect(DESCRIPTORS_OF_A_HANDLER, "to check keys", ret_error);
+    if (rc != 0) {
+        return rc;
+    }
     struct zap *zap = calloc(1, sizeof(*zap));
     if (zap == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory to check keys");

@@ -34,6 +34,9 @@ int zap_start(struct zsock_context *context, struct err_text *ret_error, struct 
  * ERR_NOMEM leaves the list as it was. */
 int zap_allow(struct zap *zap, const struct key_named *keys, size_t count);
 
+/* Is this key on the list? */
+bool zap_allows(struct zap *zap, const char *public_key);
+
 /* The oldest refusal that was not taken yet; false: none is left. Of many at once the latest are
  * left out, and only counted. */
 bool zap_take_knock(struct zap *zap, struct zap_knock *ret_knock);

@@ -1,6 +1,7 @@
 /* The proof that a socket with keys refuses strangers. A mistake in the order in which libzmq is
  * told things leaves it open without a word, so strangers knock before anybody else can. */
 #include "common/base/check.h"
+#include "common/io/descriptors.h"
 #include "common/io/zsock_internal.h"
 
 #include <errno.h>
@@ -8,7 +9,13 @@
 #include <string.h>
 #include <time.h>
 
-enum { LIMIT_MS = 2000, MS_PER_S = 1000, NS_PER_MS = 1000 * 1000 };
+enum {
+    LIMIT_MS = 2000,
+    MS_PER_S = 1000,
+    NS_PER_MS = 1000 * 1000,
+    /* Of a stranger's two sockets, what they are made of, and both ends of its connection. */
+    DESCRIPTORS_OF_A_STRANGER = 8,
+};
 
 struct stranger {
     const char *what; /* for people */
@@ -135,7 +142,11 @@ static int try_stranger(struct zsock *socket,
                         struct stranger *stranger,
                         struct err_text *ret_error)
 {
-    int rc;
+    int rc = descriptors_expect(
+        DESCRIPTORS_OF_A_STRANGER, "to try whether strangers are refused", ret_error);
+    if (rc != 0) {
+        return rc;
+    }
     key_pair_make(&stranger->pair);
     if (open_stranger(socket, server_key, stranger) == 0) {
         rc = await_refusal(socket, stranger, ret_error);
@@ -163,5 +174,7 @@ int zsock_check_refusals(struct zsock *socket, struct err_text *ret_error)
     if (rc == 0 && zmq_getsockopt(socket->zmq, ZMQ_CURVE_PUBLICKEY, server_key, &size) != 0) {
         rc = err_set(ret_error, ERR_IO, "cannot read the key of %s", socket->endpoint);
     }
-    return rc != 0 ? rc : try_stranger(socket, server_key, &unknown, ret_error);
+    rc = rc != 0 ? rc : try_stranger(socket, server_key, &unknown, ret_error);
+    socket->watch.monitor_woken = true; /* of what came meanwhile the loop was not told */
+    return rc;
 }

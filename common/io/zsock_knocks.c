@@ -5,10 +5,8 @@
 
 #include <netdb.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 
-/* libzmq's own text for numbers is none: see ZMQ_PROTOCOL_ERROR_... */
 static const char *why_it_failed(const struct zsock *socket, const struct zsock_event *event)
 {
     if (event->type == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) {
@@ -33,15 +31,13 @@ static void remember(struct zsock_knocks *knocks, int fd)
     accepted->fd = fd;
     accepted->address[0] = '\0';
     if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && peer.ss_family != AF_UNIX) {
-        const char *mapped = "::ffff:"; /* IPv4 on a socket of both */
-        char text[ZSOCK_ADDRESS_SIZE] = "";
-        (void)getnameinfo(
-            (struct sockaddr *)&peer, len, text, sizeof(text), NULL, 0, NI_NUMERICHOST);
-        bool is_mapped = strncmp(text, mapped, strlen(mapped)) == 0;
-        (void)snprintf(accepted->address,
-                       sizeof(accepted->address),
-                       "%s",
-                       is_mapped ? text + strlen(mapped) : text);
+        (void)getnameinfo((struct sockaddr *)&peer,
+                          len,
+                          accepted->address,
+                          sizeof(accepted->address),
+                          NULL,
+                          0,
+                          NI_NUMERICHOST);
     }
 }
 

@@ -22,6 +22,8 @@ static void on_message(void *arg,
     side->messages++;
     side->peer = peer;
     side->header_len = header_len;
+    (void)snprintf(
+        side->sender_key, sizeof(side->sender_key), "%s", zsock_sender_key(side->socket));
     memcpy(side->header,
            header,
            header_len < sizeof(side->header) ? header_len : sizeof(side->header));
@@ -68,6 +70,14 @@ static void on_peer_dropped(void *arg)
     side->dropped++;
 }
 
+static void on_refused(void *arg, const char *address, const char *why)
+{
+    struct rig_side *side = arg;
+    (void)address;
+    side->refused++;
+    (void)snprintf(side->refused_why, sizeof(side->refused_why), "%s", why);
+}
+
 static const struct zsock_handlers handlers = {
     .message = on_message,
     .bad = on_bad,
@@ -75,14 +85,24 @@ static const struct zsock_handlers handlers = {
     .connected = on_connected,
     .disconnected = on_disconnected,
     .peer_dropped = on_peer_dropped,
+    .refused = on_refused,
 };
 
 int rig_socket(struct rig *rig, enum zsock_type type, struct rig_side *ret_side)
+{
+    return rig_socket_with(rig, type, NULL, ret_side);
+}
+
+int rig_socket_with(struct rig *rig,
+                    enum zsock_type type,
+                    const struct zsock_keys *keys,
+                    struct rig_side *ret_side)
 {
     const struct zsock_options options = {
         .type = type,
         .header_max = RIG_HEADER_MAX,
         .payload_max = RIG_PAYLOAD_MAX,
+        .keys = keys,
         .handlers = &handlers,
         .arg = ret_side,
     };

@@ -22,7 +22,10 @@ struct rig_side {
     unsigned connected;
     unsigned disconnected;
     unsigned dropped;
-    unsigned char header[64]; /* the beginning of the last one */
+    unsigned refused;
+    char refused_why[64];           /* of the last one */
+    char sender_key[KEY_TEXT_SIZE]; /* of the last message */
+    unsigned char header[64];       /* the beginning of the last one */
     size_t header_len;
     struct blob *payload; /* of the last message that had one */
     char why[64];         /* of the last bad one */
@@ -49,6 +52,10 @@ int rig_setup(void **state);
 int rig_teardown(void **state);
 
 int rig_socket(struct rig *rig, enum zsock_type type, struct rig_side *ret_side);
+int rig_socket_with(struct rig *rig,
+                    enum zsock_type type,
+                    const struct zsock_keys *keys,
+                    struct rig_side *ret_side);
 void rig_close(struct rig_side *side);
 
 /* Connect the dealer, wait for its handshake, and let the router hear it once, so that its peer

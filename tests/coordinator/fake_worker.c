@@ -13,7 +13,19 @@ static void set(struct fake_worker *fake, int option, int value)
     CHECK(zmq_setsockopt(fake->socket, option, &value, sizeof(value)) == 0);
 }
 
+static void set_key(struct fake_worker *fake, int option, const char *key)
+{
+    CHECK(zmq_setsockopt(fake->socket, option, key, KEY_TEXT_LEN) == 0);
+}
+
 void fake_worker_open(struct fake_worker *fake, const char *endpoint)
+{
+    fake_worker_open_with(fake, endpoint, NULL);
+}
+
+void fake_worker_open_with(struct fake_worker *fake,
+                           const char *endpoint,
+                           const struct zsock_keys *keys)
 {
     *fake = (struct fake_worker){.context = zmq_ctx_new()};
     fake->socket = zmq_socket(fake->context, ZMQ_DEALER);
@@ -25,6 +37,11 @@ void fake_worker_open(struct fake_worker *fake, const char *endpoint)
     set(fake, ZMQ_RCVTIMEO, ANSWER_LIMIT_MS);
     set(fake, ZMQ_SNDTIMEO, ANSWER_LIMIT_MS);
     set(fake, ZMQ_LINGER, LINGER_MS);
+    if (keys != NULL) {
+        set_key(fake, ZMQ_CURVE_SERVERKEY, keys->server_key);
+        set_key(fake, ZMQ_CURVE_PUBLICKEY, keys->own->public_key);
+        set_key(fake, ZMQ_CURVE_SECRETKEY, keys->own->secret_key);
+    }
     CHECK(zmq_connect(fake->socket, endpoint) == 0);
 }
 
@@ -83,7 +100,7 @@ void fake_worker_wait_for(struct fake_worker *fake,
     } while (ret_message->type != type);
 }
 
-void fake_worker_register(struct fake_worker *fake, uint32_t minor)
+void fake_worker_hello(struct fake_worker *fake, uint32_t minor)
 {
     const struct wire_text workload = wire_text("noop");
     struct wire_message message = {.type = WIRE_HELLO};
@@ -101,7 +118,14 @@ void fake_worker_register(struct fake_worker *fake, uint32_t minor)
         .workloads = &workload,
         .workload_count = 1,
     };
+    fake->session = 0;
     fake_worker_send(fake, &message, NULL, 0);
+}
+
+void fake_worker_register(struct fake_worker *fake, uint32_t minor)
+{
+    struct wire_message message;
+    fake_worker_hello(fake, minor);
     fake_worker_wait_for(fake, WIRE_WELCOME, &message);
     fake->session = message.session;
 }

@@ -3,6 +3,7 @@
 #ifndef QUARTET_TESTS_COORDINATOR_FAKE_WORKER_H
 #define QUARTET_TESTS_COORDINATOR_FAKE_WORKER_H
 
+#include "common/io/zsock.h"
 #include "common/wire/wire.h"
 
 #include <stddef.h>
@@ -21,6 +22,10 @@ struct fake_worker {
 };
 
 void fake_worker_open(struct fake_worker *fake, const char *endpoint);
+/* The same with keys. */
+void fake_worker_open_with(struct fake_worker *fake,
+                           const char *endpoint,
+                           const struct zsock_keys *keys);
 void fake_worker_close(struct fake_worker *fake);
 
 /* In this session and about this job; `payload` NULL: one frame. */
@@ -33,6 +38,9 @@ void fake_worker_send(struct fake_worker *fake,
 void fake_worker_wait_for(struct fake_worker *fake,
                           enum wire_type type,
                           struct wire_message *ret_message);
+
+/* HELLO, and nothing more. */
+void fake_worker_hello(struct fake_worker *fake, uint32_t minor);
 
 /* HELLO, as one that speaks protocol 1.`minor`, and its WELCOME. */
 void fake_worker_register(struct fake_worker *fake, uint32_t minor);

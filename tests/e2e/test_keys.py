@@ -18,7 +18,8 @@ FREE_PORT = "tcp://127.0.0.1:*"
 EXIT_REFUSED = 4
 WHY_NOT = netns.unavailable()
 ITEMS = 200
-WORK = ("sleep", "--param", "seconds=0.01", "--range", "1:%d" % ITEMS, "--strategy", "serial")
+SLEEP = ("sleep", "--param", "seconds=0.01", "--strategy", "serial")
+WORK = (*SLEEP, "--range", "1:%d" % ITEMS)
 
 
 class KeysTest(EndToEndTest):
@@ -64,11 +65,11 @@ class KeysTest(EndToEndTest):
         """Until the first of --out are there."""
         wait_until(lambda: results.bytes_in(self.path("out")) > 0, 20, "results")
 
-    def assert_all_done(self, coordinator, lost=0):
+    def assert_all_done(self, coordinator, lost=0, items=ITEMS):
         result = coordinator.finish(60)
         self.assert_status(result, EXIT_OK)
         sample = only_sample(result.report())
-        self.assertEqual((sample["ok"], sample["failed"], sample["workers_lost"]), (ITEMS, 0, lost), result)
+        self.assertEqual((sample["ok"], sample["failed"], sample["workers_lost"]), (items, 0, lost), result)
         return result
 
 
@@ -227,7 +228,8 @@ class Refused(KeysTest):
 
     def test_key_that_is_taken_back_ends_its_session_and_does_not_come_back(self):
         self.keygen("ada", "bob")
-        coordinator, _ = self.serve("--wait", "2", "--access-for", "ada")
+        items = 5 * ITEMS  # longer than it takes to be refused three times
+        coordinator, _ = self.serve("--wait", "2", "--access-for", "ada", work=(*SLEEP, "--range", "1:%d" % items))
         ada = self.come("--name", "ada")
         bob = self.come("--name", "bob", access=self.write_access(
             "bob.json", name="bob", public_key=self.secret("authorized/bob.pub"), secret_key=self.secret("workers/bob.key")))
@@ -239,7 +241,7 @@ class Refused(KeysTest):
         self.assertIn("not authorized any more", ada.err.text())
         again = self.come("--name", "again")
         self.assert_status(again.finish(10), EXIT_REFUSED)
-        self.assert_all_done(coordinator, lost=1)
+        self.assert_all_done(coordinator, lost=1, items=items)
         self.assert_status(bob.finish(5), EXIT_OK)
 
     def test_key_that_is_authorized_later_is_let_in(self):

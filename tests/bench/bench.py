@@ -16,6 +16,7 @@ import time
 
 sys.dont_write_bytecode = True  # leaves no __pycache__ in the tree
 
+import curve
 import durable
 import faults
 import own_work
@@ -335,6 +336,7 @@ SECTIONS = {
     **own_work.SECTIONS,
     "durable": durable.durable,
     **faults.SECTIONS,
+    **curve.SECTIONS,
 }
 LEFT_OUT = {"floors-1s"}  # unless asked for
 

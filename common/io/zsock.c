@@ -158,32 +158,6 @@ static void configure(struct zsock *socket)
     CHECK(rc == 0);
 }
 
-static void set_text(void *zmq, int name, const char *text)
-{
-    int rc = zmq_setsockopt(zmq, name, text, strlen(text));
-    CHECK(rc == 0);
-}
-
-/* Keys that are set after a bind or a connect would count for nothing, without a word: so this is
- * looked at again. */
-static void set_keys(struct zsock *socket, const struct zsock_keys *keys)
-{
-    const struct option server = {ZMQ_CURVE_SERVER, 1};
-    int mechanism = ZMQ_NULL;
-    size_t size = sizeof(mechanism);
-    if (socket->type == ZSOCK_ROUTER) {
-        set_options(socket->zmq, &server, 1);
-        set_text(socket->zmq, ZMQ_ZAP_DOMAIN, "quartet");
-    } else {
-        set_text(socket->zmq, ZMQ_CURVE_SERVERKEY, keys->server_key);
-    }
-    set_text(socket->zmq, ZMQ_CURVE_PUBLICKEY, keys->own->public_key);
-    set_text(socket->zmq, ZMQ_CURVE_SECRETKEY, keys->own->secret_key);
-    int rc = zmq_getsockopt(socket->zmq, ZMQ_MECHANISM, &mechanism, &size);
-    CHECK(rc == 0 && mechanism == ZMQ_CURVE);
-    socket->curve = true;
-}
-
 static struct zsock *allocate(const struct zsock_options *options)
 {
     struct zsock *socket = calloc(1, sizeof(*socket));
@@ -221,7 +195,7 @@ int zsock_new(struct zsock_context *context,
     }
     configure(socket);
     if (options->keys != NULL) {
-        set_keys(socket, options->keys);
+        zsock_set_keys(socket, options->keys);
     }
     socket->monitor = zsock_monitor_open(context->zmq, socket);
     if (socket->monitor == NULL || zsock_watch_start(socket, loop) != 0) {

@@ -113,6 +113,9 @@ void zsock_monitor_close(struct zsock *socket);
 /* Tell the owner what happened to connections. Returns whether there may be more to tell. */
 bool zsock_monitor_receive(struct zsock *socket);
 
+/* zsock_keys.c: encrypt everything. Before a bind or a connect. */
+void zsock_set_keys(struct zsock *socket, const struct zsock_keys *keys);
+
 /* One event of a monitor; false when there is none. */
 struct zsock_event {
     uint16_t type;  /* ZMQ_EVENT_... */

@@ -151,14 +151,6 @@ static unsigned take_frame(struct zsock *socket)
     return 1;
 }
 
-/* Not of the frame with the routing id, which libzmq 4.3.4 has no properties of. */
-const char *zsock_sender_key(const struct zsock *socket)
-{
-    const zmq_msg_t *frame = &socket->in.frames[FRAME_HEADER];
-    const char *key = zmq_msg_gets(frame, "User-Id");
-    return key == NULL ? "" : key;
-}
-
 void zsock_receive(struct zsock *socket)
 {
     struct zsock_inbound *in = &socket->in;

@@ -2,16 +2,19 @@
 
 import json
 import os
+import resource
+import select
 import signal
 import socket
 import stat
 import subprocess
+import threading
 import unittest
 
 import netns
 import results
 from harness import (EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_USAGE, QUARTET, WORKER, EndToEndTest, main, only_sample,
-                     wait_until)
+                     wait_until, within)
 from servers import free_port
 
 FREE_PORT = "tcp://127.0.0.1:*"
@@ -20,6 +23,47 @@ WHY_NOT = netns.unavailable()
 ITEMS = 200
 SLEEP = ("sleep", "--param", "seconds=0.01", "--strategy", "serial")
 WORK = (*SLEEP, "--range", "1:%d" % ITEMS)
+
+
+def make_room_for_sockets(count):
+    """How many this process may open, `count` at most."""
+    spare = 100
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return count if hard == resource.RLIM_INFINITY else min(count, (hard - spare) // 4)
+
+
+class Wiretap:
+    """Passes one connection on to `endpoint`, and keeps what its client said."""
+
+    def __init__(self, endpoint):
+        host, port = endpoint[len("tcp://"):].rsplit(":", 1)
+        self.to = (host, int(port))
+        self.heard = b""
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.endpoint = "tcp://127.0.0.1:%d" % self.server.getsockname()[1]
+        self.thread = threading.Thread(target=self._pass_on, daemon=True)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *what):
+        self.thread.join(within(10))
+        self.server.close()
+
+    def _pass_on(self):
+        client, _ = self.server.accept()
+        with client, socket.create_connection(self.to) as server:
+            while True:
+                ready, _, _ = select.select([client, server], [], [])
+                for side in ready:
+                    data = side.recv(65536)
+                    if not data:
+                        return
+                    if side is client:
+                        self.heard += data
+                    (server if side is client else client).sendall(data)
 
 
 class KeysTest(EndToEndTest):
@@ -209,13 +253,31 @@ class Refused(KeysTest):
         self.keygen()
         coordinator, at = self.serve()
         host, port = at[len("tcp://"):].rsplit(":", 1)
-        halves = [socket.create_connection((host, int(port))) for _ in range(300)]
+        halves = [socket.create_connection((host, int(port))) for _ in range(make_room_for_sockets(1000))]
         worker = self.come()
         result = self.assert_all_done(coordinator)
         self.assert_status(worker.finish(5), EXIT_OK)
         for half in halves:
             half.close()
         self.assertLess(len(result.err.splitlines()), 16)
+
+    def test_handshake_that_was_listened_to_is_of_no_use_again(self):
+        self.keygen()
+        coordinator, at = self.serve()
+        with Wiretap(at) as tap:
+            worker = self.come(access=self.write_access("tapped.json", endpoints=[tap.endpoint]))
+            worker.err.wait_for("connected", 20)
+            self.assert_all_done(coordinator)
+            self.assert_status(worker.finish(10), EXIT_OK)
+        self.assertGreater(len(tap.heard), 500)
+        self.assertNotIn(b"quartet.", tap.heard)
+        coordinator, at = self.serve()
+        host, port = at[len("tcp://"):].rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as thief:
+            thief.sendall(tap.heard)
+            coordinator.err.wait_for("refused a connection.*no handshake", 20)
+        self.come()
+        self.assert_all_done(coordinator)
 
     def test_access_file_that_others_can_read_is_refused(self):
         self.keygen()

@@ -166,6 +166,15 @@ static void test_agent_leaves_for_good_when_version_is_refused(void **state)
                         "the coordinator refused this worker: I speak 2.0, you speak 1.0??[31m");
 }
 
+static void test_agent_leaves_for_good_when_its_key_is_taken_back(void **state)
+{
+    struct rig *rig = *state;
+    rig_go_welcomed(rig);
+    rig_reject(rig, rig_stats(rig).session, WIRE_REASON_KEY, "its key is not authorized any more");
+    assert_said(rig, "EXIT session=7 status=4");
+    assert_state(rig, "leaving");
+}
+
 static void test_agent_backs_off_longer_each_time_it_is_refused(void **state)
 {
     struct rig *rig = *state;
@@ -400,6 +409,7 @@ int main(void)
         RIG_TEST(test_agent_waits_anew_when_the_connection_drops_while_it_waits),
         RIG_TEST(test_agent_takes_a_second_connection_for_the_end_of_the_first),
         RIG_TEST(test_agent_leaves_for_good_when_version_is_refused),
+        RIG_TEST(test_agent_leaves_for_good_when_its_key_is_taken_back),
         RIG_TEST(test_agent_backs_off_longer_each_time_it_is_refused),
         RIG_TEST(test_agent_keeps_backing_off_over_a_new_connection),
         RIG_TEST(test_agent_forgets_back_off_after_a_long_session),

@@ -198,6 +198,18 @@ static int check_time_limit(const struct worker_options *options)
     return -1;
 }
 
+/* One that a coordinator has started is on its machine, and that has said so itself. */
+static void warn_of_plaintext(const struct worker_options *options)
+{
+    if (options->parent == 0 && !zsock_endpoint_is_local(options->connect)) {
+        (void)fprintf(
+            stderr,
+            "quartet-worker: warning: nothing that is said to %s is encrypted, and whoever "
+            "answers there is obeyed (--insecure); --access FILE ends that\n",
+            options->connect);
+    }
+}
+
 static int check_endpoint(const struct worker_options *options)
 {
     if (!zsock_endpoint_has_form(options->connect)) {
@@ -217,6 +229,7 @@ static int check_endpoint(const struct worker_options *options)
             options->connect);
         return EXIT_USAGE;
     }
+    warn_of_plaintext(options);
     return -1;
 }
 

@@ -163,6 +163,9 @@ class Keygen(KeysTest):
         result = self.quartet("run", "noop", "--listen", "tcp://0.0.0.0:*", "--insecure", "--quiet",
                               "--wait-timeout", "0.2", seconds=10)
         self.assertRegex(result.err, "warning: tcp://0.0.0.0:.* open to everybody")
+        worker = self.start([WORKER, "--connect", "tcp://0.0.0.0:%d" % free_port(), "--insecure", "--quiet", "--give-up",
+                             "0.2"])
+        self.assertRegex(worker.finish(10).err, "warning: .*tcp://0.0.0.0:.* whoever answers there is obeyed")
 
 
 class LetIn(KeysTest):

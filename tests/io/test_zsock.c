@@ -53,6 +53,24 @@ static void test_zsock_hands_over_no_more_than_the_budget_in_a_turn(void **state
     assert_true(rig->router.turns - turns_before >= COUNT / ZSOCK_BUDGET);
 }
 
+static void test_zsock_that_finds_nobody_is_sent_elsewhere(void **state)
+{
+    /* given a dealer that tries an address where nobody answers */
+    struct rig *rig = *state;
+    assert_int_equal(zsock_connect(rig->dealer.socket, "ipc:///tmp/quartet-test-nobody", NULL), 0);
+    rig_wait(rig, &rig->dealer.retrying, 1);
+
+    /* when it is sent to nowhere at all, and then to one where somebody does */
+    assert_int_equal(zsock_connect_elsewhere(rig->dealer.socket, "tcp://127.0.0.1:99999", NULL),
+                     ERR_INVALID);
+    assert_int_equal(zsock_connect_elsewhere(rig->dealer.socket, rig->endpoint, NULL), 0);
+
+    /* then it is connected there, and only there */
+    rig_wait(rig, &rig->dealer.connected, 1);
+    assert_int_equal(rig_send(&rig->dealer, coordinator, 'x', 8, NULL), 0);
+    rig_wait(rig, &rig->router.messages, 1);
+}
+
 static void test_zsock_idle_costs_no_wake_ups(void **state)
 {
     /* given two connected sockets that have said all */
@@ -499,6 +517,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_zsock_exchanges_20000_messages_without_a_stall),
         TEST(test_zsock_hands_over_no_more_than_the_budget_in_a_turn),
+        TEST(test_zsock_that_finds_nobody_is_sent_elsewhere),
         TEST(test_zsock_idle_costs_no_wake_ups),
         TEST(test_zsock_refuses_a_port_in_use),
         TEST(test_zsock_refuses_an_ipc_path_that_another_listens_on),

@@ -79,11 +79,24 @@ static void test_zsock_endpoint_has_form_or_not(void **state)
     }
 }
 
+static void test_zsock_endpoint_has_a_host_or_not(void **state)
+{
+    (void)state;
+    char host[16];
+    assert_true(zsock_endpoint_host("tcp://[fd00::1]:5", host, sizeof(host)));
+    assert_string_equal(host, "[fd00::1]");
+    assert_true(zsock_endpoint_host("tcp://0123456789abcde:5", host, sizeof(host)));
+    assert_false(zsock_endpoint_host("tcp://0123456789abcdef:5", host, sizeof(host)));
+    assert_false(zsock_endpoint_host("ipc:///run/q", host, sizeof(host)));
+    assert_false(zsock_endpoint_host("tcp://nowhere", host, sizeof(host)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zsock_endpoint_is_local_by_address_only),
         cmocka_unit_test(test_zsock_endpoint_has_form_or_not),
+        cmocka_unit_test(test_zsock_endpoint_has_a_host_or_not),
     };
     return cmocka_run_group_tests_name("zsock_endpoint", tests, NULL, NULL);
 }

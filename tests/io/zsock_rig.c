@@ -78,6 +78,12 @@ static void on_refused(void *arg, const char *address, const char *why)
     (void)snprintf(side->refused_why, sizeof(side->refused_why), "%s", why);
 }
 
+static void on_retrying(void *arg)
+{
+    struct rig_side *side = arg;
+    side->retrying++;
+}
+
 static const struct zsock_handlers handlers = {
     .message = on_message,
     .bad = on_bad,
@@ -86,6 +92,7 @@ static const struct zsock_handlers handlers = {
     .disconnected = on_disconnected,
     .peer_dropped = on_peer_dropped,
     .refused = on_refused,
+    .retrying = on_retrying,
 };
 
 int rig_socket(struct rig *rig, enum zsock_type type, struct rig_side *ret_side)

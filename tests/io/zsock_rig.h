@@ -22,6 +22,7 @@ struct rig_side {
     unsigned connected;
     unsigned disconnected;
     unsigned dropped;
+    unsigned retrying;
     unsigned refused;
     char refused_why[64];           /* of the last one */
     char sender_key[KEY_TEXT_SIZE]; /* of the last message */

@@ -31,7 +31,9 @@ class Memory(EndToEndTest):
     def test_thousand_million_items_run_in_the_memory_of_a_million(self):
         # In chunks of their own size, which are few, and in a million small ones.
         for chunk in ("auto", "1000"):
-            few = self.peaks(10 ** 6, chunk)
+            # A run of a million is so short that its peak may fall between two looks.
+            runs = [self.peaks(10 ** 6, chunk) for _ in range(4)]
+            few = {name: max(run[name] for run in runs) for name in runs[0]}
             many = self.peaks(10 ** 9, chunk)
             for name, peak in many.items():
                 self.assertGreater(peak, 0, "%s was seen" % name)

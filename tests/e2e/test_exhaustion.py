@@ -76,7 +76,7 @@ class Disk(Exhaustion):
         return self.start([*MOUNT_NAMESPACE, "sh", "-c", script, "sh", small, kept, QUARTET, *map(str, arguments)]).finish(30)
 
     def test_full_disk_under_results_ends_the_run_in_words_after_the_last_whole_record(self):
-        work = results.squares(1, 100000)
+        work = results.squares(1, 1000000)  # far more than may wait to be written
         for order in ((), ("--keep-order",)):
             result = self.run_on_small_disk(128 * KIBI, *work.argv("--workers", 2, "--out", "out", *order))
             self.assert_status(result, EXIT_CANNOT_GO_ON)

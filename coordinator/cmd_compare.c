@@ -39,7 +39,7 @@ static void expect(const struct options *options, struct cell *cell)
     uint32_t slots = options_slots(options, cell->strategy);
     slots = slots > 0 ? slots : strategy_default_slots(cell->strategy, cores_usable());
     bool local = cell->placement == PLACEMENT_LOCAL;
-    cell->workers = local ? 0 : (uint32_t)(options->workers + options->wait_count);
+    cell->workers = local ? 0 : (uint32_t)options_workers(options);
     cell->concurrency = slots * (local ? 1 : cell->workers);
 }
 
@@ -201,7 +201,8 @@ static int choose_works(struct compare *compare,
         struct work *work = &compare->works[compare->work_count++];
         int rc = work_choose(
             work, given ? words[i] : defaults[i], &compare->options, count == 1, ret_error);
-        rc = rc != 0 ? rc : work_check_items(work, &compare->options, WORK_STREAM_COPY, NULL, ret_error);
+        rc = rc != 0 ? rc
+                     : work_check_items(work, &compare->options, WORK_STREAM_COPY, NULL, ret_error);
         if (rc != 0) {
             return rc;
         }

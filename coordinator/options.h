@@ -6,6 +6,7 @@
 #include "common/base/chunk.h"
 #include "common/base/err.h"
 #include "common/io/cli.h"
+#include "coordinator/hosts.h"
 #include "coordinator/job.h"
 #include "coordinator/sink.h"
 #include "worker/workloads/params.h"
@@ -46,6 +47,14 @@ struct options {
     uint64_t wait_count; /* workers to wait for, with --listen */
     double wait_timeout_s;
     bool insecure;
+
+    /* workers on other hosts */
+    const char *hosts_text;  /* FILE or LIST as given; NULL: none */
+    struct hosts hosts;      /* settled by options_check_hosts */
+    const char *ssh;         /* what reaches them, in sh's words */
+    const char *remote_path; /* of quartet-worker there */
+    const char
+        *advertise; /* where they find us: HOST[:PORT]; NULL: by the address they know us by */
 
     /* chunks */
     uint64_t chunk_items; /* 0: automatic */
@@ -112,6 +121,8 @@ void options_add_concurrency(struct option_table *table, struct options *options
 void options_add_placement(struct option_table *table,
                            struct options *options,
                            const char *workers_default);
+/* Workers on other hosts; part of the placement. */
+void options_add_hosts(struct option_table *table, struct options *options);
 void options_add_chunks(struct option_table *table, struct options *options);
 void options_add_measuring(struct option_table *table, struct options *options);
 void options_add_output(struct option_table *table, struct options *options, bool tables);
@@ -119,13 +130,19 @@ void options_add_output(struct option_table *table, struct options *options, boo
 /* After parsing: items and placement make sense together. Quotes what does not. */
 int options_check(struct options *options, struct err_text *ret_error);
 
+/* Likewise, of those of options_add_hosts: the list is read. */
+int options_check_hosts(struct options *options, struct err_text *ret_error);
+
+/* Workers that a run begins with: those started here and elsewhere, and those that are waited for. */
+uint64_t options_workers(const struct options *options);
+
 /* Are results of single items asked for? */
 bool options_want_results(const struct options *options);
 
 /* Items at once for a strategy, as the flags said; 0: each engine's default. */
 uint32_t options_slots(const struct options *options, enum strategy strategy);
 
-/* Are workers involved: --workers above 0, or --listen? */
+/* Are workers involved: --workers above 0, --hosts, or --listen? */
 bool options_distributed(const struct options *options);
 
 /* Can a report be written there at the end? Asked before any work is done. "-" and NULL are

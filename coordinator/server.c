@@ -174,6 +174,17 @@ uint32_t server_workers(const struct server *server)
     return server->peers.count;
 }
 
+bool server_has_worker(const struct server *server, const char *name)
+{
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        const struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL && strcmp(peer->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 char *server_describe_workers(const struct server *server, char *ret_text, size_t size)
 {
     size_t len = 0;

@@ -45,6 +45,9 @@ const char *server_full(const struct server *server);
 /* Workers registered now. */
 uint32_t server_workers(const struct server *server);
 
+/* Is a worker of that name registered? Names are for people: whoever asks has given them. */
+bool server_has_worker(const struct server *server, const char *name);
+
 /* "name@host, name@host" of those registered. Returns `ret_text`. */
 char *server_describe_workers(const struct server *server, char *ret_text, size_t size);
 

@@ -1,6 +1,7 @@
 /* What the files of the client share: client.c has its loop and performs the agent's actions,
  * client_receive.c turns messages into events, client_send.c says things, client_engine.c
- * starts, feeds and ends the engine, client_plugin.c gets the plugin that it may need first. */
+ * starts, feeds and ends the engine, client_plugin.c gets the plugin that it may need first,
+ * client_input.c watches whoever started this worker. */
 #ifndef QUARTET_WORKER_CLIENT_INTERNAL_H
 #define QUARTET_WORKER_CLIENT_INTERNAL_H
 
@@ -59,6 +60,7 @@ struct client {
     uv_timer_t timer;
     uv_signal_t terminate;
     uv_signal_t interrupt;
+    uv_poll_t input; /* of standard input; its `data` is NULL when it is not watched */
     struct zsock_context *context;
     struct zsock *socket;
     struct wire_decoder *decoder;
@@ -96,6 +98,11 @@ void client_step(struct client *client, const struct agent_event *event);
 
 /* A worker without memory is of no use: its end makes the coordinator send its chunks elsewhere. */
 void client_end_without_memory(struct client *client);
+
+/* Leave when standard input ends. ERR_INVALID: it is a file, or something else without an end to wait
+ * for. */
+int client_watch_input(struct client *client, struct err_text *ret_error);
+void client_forget_input(struct client *client);
 
 /* What the socket calls. */
 extern const struct zsock_handlers client_socket_handlers;

@@ -51,6 +51,7 @@ int main(int argc, char **argv)
             .load_limit_s = PLUGIN_LOAD_LIMIT_S,
             .allow_exec = asked.allow_exec,
             .allow_plugins = asked.allow_plugins,
+            .end_with_stdin = asked.end_with_stdin,
             .quiet = asked.quiet,
         };
         status = client_run(&options, zygote);

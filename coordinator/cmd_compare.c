@@ -26,6 +26,8 @@ struct compare {
     struct work works[WORKS_MAX];
     size_t work_count;
     struct session *session;
+    struct report_host *hosts; /* that the workers are on */
+    size_t host_count;
     struct comparison comparisons[WORKS_MAX];
     size_t comparison_count; /* begun; later ones were not reached */
     struct err_text trouble; /* why the comparison could not go on; empty: it could */
@@ -125,9 +127,14 @@ static bool run_cell(struct compare *compare,
         return true;
     }
     cell->workers = result.workers;
+    cell->hosts = result.hosts;
     cell->concurrency = result.concurrency;
     cell->cooperative = result.cooperative;
-    compare->comparisons[compare->comparison_count - 1].workers_elsewhere |= result.elsewhere;
+    struct comparison *comparison = &compare->comparisons[compare->comparison_count - 1];
+    comparison->workers_elsewhere |= result.elsewhere;
+    if (result.hosts > comparison->worker_hosts) {
+        comparison->worker_hosts = result.hosts;
+    }
     if (timed || result.outcome != RUNNER_DONE) {
         CHECK(cell->sample_count < options->rounds);
         cell->samples[cell->sample_count++] = result.sample;
@@ -304,6 +311,8 @@ static int finish(struct compare *compare, char **command, int rc)
         .environment = compare->environment,
         .comparisons = compare->comparisons,
         .comparison_count = compare->comparison_count,
+        .hosts = compare->hosts,
+        .host_count = compare->host_count,
     };
     report.environment.load_after = environment_load();
     memcpy(report.started, compare->started, sizeof(report.started));
@@ -329,6 +338,7 @@ static int finish(struct compare *compare, char **command, int rc)
 static void deinit(struct compare *compare)
 {
     session_close(compare->session);
+    free(compare->hosts);
     for (size_t i = 0; i < compare->comparison_count; i++) {
         struct comparison *comparison = &compare->comparisons[i];
         for (size_t k = 0; k < comparison->cell_count; k++) {
@@ -349,6 +359,7 @@ static int run_all(struct compare *compare, struct zygote *zygote)
     for (size_t i = 0; rc == 0 && i < compare->work_count; i++) {
         rc = run_comparison(compare, &compare->works[i]);
     }
+    session_list_hosts(compare->session, &compare->hosts, &compare->host_count);
     return rc;
 }
 

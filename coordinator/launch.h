@@ -30,8 +30,8 @@ struct launch_options {
     const char *endpoint; /* what workers are told; NULL: the address that the host knows us by */
     uint16_t port;        /* of that */
     bool insecure;
-    /* A worker has ended and will not be started again by itself. */
-    void (*changed)(void *arg);
+    /* A place is given up: its worker has ended, or could not be started, and nothing more is tried. */
+    void (*given_up)(void *arg, size_t index);
     void *arg;
 };
 

@@ -5,296 +5,14 @@
  * guards the way: at most CONNECTING_MAX logins at a time (sshd's MaxStartups begins to drop more than
  * 10), and a refused one is tried again later and later, at times of its own. */
 #include "common/base/check.h"
-#include "common/base/rng.h"
-#include "common/io/text.h"
-#include "coordinator/launch.h"
-#include "coordinator/launch_child.h"
-#include "coordinator/launch_shell.h"
-#include "coordinator/program.h"
+#include "coordinator/launch_ssh_internal.h"
 
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
-enum {
-    CONNECTING_MAX = 10,
-    CONNECT_LIMIT_US = 20 * 1000 * 1000, /* for one login */
-    RETRIES_MAX = 3,                     /* in a row */
-    RETRY_FIRST_US = 500 * 1000,         /* doubles */
-    STEADY_US = 10 * 1000 * 1000,        /* who was up for so long has not failed in a row */
-    END_WAIT_US = 2 * 1000 * 1000,
-    US_PER_MS = 1000,
-    WORDS_LINES = 4, /* last lines that are kept of what a host said */
-    EXIT_OF_SSH = 255,
-    NOT_FOUND = 127,
-    NOT_EXECUTABLE = 126,
-    ARGUMENTS_MAX = 24,
-};
-
-enum host_state {
-    HOST_WAITS,      /* for its time, and for a free place among those that connect */
-    HOST_CONNECTING, /* ssh runs and has not got through */
-    HOST_UP,         /* its worker was told where to connect */
-    HOST_OFF,        /* not begun, ended, or given up */
-};
-
-struct ssh_host {
-    struct ssh_launch *launch;
-    const struct host *host;
-    enum host_state state;
-    struct launch_child *child;          /* NULL: none */
-    uint64_t since_us;                   /* in this state; HOST_WAITS: until */
-    uint32_t retries;                    /* in a row */
-    bool late;                           /* was ended because it did not get through in time */
-    char endpoint[LAUNCH_ENDPOINT_SIZE]; /* what its worker was told */
-    char lines[WORDS_LINES][LAUNCH_LINE_SIZE];
-    unsigned line_count; /* in all; the last ones are kept */
-    char end[160];       /* how it ended; "": it has not */
-};
-
-struct ssh_launch {
-    struct launch launch;
-    struct stage *stage;
-    struct launch_options options;
-    struct rng rng;
-    uv_timer_t timer;
-    bool closing;
-    size_t count;
-    struct ssh_host hosts[];
-};
-
-static void proceed(struct ssh_launch *launch);
-
-static void enter(struct ssh_host *host, enum host_state state, uint64_t since_us)
-{
-    host->state = state;
-    host->since_us = since_us;
-}
-
-/* --- what a host says --- */
-
-static void keep_line(struct ssh_host *host, const char *line)
-{
-    char *kept = host->lines[host->line_count++ % WORDS_LINES];
-    (void)snprintf(kept, LAUNCH_LINE_SIZE, "%s", line);
-    err_one_line(kept);
-}
-
-/* Not ssh but the worker speaks: for whoever ran this. */
-static void pass_on(const struct ssh_host *host)
-{
-    char text[LAUNCH_LINE_SIZE + HOST_NAME_MAX_BYTES + 8];
-    (void)snprintf(text,
-                   sizeof(text),
-                   "%s: %s",
-                   host->host->name,
-                   host->lines[(host->line_count - 1) % WORDS_LINES]);
-    stage_say(host->launch->stage, text);
-}
-
-/* The way is open: tell the worker where to connect. */
-static void greeted(struct ssh_host *host, const char *greeting)
-{
-    const struct launch_options *options = &host->launch->options;
-    char line[LAUNCH_ENDPOINT_SIZE + 1];
-    int rc = 0;
-    if (options->endpoint != NULL) {
-        (void)snprintf(host->endpoint, sizeof(host->endpoint), "%s", options->endpoint);
-    } else {
-        rc = launch_shell_endpoint(greeting, options->port, host->endpoint);
-    }
-    if (rc != 0) {
-        keep_line(host,
-                  "it does not say from which address it was reached (SSH_CONNECTION): "
-                  "give --advertise ADDRESS");
-        launch_child_end_input(host->child);
-        return;
-    }
-    int len = snprintf(line, sizeof(line), "%s\n", host->endpoint);
-    launch_child_write(host->child, line, (size_t)len);
-    enter(host, HOST_UP, stage_now_us());
-    proceed(host->launch);
-}
-
-static void on_line(void *arg, bool is_error_output, const char *line)
-{
-    struct ssh_host *host = arg;
-    if (!is_error_output) {
-        if (host->state == HOST_CONNECTING && launch_shell_is_greeting(line)) {
-            greeted(host, line);
-        }
-        return; /* what login scripts print */
-    }
-    keep_line(host, line);
-    if (host->state == HOST_UP) {
-        pass_on(host);
-    }
-}
-
-/* --- how it ended, and what follows --- */
-
-/* Trying again would not help, and might lock an account. */
-static bool is_hopeless(const struct ssh_host *host)
-{
-    static const char *const signs[] = {
-        "Permission denied",
-        "Host key verification failed",
-        "Could not resolve hostname",
-        "Too many authentication failures",
-        "Bad configuration option",
-        "Bad owner or permissions",
-        "no matching host key type found",
-    };
-    for (unsigned i = 0; i < WORDS_LINES && i < host->line_count; i++) {
-        for (size_t k = 0; k < sizeof(signs) / sizeof(signs[0]); k++) {
-            if (strstr(host->lines[i], signs[k]) != NULL) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-static void describe_end(struct ssh_host *host, const struct spawn_end *end)
-{
-    const struct launch_options *options = &host->launch->options;
-    if (host->late) {
-        (void)snprintf(host->end,
-                       sizeof(host->end),
-                       "ssh did not get through within %d s",
-                       CONNECT_LIMIT_US / 1000000);
-        return;
-    }
-    if (end->signal == 0 && (end->exit_status == NOT_FOUND || end->exit_status == NOT_EXECUTABLE)) {
-        (void)snprintf(host->end,
-                       sizeof(host->end),
-                       "'%.60s' cannot be run there (install quartet, or say where it is: "
-                       "--remote-path PATH)",
-                       options->worker_path);
-        return;
-    }
-    bool own = host->state != HOST_UP || end->signal != 0 || end->exit_status == EXIT_OF_SSH;
-    program_describe_end(
-        own ? "ssh" : "its worker", end->exit_status, end->signal, host->end, sizeof(host->end));
-}
-
-/* Half to one and a half times as long as it would be: hosts behind one gate do not all come back at
- * the same moment. */
-static uint64_t retry_delay_us(struct ssh_host *host)
-{
-    uint64_t delay_us = (uint64_t)RETRY_FIRST_US << host->retries;
-    return delay_us / 2 + rng_below(&host->launch->rng, delay_us);
-}
-
-static bool may_retry(const struct ssh_host *host, const struct spawn_end *end)
-{
-    bool of_ssh = host->late || end->signal != 0 || end->exit_status == EXIT_OF_SSH;
-    return of_ssh && host->retries < RETRIES_MAX && !is_hopeless(host);
-}
-
-static void on_ended(void *arg, const struct spawn_end *end)
-{
-    struct ssh_host *host = arg;
-    struct ssh_launch *launch = host->launch;
-    uint64_t now_us = stage_now_us();
-    host->child = NULL;
-    describe_end(host, end);
-    if (host->state == HOST_UP && now_us - host->since_us > STEADY_US) {
-        host->retries = 0;
-    }
-    if (!launch->closing && may_retry(host, end)) {
-        enter(host, HOST_WAITS, now_us + retry_delay_us(host));
-        host->retries++;
-    } else {
-        enter(host, HOST_OFF, now_us);
-        if (!launch->closing) {
-            launch->options.changed(launch->options.arg);
-        }
-    }
-    host->late = false;
-    proceed(launch);
-}
-
-static const struct launch_child_handlers child_handlers = {.line = on_line, .ended = on_ended};
-
-/* --- starting one --- */
-
-/* What becomes the worker's own arguments. */
-static int write_command(const struct ssh_host *host, char *ret_command, size_t size)
-{
-    const struct launch_options *options = &host->launch->options;
-    char slots[16];
-    const char *arguments[ARGUMENTS_MAX] = {
-        "--name",
-        host->host->name,
-        "--end-with-stdin",
-        "--quiet",
-        /* What they run is what this user asks that account to run. */
-        "--allow-exec",
-        "--allow-plugins",
-    };
-    size_t count = 6;
-    if (options->insecure) {
-        arguments[count++] = "--insecure";
-    }
-    if (host->host->slots > 0) {
-        (void)snprintf(slots, sizeof(slots), "%u", host->host->slots);
-        arguments[count++] = "--slots";
-        arguments[count++] = slots;
-    }
-    return launch_shell_command(options->worker_path, arguments, ret_command, size);
-}
-
-/* ssh as the user has it configured, but for what a launch without a person needs: no question may
- * wait for an answer, and a host that has gone must be noticed. */
-static int start_child(struct ssh_host *host, struct err_text *ret_error)
-{
-    struct ssh_launch *launch = host->launch;
-    char command[LAUNCH_COMMAND_SIZE];
-    char ssh[LAUNCH_COMMAND_SIZE];
-    char port[8];
-    int len = snprintf(ssh, sizeof(ssh), "exec %s \"$@\"", launch->options.command);
-    if (len < 0 || (size_t)len >= sizeof(ssh) ||
-        write_command(host, command, sizeof(command)) != 0) {
-        return err_set(ret_error, ERR_INVALID, "the command line is too long");
-    }
-    (void)snprintf(port, sizeof(port), "%u", host->host->port);
-    const char *argv[ARGUMENTS_MAX] = {
-        "/bin/sh",
-        "-c",
-        ssh,
-        "ssh",
-        "-T",
-        "-oBatchMode=yes",
-        "-oServerAliveInterval=10",
-        "-oServerAliveCountMax=3",
-    };
-    size_t count = 8;
-    if (host->host->port != 0) {
-        argv[count++] = "-p";
-        argv[count++] = port;
-    }
-    argv[count++] = "--";
-    argv[count++] = host->host->target;
-    argv[count++] = command;
-    return launch_child_start(
-        &launch->stage->loop, argv, &child_handlers, host, ret_error, &host->child);
-}
-
-static void start_host(struct ssh_host *host, uint64_t now_us)
-{
-    struct err_text error = {{0}};
-    host->end[0] = '\0';
-    host->line_count = 0;
-    enter(host, HOST_CONNECTING, now_us);
-    if (start_child(host, &error) != 0) {
-        (void)snprintf(host->end, sizeof(host->end), "%.150s", error.s);
-        enter(host, HOST_OFF, now_us);
-        host->launch->options.changed(host->launch->options.arg);
-    }
-}
+enum { CONNECTING_MAX = 10, END_WAIT_US = 2 * 1000 * 1000, US_PER_MS = 1000 };
 
 /* --- all of them --- */
 
@@ -313,9 +31,8 @@ static void end_late(struct ssh_launch *launch, uint64_t now_us)
     for (size_t i = 0; i < launch->count; i++) {
         struct ssh_host *host = &launch->hosts[i];
         if (host->state == HOST_CONNECTING && !host->late &&
-            now_us - host->since_us >= CONNECT_LIMIT_US) {
-            host->late = true;
-            launch_child_signal(host->child, SIGKILL);
+            now_us - host->since_us >= LAUNCH_CONNECT_LIMIT_US) {
+            ssh_host_end_late(host);
         }
     }
 }
@@ -326,7 +43,7 @@ static void start_due(struct ssh_launch *launch, uint64_t now_us)
     for (size_t i = 0; i < launch->count && connecting < CONNECTING_MAX; i++) {
         struct ssh_host *host = &launch->hosts[i];
         if (host->state == HOST_WAITS && host->since_us <= now_us) {
-            start_host(host, now_us);
+            ssh_host_start(host, now_us);
             connecting += host->state == HOST_CONNECTING;
         }
     }
@@ -343,7 +60,7 @@ static uint64_t next_due_us(const struct ssh_launch *launch, uint64_t now_us)
         if (host->state == HOST_WAITS && host->since_us > now_us) {
             at_us = host->since_us;
         } else if (host->state == HOST_CONNECTING && !host->late) {
-            at_us = host->since_us + CONNECT_LIMIT_US;
+            at_us = host->since_us + LAUNCH_CONNECT_LIMIT_US;
         }
         due_us = at_us < due_us ? at_us : due_us;
     }
@@ -352,10 +69,10 @@ static uint64_t next_due_us(const struct ssh_launch *launch, uint64_t now_us)
 
 static void on_timer(uv_timer_t *timer)
 {
-    proceed(timer->data);
+    ssh_launch_proceed(timer->data);
 }
 
-static void proceed(struct ssh_launch *launch)
+void ssh_launch_proceed(struct ssh_launch *launch)
 {
     if (launch->closing) {
         return;
@@ -415,10 +132,10 @@ static void ssh_start(struct launch *base)
         struct ssh_host *host = &launch->hosts[i];
         if (host->state == HOST_OFF) {
             host->retries = 0;
-            enter(host, HOST_WAITS, now_us);
+            ssh_host_enter(host, HOST_WAITS, now_us);
         }
     }
-    proceed(launch);
+    ssh_launch_proceed(launch);
 }
 
 static size_t ssh_coming(const struct launch *base)
@@ -430,33 +147,10 @@ static size_t ssh_coming(const struct launch *base)
 static void ssh_view(const struct launch *base, size_t index, struct launch_view *ret_view)
 {
     const struct ssh_launch *launch = (const struct ssh_launch *)base;
-    const struct ssh_host *host = &launch->hosts[index];
-    char *words = ret_view->words;
-    size_t size = sizeof(ret_view->words);
     CHECK(index < launch->count);
+    const struct ssh_host *host = &launch->hosts[index];
     *ret_view = (struct launch_view){.name = host->host->name, .given_up = host->state == HOST_OFF};
-    if (host->end[0] != '\0') {
-        text_append(words, size, "%s", host->end);
-    } else if (host->state == HOST_UP) {
-        text_append(words,
-                    size,
-                    "ssh got through, but its worker did not reach %s (a firewall or another route "
-                    "back? --advertise ADDRESS)",
-                    host->endpoint);
-    } else {
-        text_append(words,
-                    size,
-                    host->state == HOST_CONNECTING ? "ssh has not got through yet"
-                                                   : "its turn has not come yet");
-    }
-    unsigned kept = host->line_count < WORDS_LINES ? host->line_count : WORDS_LINES;
-    for (unsigned i = host->line_count - kept; i < host->line_count; i++) {
-        text_append(words,
-                    size,
-                    "%s%s",
-                    i + kept == host->line_count ? ": " : " / ",
-                    host->lines[i % WORDS_LINES]);
-    }
+    ssh_host_describe(host, ret_view->words, sizeof(ret_view->words));
 }
 
 static bool all_ended(void *arg)
@@ -470,17 +164,24 @@ static bool all_ended(void *arg)
     return true;
 }
 
-/* Those who run a worker, which ends them by itself; and the others, who have nothing to end. */
+static void end_children(struct ssh_launch *launch, bool only_connecting)
+{
+    for (size_t i = 0; i < launch->count; i++) {
+        struct ssh_host *host = &launch->hosts[i];
+        if (host->child != NULL && (!only_connecting || host->state == HOST_CONNECTING)) {
+            launch_child_signal(host->child, SIGKILL);
+        }
+    }
+}
+
+/* Who has not got through has nothing there to end. The others end with their workers, which were told
+ * BYE; those that did not hear it, with their standard input. */
 static void ssh_close(struct launch *base, uint32_t grace_ms)
 {
     struct ssh_launch *launch = ssh_of(base);
     launch->closing = true;
     (void)uv_timer_stop(&launch->timer);
-    for (size_t i = 0; i < launch->count; i++) {
-        if (launch->hosts[i].state == HOST_CONNECTING) {
-            launch_child_signal(launch->hosts[i].child, SIGKILL);
-        }
-    }
+    end_children(launch, true);
     (void)stage_wait_anyway(launch->stage, all_ended, launch, (uint64_t)grace_ms * US_PER_MS);
     for (size_t i = 0; i < launch->count; i++) {
         if (launch->hosts[i].child != NULL) {
@@ -488,15 +189,14 @@ static void ssh_close(struct launch *base, uint32_t grace_ms)
         }
     }
     (void)stage_wait_anyway(launch->stage, all_ended, launch, END_WAIT_US);
-    for (size_t i = 0; i < launch->count; i++) {
-        if (launch->hosts[i].child != NULL) {
-            launch_child_signal(launch->hosts[i].child, SIGKILL);
-        }
-    }
+    end_children(launch, false);
     (void)stage_wait_anyway(launch->stage, all_ended, launch, END_WAIT_US);
     uv_close((uv_handle_t *)&launch->timer, NULL);
     (void)uv_run(&launch->stage->loop, UV_RUN_NOWAIT); /* close callbacks */
-    free(launch);
+    if (all_ended(
+            launch)) { /* otherwise its end would still be told to the launch; it ends with the program */
+        free(launch);
+    }
 }
 
 const struct launch_ops launch_ssh_ops = {

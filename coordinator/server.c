@@ -303,6 +303,7 @@ static int muster(struct server *server, struct err_text *ret_error, uint64_t *r
         return err_set(ret_error, rc, "interrupted while the workers were starting");
     }
     count_ready(server, ret_startup_us);
+    run->hosts = server_running_hosts(server);
     if (run->workers > 0) {
         return 0;
     }
@@ -356,6 +357,7 @@ static void play(struct server *server, const struct job *job, struct job_result
     ret_result->sample.cpu_s = (double)sum_cpu_us(server) / 1e6;
     ret_result->sample.startup_s = (double)startup_us / 1e6;
     ret_result->workers = run->workers;
+    ret_result->hosts = run->hosts;
     ret_result->elsewhere = run->elsewhere;
     ret_result->concurrency = run->concurrency;
     ret_result->cooperative = run->cooperative;

@@ -51,6 +51,11 @@ bool server_has_worker(const struct server *server, const char *name);
 /* "name@host, name@host" of those registered. Returns `ret_text`. */
 char *server_describe_workers(const struct server *server, char *ret_text, size_t size);
 
+/* The machines that registered workers are on, by name. `*ret_hosts` is the caller's to free. Returns 0 or ERR_NOMEM. */
+int server_list_hosts(const struct server *server,
+                      struct report_host **ret_hosts,
+                      size_t *ret_count);
+
 /* Can no worker join any more but those that are registered (every other one that was started here
  * has ended, and nobody else is expected)? A run then ends when none of these can run it. */
 void server_no_more_workers(struct server *server, bool none);

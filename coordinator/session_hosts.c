@@ -39,9 +39,18 @@ static void settle_endpoint(struct session *session)
     }
 }
 
-static void on_launch_changed(void *arg)
+/* While workers are gathered, the error says it. */
+static void on_given_up(void *arg, size_t index)
 {
-    session_review_workers(arg);
+    struct session *session = arg;
+    if (session->phase != STATUS_GATHERING) {
+        struct launch_view view;
+        char text[LAUNCH_WORDS_SIZE + HOST_NAME_MAX_BYTES + 32];
+        session->launch->ops->view(session->launch, index, &view);
+        (void)snprintf(text, sizeof(text), "host %s: %s; not started again", view.name, view.words);
+        stage_say(&session->stage, text);
+    }
+    session_review_workers(session);
 }
 
 int session_open_hosts(struct session *session, struct err_text *ret_error)
@@ -58,7 +67,7 @@ int session_open_hosts(struct session *session, struct err_text *ret_error)
         .endpoint = session->told[0] != '\0' ? session->told : NULL,
         .port = port_of(server_endpoint(session->server)),
         .insecure = options->insecure,
-        .changed = on_launch_changed,
+        .given_up = on_given_up,
         .arg = session,
     };
     return launch_ssh_ops.open(&session->stage, &launch, ret_error, &session->launch);
@@ -110,4 +119,15 @@ int session_say_missing_hosts(const struct session *session, int rc, struct err_
                    count,
                    first.name,
                    first.words);
+}
+
+void session_list_hosts(const struct session *session,
+                        struct report_host **ret_hosts,
+                        size_t *ret_count)
+{
+    *ret_hosts = NULL;
+    *ret_count = 0;
+    if (session != NULL && session->server != NULL) {
+        (void)server_list_hosts(session->server, ret_hosts, ret_count);
+    }
 }

@@ -88,17 +88,19 @@ END
 
 # --- a quota of cores, by whichever kind of control group there is ---
 
-# Prints the directory of the group of host $1; fails in words when there is none to be had.
+# Prints the directory of the group of host $1, which has $2 cores; fails in words when there is none to be had.
 make_group() {
     period_us=100000
     quota_us=$(awk -v cores="$2" -v period="$period_us" 'BEGIN { printf "%d", cores * period }')
     if [ -e /sys/fs/cgroup/cpu/cpu.cfs_quota_us ]; then
         group=/sys/fs/cgroup/cpu/$bridge-$1
+        echo "$group" >>"$dir/groups"
         mkdir "$group"
         echo "$period_us" >"$group/cpu.cfs_period_us"
         echo "$quota_us" >"$group/cpu.cfs_quota_us"
     elif grep -qw cpu /sys/fs/cgroup/cgroup.subtree_control 2>/dev/null; then
         group=/sys/fs/cgroup/$bridge-$1
+        echo "$group" >>"$dir/groups"
         mkdir "$group"
         echo "$quota_us $period_us" >"$group/cpu.max"
     else
@@ -162,7 +164,6 @@ start_host() {
     echo "$pid" >>"$dir/pids"
     [ -z "$quota" ] || {
         group=$(make_group "$name" "$quota")
-        echo "$group" >>"$dir/groups"
         echo "$pid" >"$group/cgroup.procs"
     }
     # Addresses of the hardware that stay the same: others would be looked for in vain for a while.
@@ -241,6 +242,10 @@ is_gone() {
     [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status"
 }
 
+is_removed() {
+    [ ! -d "$1" ] || rmdir "$1"
+}
+
 each_of() {
     cat "$dir/$1" 2>/dev/null || true
 }
@@ -258,7 +263,7 @@ down() {
         ip link delete "$port" 2>/dev/null || true
     done
     for group in $(each_of groups); do
-        await "the end of all in $group" rmdir "$group" || true
+        await "the end of all in $group" is_removed "$group" || true
     done
     for bridge in $(each_of bridge); do
         ip link delete "$bridge" 2>/dev/null || true

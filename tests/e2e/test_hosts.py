@@ -8,7 +8,7 @@ import unittest
 
 import results
 import ssh_hosts
-from harness import (EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_SIGINT, EXIT_USAGE, SLOW, WORKER, EndToEndTest, Program, main, only_sample,
+from harness import (EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_SIGINT, SLOW, WORKER, EndToEndTest, main, only_sample,
                      wait_until, within)
 from storm import LEASE_S
 
@@ -132,40 +132,6 @@ class Refused(OnHosts):
     def test_ssh_that_is_not_there_is_said(self):
         line, _ = self.fail("--hosts", "h1", "--ssh", "/nowhere/ssh", "--insecure")
         self.assertIn("/nowhere/ssh", line)
-
-
-class Usage(EndToEndTest):
-    def refuse(self, *arguments):
-        return self.quartet("run", "noop", "--range", "1:10", *arguments, seconds=10)
-
-    def test_what_makes_no_sense_is_refused_before_anything_is_started(self):
-        self.assert_refused(self.refuse("--hosts", "h1"), "--insecure")
-        self.assert_refused(self.refuse("--hosts", "-oProxyCommand=x", "--insecure"), "'-oProxyCommand=x' names no host")
-        self.assert_refused(self.refuse("--hosts", "./nofile", "--insecure"), "cannot read --hosts './nofile'", "No such file")
-        self.assert_refused(self.refuse("--hosts", "h1", "--local"), "contradict")
-        self.assert_refused(self.refuse("--hosts", "h1,h1", "--insecure"), "listed twice")
-        self.assert_refused(self.refuse("--advertise", "h1"), "no --hosts")
-        self.assert_refused(self.refuse("--hosts", "h1", "--advertise", "::1", "--insecure"), "--advertise '::1'")
-        self.assert_refused(self.refuse("--hosts", self.write_file("hosts", "h1\nh 2;x\n"), "--insecure"), "hosts'", "'2;x'")
-
-    def test_worker_leaves_when_its_input_ends(self):
-        coordinator, at = self.listen("run", "sleep", "--range", "1:1000", "--param", "seconds=0.1", "--out", self.path("out"),
-                                      "--listen", "tcp://127.0.0.1:*")
-        worker = self.start_worker(at, "--end-with-stdin", stdin=Program.PIPE)
-        wait_until(lambda: results.bytes_in(self.path("out")) > 0, 20, "the first results")
-        worker.stdin.write(b"anything\n")
-        worker.stdin.close()
-        result = worker.finish(5)
-        self.assert_status(result, EXIT_CANNOT_GO_ON)
-        self.assertIn("standard input has ended", result.err)
-        coordinator.err.wait_for("worker .* left", 10)
-        coordinator.signal(signal.SIGINT)
-        self.assert_status(coordinator.finish(10), EXIT_SIGINT)
-
-    def test_worker_that_is_to_end_with_its_input_needs_one_that_can_end(self):
-        result = self.start([WORKER, "--connect", "tcp://127.0.0.1:1", "--end-with-stdin"]).finish(10)
-        self.assert_status(result, EXIT_USAGE)
-        self.assertIn("standard input is no pipe", result.err)
 
 
 class Ends(OnHosts):

@@ -69,16 +69,17 @@ bool launch_shell_is_greeting(const char *line)
     return strncmp(line, GREETING, sizeof(GREETING) - 1) == 0;
 }
 
+/* All of it is what an address of IPv4 or IPv6 consists of, with the interface behind a link-local one: fe80::1%eth0. */
 static bool is_address(const char *address, size_t len)
 {
-    static const char allowed[] = "0123456789abcdefABCDEF.:";
-    size_t digits = strspn(address, allowed);
-    if (digits == 0) {
-        return false;
+    static const char digits[] = "0123456789abcdefABCDEF.:";
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    size_t numeric = strspn(address, digits);
+    if (numeric == 0 || numeric >= len) {
+        return numeric > 0;
     }
-    /* The interface of a link-local address: fe80::1%eth0. */
-    const char *zone = address + digits;
-    return digits >= len || (*zone == '%' && strcspn(zone, "[]/ ") + digits >= len);
+    return address[numeric] == '%' && strspn(address + numeric + 1, letters) + numeric + 1 >= len;
 }
 
 static int format_endpoint(const char *host, size_t len, uint16_t port, char *ret_endpoint)

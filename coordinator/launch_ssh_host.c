@@ -44,26 +44,35 @@ static void pass_on(const struct ssh_host *host)
     stage_say(host->launch->stage, text);
 }
 
-/* The way is open: tell the worker where to connect. */
-static void greeted(struct ssh_host *host, const char *greeting)
+/* What the script of launch_shell.c reads on standard input, before the worker takes its place. */
+static void hand_over(struct ssh_host *host)
+{
+    char line[LAUNCH_ENDPOINT_SIZE + 1];
+    int len = snprintf(line, sizeof(line), "%s\n", host->endpoint);
+    launch_child_write(host->child, line, (size_t)len);
+}
+
+static int settle_endpoint(struct ssh_host *host, const char *greeting)
 {
     const struct launch_options *options = &host->launch->options;
-    char line[LAUNCH_ENDPOINT_SIZE + 1];
-    int rc = 0;
-    if (options->endpoint != NULL) {
-        (void)snprintf(host->endpoint, sizeof(host->endpoint), "%s", options->endpoint);
-    } else {
-        rc = launch_shell_endpoint(greeting, options->port, host->endpoint);
+    if (options->endpoint == NULL) {
+        return launch_shell_endpoint(greeting, options->port, host->endpoint);
     }
-    if (rc != 0) {
+    (void)snprintf(host->endpoint, sizeof(host->endpoint), "%s", options->endpoint);
+    return 0;
+}
+
+/* The way is open: tell the worker where to connect. */
+static void on_greeting(struct ssh_host *host, const char *greeting)
+{
+    if (settle_endpoint(host, greeting) != 0) {
         keep_line(host,
                   "it does not say from which address it was reached (SSH_CONNECTION): "
                   "give --advertise ADDRESS");
         launch_child_end_input(host->child);
         return;
     }
-    int len = snprintf(line, sizeof(line), "%s\n", host->endpoint);
-    launch_child_write(host->child, line, (size_t)len);
+    hand_over(host);
     ssh_host_enter(host, HOST_UP, stage_now_us());
     ssh_launch_proceed(host->launch);
 }
@@ -73,7 +82,7 @@ static void on_line(void *arg, bool is_error_output, const char *line)
     struct ssh_host *host = arg;
     if (!is_error_output) {
         if (host->state == HOST_CONNECTING && launch_shell_is_greeting(line)) {
-            greeted(host, line);
+            on_greeting(host, line);
         }
         return; /* what login scripts print */
     }
@@ -109,7 +118,8 @@ static bool is_hopeless(const struct ssh_host *host)
 
 static void describe_end(struct ssh_host *host, const struct spawn_end *end)
 {
-    const struct launch_options *options = &host->launch->options;
+    bool began = host->state == HOST_UP && end->signal == 0; /* sh there was to become the worker */
+    int status = end->exit_status;
     if (host->late) {
         (void)snprintf(host->end,
                        sizeof(host->end),
@@ -117,17 +127,16 @@ static void describe_end(struct ssh_host *host, const struct spawn_end *end)
                        LAUNCH_CONNECT_LIMIT_US / 1000000);
         return;
     }
-    if (end->signal == 0 && (end->exit_status == NOT_FOUND || end->exit_status == NOT_EXECUTABLE)) {
+    if (began && (status == NOT_FOUND || status == NOT_EXECUTABLE)) {
         (void)snprintf(host->end,
                        sizeof(host->end),
                        "'%.60s' cannot be run there (install quartet, or say where it is: "
                        "--remote-path PATH)",
-                       options->worker_path);
+                       host->launch->options.worker_path);
         return;
     }
-    bool own = host->state != HOST_UP || end->signal != 0 || end->exit_status == EXIT_OF_SSH;
-    program_describe_end(
-        own ? "ssh" : "its worker", end->exit_status, end->signal, host->end, sizeof(host->end));
+    const char *who = began && status != EXIT_OF_SSH ? "its worker" : "ssh";
+    program_describe_end(who, status, end->signal, host->end, sizeof(host->end));
 }
 
 /* Half to one and a half times as long as it would be: hosts behind one gate do not all come back at

@@ -4,12 +4,10 @@
 #include "coordinator/options_internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 void options_add_hosts(struct option_table *table, struct options *options)
 {
@@ -85,7 +83,8 @@ out:
 static bool is_file(const char *value)
 {
     struct stat stat_of;
-    return value[0] == '/' || value[0] == '.' || (stat(value, &stat_of) == 0);
+    return value[0] == '/' || value[0] == '.' ||
+           (stat(value, &stat_of) == 0 && !S_ISDIR(stat_of.st_mode));
 }
 
 static int read_hosts(struct options *options, struct err_text *ret_error)

@@ -8,7 +8,7 @@
 #   tests/hosts.sh down                    everything that `up` made is gone afterwards
 #
 # All files are in $QUARTET_HOSTS_DIR (default: /tmp/quartet-hosts), one set of hosts in each such directory. Then
-#   ssh -F $QUARTET_HOSTS_DIR/ssh_config h1 hostname
+#   ssh -F $QUARTET_HOSTS_DIR/ssh_config h1 uname -n
 # `hN` is reached by IPv4, `hN-6` by IPv6. Needs root, iproute2, nftables, util-linux, openssh-server and openssh-client. The sshd of
 # this machine, its keys and its configuration are neither used nor touched.
 #

@@ -109,7 +109,7 @@ static void test_greeting_without_an_address_is_told_from_one_with_nonsense(void
     (void)state;
     char said[LAUNCH_ENDPOINT_SIZE] = "untouched";
     static const char *const nonsense[] = {
-        "evil.com", "1.2.3.4/x", "-", "%eth0", "::1%a/b", "::1%[", "a]"};
+        "evil.com", "1.2.3.4/x", "-", "%eth0", "::1%a/b", "::1%[", "::1%e\nx", "a]"};
     char greeting[SAID_SIZE];
     assert_int_equal(launch_shell_endpoint("quartet-launch:", 1, said), ERR_NOT_FOUND);
     assert_int_equal(launch_shell_endpoint("quartet-launch:  ", 1, said), ERR_NOT_FOUND);

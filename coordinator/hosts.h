@@ -14,7 +14,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { HOSTS_MAX = 4096, HOST_NAME_MAX_BYTES = 120, HOSTS_TEXT_MAX = 1 << 20 };
+enum {
+    HOSTS_MAX = 4096,
+    HOST_NAME_MAX_BYTES = 120,
+    HOSTS_TEXT_MAX = 1 << 20, /* bytes of a file of hosts */
+};
 
 struct host {
     char name[HOST_NAME_MAX_BYTES + 1];   /* for people: as given, without the slots */

@@ -2,6 +2,7 @@
 those of netns.py. Whatever a test starts on them by ssh carries its marker, and is found by harness.py: it is one kernel."""
 
 import os
+import signal
 import subprocess
 
 from harness import Program
@@ -35,8 +36,13 @@ class Host(Links):
     switch = _Here()
 
     def __init__(self, line):
-        self.name, self.address, self.address6, pid, self.port = line.split()
-        self.enter = ["nsenter", "--target", pid, "--net", "--uts", "--pid", "--mount"]
+        self.name, self.address, self.address6, self.pid, self.port = line.split()
+        self.enter = ["nsenter", "--target", self.pid, "--net", "--uts", "--pid", "--mount"]
+
+    def vanish(self):
+        """As when its power fails: everything in it is gone, and no connection is closed."""
+        self.cut_off()
+        os.kill(int(self.pid), signal.SIGKILL)  # made for this test
 
     def do(self, *argv, script=None):
         run_tool([*self.enter, *argv], script)

@@ -200,6 +200,20 @@ class Ends(OnHosts):
         self.assert_none_left(3)
 
 
+    def test_host_that_vanishes_is_done_without(self):
+        work = results.sleep(1, 3000, 0.01)
+        undisturbed = work.undisturbed(self)
+        out = self.path("out.ndjson")
+        program = self.start_quartet(*work.argv("--out", out, "--json", "-", "--threads", "2", *self.over_ssh("h1,h2,h3")))
+        wait_until(lambda: results.bytes_in(out) > 0, 20, "the first results")
+        self.hosts[2].vanish()
+        program.err.wait_for("lost worker h3@", LEASE_S + 5)
+        result = program.finish(40)
+        self.assertEqual(results.outcome_differences(work, result, out, undisturbed), [], result)
+        self.assertLess(result.seconds, within(3000 * 0.01 / 4 + LEASE_S + 8), "its ssh is not waited for")
+        self.assert_none_left(3)
+
+
 class Unequal(OnHosts):
     """Each host has a quota of 0.2 cores; h1 is relieved of it."""
 

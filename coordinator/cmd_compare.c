@@ -26,6 +26,8 @@ struct compare {
     struct work works[WORKS_MAX];
     size_t work_count;
     struct session *session;
+    struct report_host *hosts; /* that the workers are on */
+    size_t host_count;
     struct comparison comparisons[WORKS_MAX];
     size_t comparison_count; /* begun; later ones were not reached */
     struct err_text trouble; /* why the comparison could not go on; empty: it could */
@@ -39,7 +41,7 @@ static void expect(const struct options *options, struct cell *cell)
     uint32_t slots = options_slots(options, cell->strategy);
     slots = slots > 0 ? slots : strategy_default_slots(cell->strategy, cores_usable());
     bool local = cell->placement == PLACEMENT_LOCAL;
-    cell->workers = local ? 0 : (uint32_t)(options->workers + options->wait_count);
+    cell->workers = local ? 0 : (uint32_t)options_workers(options);
     cell->concurrency = slots * (local ? 1 : cell->workers);
 }
 
@@ -125,9 +127,14 @@ static bool run_cell(struct compare *compare,
         return true;
     }
     cell->workers = result.workers;
+    cell->hosts = result.hosts;
     cell->concurrency = result.concurrency;
     cell->cooperative = result.cooperative;
-    compare->comparisons[compare->comparison_count - 1].workers_elsewhere |= result.elsewhere;
+    struct comparison *comparison = &compare->comparisons[compare->comparison_count - 1];
+    comparison->workers_elsewhere |= result.elsewhere;
+    if (result.hosts > comparison->worker_hosts) {
+        comparison->worker_hosts = result.hosts;
+    }
     if (timed || result.outcome != RUNNER_DONE) {
         CHECK(cell->sample_count < options->rounds);
         cell->samples[cell->sample_count++] = result.sample;
@@ -201,7 +208,8 @@ static int choose_works(struct compare *compare,
         struct work *work = &compare->works[compare->work_count++];
         int rc = work_choose(
             work, given ? words[i] : defaults[i], &compare->options, count == 1, ret_error);
-        rc = rc != 0 ? rc : work_check_items(work, &compare->options, WORK_STREAM_COPY, NULL, ret_error);
+        rc = rc != 0 ? rc
+                     : work_check_items(work, &compare->options, WORK_STREAM_COPY, NULL, ret_error);
         if (rc != 0) {
             return rc;
         }
@@ -303,6 +311,8 @@ static int finish(struct compare *compare, char **command, int rc)
         .environment = compare->environment,
         .comparisons = compare->comparisons,
         .comparison_count = compare->comparison_count,
+        .hosts = compare->hosts,
+        .host_count = compare->host_count,
     };
     report.environment.load_after = environment_load();
     memcpy(report.started, compare->started, sizeof(report.started));
@@ -328,6 +338,7 @@ static int finish(struct compare *compare, char **command, int rc)
 static void deinit(struct compare *compare)
 {
     session_close(compare->session);
+    free(compare->hosts);
     for (size_t i = 0; i < compare->comparison_count; i++) {
         struct comparison *comparison = &compare->comparisons[i];
         for (size_t k = 0; k < comparison->cell_count; k++) {
@@ -348,6 +359,7 @@ static int run_all(struct compare *compare, struct zygote *zygote)
     for (size_t i = 0; rc == 0 && i < compare->work_count; i++) {
         rc = run_comparison(compare, &compare->works[i]);
     }
+    session_list_hosts(compare->session, &compare->hosts, &compare->host_count);
     return rc;
 }
 

@@ -71,20 +71,8 @@ static void on_ended(uv_process_t *process, int64_t status, int signal_number)
     member->alive = false;
     fleet->alive--;
     take_back_key(member);
-    if (signal_number != 0) {
-        (void)snprintf(fleet->last_end,
-                       sizeof(fleet->last_end),
-                       "%s was killed by signal %d (%s)",
-                       member->name,
-                       signal_number,
-                       strsignal(signal_number));
-    } else {
-        (void)snprintf(fleet->last_end,
-                       sizeof(fleet->last_end),
-                       "%s exited with status %d",
-                       member->name,
-                       (int)status);
-    }
+    program_describe_end(
+        member->name, (int)status, signal_number, fleet->last_end, sizeof(fleet->last_end));
     uv_close((uv_handle_t *)process, on_closed);
     if (!fleet->closing) {
         const struct fleet_end end = {

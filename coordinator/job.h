@@ -46,6 +46,7 @@ struct job_result {
     struct runner_failure failures[RUNNER_FAILURES_MAX];
     size_t failure_count;
     uint32_t workers;     /* that were ready at the start; 0 for local */
+    uint32_t hosts;       /* machines that these are on */
     bool elsewhere;       /* one of them at least is on another machine */
     uint32_t concurrency; /* items at once, all engines together */
     bool cooperative;

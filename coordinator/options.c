@@ -34,6 +34,7 @@ void options_init(struct options *options, uint64_t workers_default)
 void options_deinit(struct options *options)
 {
     params_deinit(&options->params);
+    hosts_deinit(&options->hosts);
 }
 
 /* --- values that need more than a kind --- */
@@ -318,6 +319,7 @@ void options_add_placement(struct option_table *table,
             .help = "without --keys: allow an endpoint that other machines can reach; nothing is "
                     "encrypted, and whoever reaches it can be a worker"});
     options_add_keys(table, options);
+    options_add_hosts(table, options);
 }
 
 void options_add_chunks(struct option_table *table, struct options *options)
@@ -454,9 +456,8 @@ int options_check(struct options *options, struct err_text *ret_error)
         return rc;
     }
     if (options->workers == WORKERS_NOT_GIVEN) {
-        options->workers = options->listen != NULL || options->local_only
-                               ? 0
-                               : options->workers_default;
+        bool others = options->listen != NULL || options->hosts_text != NULL;
+        options->workers = others || options->local_only ? 0 : options->workers_default;
     }
     if (options->local_only && options->workers > 0) {
         return err_set(ret_error,
@@ -464,10 +465,10 @@ int options_check(struct options *options, struct err_text *ret_error)
                        "--local and --workers %llu contradict each other: give one of them",
                        (unsigned long long)options->workers);
     }
-    if (options->listen != NULL && options->wait_count == 0) {
+    if (options->listen != NULL && options->hosts_text == NULL && options->wait_count == 0) {
         options->wait_count = 1;
     }
-    return 0;
+    return options_check_hosts(options, ret_error);
 }
 
 uint32_t options_slots(const struct options *options, enum strategy strategy)
@@ -487,7 +488,8 @@ uint32_t options_slots(const struct options *options, enum strategy strategy)
 
 bool options_distributed(const struct options *options)
 {
-    return !options->local_only && (options->workers > 0 || options->listen != NULL);
+    return !options->local_only &&
+           (options->workers > 0 || options->listen != NULL || options->hosts.count > 0);
 }
 
 static int check_output(const char *path, const char *flag, struct err_text *ret_error)

@@ -6,6 +6,7 @@
 #include "common/base/chunk.h"
 #include "common/base/err.h"
 #include "common/io/cli.h"
+#include "coordinator/hosts.h"
 #include "coordinator/job.h"
 #include "coordinator/sink.h"
 #include "worker/workloads/params.h"
@@ -47,12 +48,18 @@ struct options {
     double wait_timeout_s;
     bool insecure;
 
-    /* keys */
+    /* keys, and where workers elsewhere find us */
     const char *keys;       /* directory; NULL: plaintext */
     const char *access;     /* where the access file goes; NULL: none is written */
     const char *access_for; /* whose; NULL: the first worker's by name */
     const char *advertise[ADVERTISE_MAX];
     size_t advertise_count;
+
+    /* workers on other hosts */
+    const char *hosts_text;  /* FILE or LIST as given; NULL: none */
+    struct hosts hosts;      /* settled by options_check_hosts */
+    const char *ssh;         /* what reaches them, in sh's words */
+    const char *remote_path; /* of quartet-worker there */
 
     /* chunks */
     uint64_t chunk_items; /* 0: automatic */
@@ -121,6 +128,8 @@ void options_add_placement(struct option_table *table,
                            const char *workers_default);
 /* Who may be a worker, and how it learns where to go; part of options_add_placement. */
 void options_add_keys(struct option_table *table, struct options *options);
+/* Workers on other hosts; part of the placement. */
+void options_add_hosts(struct option_table *table, struct options *options);
 void options_add_chunks(struct option_table *table, struct options *options);
 void options_add_measuring(struct option_table *table, struct options *options);
 void options_add_output(struct option_table *table, struct options *options, bool tables);
@@ -128,13 +137,19 @@ void options_add_output(struct option_table *table, struct options *options, boo
 /* After parsing: items and placement make sense together. Quotes what does not. */
 int options_check(struct options *options, struct err_text *ret_error);
 
+/* Likewise, of those of options_add_hosts: the list is read. */
+int options_check_hosts(struct options *options, struct err_text *ret_error);
+
+/* Workers that a run begins with: those started here and elsewhere, and those that are waited for. */
+uint64_t options_workers(const struct options *options);
+
 /* Are results of single items asked for? */
 bool options_want_results(const struct options *options);
 
 /* Items at once for a strategy, as the flags said; 0: each engine's default. */
 uint32_t options_slots(const struct options *options, enum strategy strategy);
 
-/* Are workers involved: --workers above 0, or --listen? */
+/* Are workers involved: --workers above 0, --hosts, or --listen? */
 bool options_distributed(const struct options *options);
 
 /* Can a report be written there at the end? Asked before any work is done. "-" and NULL are

@@ -61,7 +61,8 @@ int options_check_keys(const struct options *options, struct err_text *ret_error
                        options->keys);
     }
     if (options->access == NULL) {
-        return options->access_for == NULL && options->advertise_count == 0
+        bool idle = options->advertise_count > 0 && options->hosts_text == NULL;
+        return options->access_for == NULL && !idle
                    ? 0
                    : err_set(ret_error,
                              ERR_INVALID,

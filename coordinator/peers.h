@@ -74,10 +74,12 @@ struct peer {
 
     uint32_t slots; /* of the job */
     bool cooperative;
-    uint64_t cpu_us;     /* of the job so far */
-    uint64_t items_done; /* of the job, as far as results have come */
-    uint64_t startup_us; /* of the job */
-    uint64_t fetched;    /* bytes of the job's plugin that were sent to it, or that it had before */
+    uint64_t cpu_us;        /* of the job so far */
+    uint64_t items_done;    /* of the job, as far as results have come */
+    uint64_t asked_us;      /* when it was sent the job */
+    uint64_t startup_us;    /* of the job */
+    uint64_t round_trip_us; /* the shortest so far; 0: none was measured */
+    uint64_t fetched; /* bytes of the job's plugin that were sent to it, or that it had before */
 
     struct sched_holding *holding; /* what it has in hand from an earlier session; until READY */
     size_t holding_count;

@@ -24,3 +24,13 @@ void program_find(const char *name, char *ret_path, size_t size)
         (void)snprintf(ret_path, size, "%s", path);
     }
 }
+
+void program_describe_end(const char *name, int status, int signal, char *ret_text, size_t size)
+{
+    if (signal != 0) {
+        (void)snprintf(
+            ret_text, size, "%s was killed by signal %d (%s)", name, signal, strsignal(signal));
+    } else {
+        (void)snprintf(ret_text, size, "%s exited with status %d", name, status);
+    }
+}

@@ -1,4 +1,4 @@
-/* Where the other program of this pair is. */
+/* The other program of this pair: where it is; and how a program has ended. */
 #ifndef QUARTET_COORDINATOR_PROGRAM_H
 #define QUARTET_COORDINATOR_PROGRAM_H
 
@@ -9,5 +9,9 @@ enum { PROGRAM_PATH_SIZE = 4096 };
 /* The path of the program `name` beside this one; its bare name, which is then looked for in PATH,
  * when it is not there. */
 void program_find(const char *name, char *ret_path, size_t size);
+
+/* How the program `name` ended, for people: "NAME exited with status 3", "NAME was killed by signal 9
+ * (Killed)". `signal` 0: it exited. */
+void program_describe_end(const char *name, int status, int signal, char *ret_text, size_t size);
 
 #endif

@@ -5,6 +5,7 @@ add_library(quartet_report STATIC
   progress.c
   report_csv.c
   report_grid.c
+  report_hosts.c
   report_json.c
   report_markdown.c
   report_parts.c

@@ -20,10 +20,10 @@ const char *placement_name(enum placement placement);
 
 /* One timed run of one cell. */
 struct sample {
-    double wall_s;    /* from the first chunk sent to the last result accounted for */
-    double startup_s; /* apart from it: making the engines, until every one is ready */
-    double cpu_s;     /* user and system time of all slots */
-    uint64_t items;   /* that were to be run */
+    double wall_s;         /* from the first chunk sent to the last result accounted for */
+    double startup_s;      /* apart from it: making the engines, until every one is ready */
+    double cpu_s;          /* user and system time of all slots */
+    uint64_t items;        /* that were to be run */
     uint64_t items_before; /* of these, done by an earlier run that this one goes on with */
     uint64_t ok;
     uint64_t failed;
@@ -51,6 +51,7 @@ struct cell {
     enum strategy strategy;
     enum placement placement;
     uint32_t workers;     /* 0 for local */
+    uint32_t hosts;       /* machines that these are on; 0 for local, or not known */
     uint32_t concurrency; /* items at once, all workers together */
     bool cooperative; /* async without an asynchronous form: items run one at a time on the loop */
     struct sample *samples; /* owned; `sample_count` timed rounds, warm-up not among them */
@@ -92,6 +93,7 @@ struct comparison {
     uint64_t expected_checksum;
     bool
         workers_elsewhere; /* some worker ran on another machine; false: all of them shared this one's cores */
+    uint32_t worker_hosts; /* most machines that the workers of a cell were on; 0: not known */
     struct cell *cells;
     size_t cell_count;
 };
@@ -123,6 +125,14 @@ struct environment {
     size_t library_count;
 };
 
+/* A machine that workers were on at the end. */
+struct report_host {
+    char name[256];
+    uint32_t workers;
+    uint32_t cores;      /* usable, as the first of them says */
+    double round_trip_s; /* there and back, the shortest that was seen; 0: none was measured */
+};
+
 struct report {
     const char *version;
     const char *commit;
@@ -131,6 +141,8 @@ struct report {
     struct environment environment;
     struct comparison *comparisons;
     size_t comparison_count;
+    const struct report_host *hosts; /* by name; borrowed */
+    size_t host_count;
 };
 
 /* Fill in everything but load_after. Never fails: what cannot be read stays empty or 0. */

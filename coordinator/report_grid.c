@@ -1,4 +1,5 @@
 /* The cells of a comparison as rows and groups of columns, for the formats that are tables. */
+#include "common/io/text.h"
 #include "coordinator/report_parts.h"
 
 #include <inttypes.h>
@@ -13,10 +14,13 @@ static void add_group(struct grid *grid, const struct cell *cell)
 {
     for (size_t i = 0; i < grid->group_count; i++) {
         if (in_group(cell, &grid->groups[i])) {
+            grid->groups[i].hosts = cell->hosts > grid->groups[i].hosts ? cell->hosts
+                                                                        : grid->groups[i].hosts;
             return;
         }
     }
-    grid->groups[grid->group_count++] = (struct grid_group){cell->placement, cell->workers};
+    grid->groups[grid->group_count++] = (struct grid_group){
+        .placement = cell->placement, .workers = cell->workers, .hosts = cell->hosts};
 }
 
 static void add_row(struct grid *grid, enum strategy strategy, size_t nth)
@@ -113,5 +117,8 @@ void grid_group_title(const struct grid_group *group, char buf[GRID_TITLE_SIZE])
                        "%" PRIu32 " worker%s",
                        group->workers,
                        group->workers == 1 ? "" : "s");
+    }
+    if (group->placement == PLACEMENT_DISTRIBUTED && group->hosts > 1) {
+        text_append(buf, GRID_TITLE_SIZE, " on %" PRIu32 " hosts", group->hosts);
     }
 }

@@ -71,6 +71,7 @@ static json_t *cell_json(const struct cell *cell, const struct cell_summary *sum
     build_set(&json, "strategy", build_text_if(strategy_name(cell->strategy)));
     build_set(&json, "placement", build_text(placement_name(cell->placement)));
     build_set(&json, "workers", build_whole(cell->workers));
+    build_set(&json, "hosts", build_whole(cell->hosts));
     build_set(&json, "concurrency", build_whole(report_at_once(cell)));
     build_set(&json, "cooperative", json_boolean(cell->cooperative));
     build_set(&json, "samples", samples_json(cell));
@@ -212,6 +213,22 @@ static json_t *command_json(char **command)
     return build_take(&json);
 }
 
+static json_t *hosts_json(const struct report *report)
+{
+    struct build json = build_array();
+    for (size_t i = 0; i < report->host_count; i++) {
+        const struct report_host *host = &report->hosts[i];
+        struct build entry = build_object();
+        build_set(&entry, "name", build_text(host->name));
+        build_set(&entry, "workers", build_whole(host->workers));
+        build_set(&entry, "cores_usable", build_whole(host->cores));
+        build_set(
+            &entry, "round_trip_s", build_real_if(host->round_trip_s > 0, host->round_trip_s));
+        build_append(&json, build_take(&entry));
+    }
+    return build_take(&json);
+}
+
 int report_write_json(const struct report *report, FILE *stream)
 {
     struct build json = build_object();
@@ -220,6 +237,7 @@ int report_write_json(const struct report *report, FILE *stream)
     build_set(&json, "command", command_json(report->command));
     build_set(&json, "started", build_text(report->started));
     build_set(&json, "environment", environment_json(&report->environment));
+    build_set(&json, "hosts", hosts_json(report));
     build_set(&json, "comparisons", comparisons_json(report));
     json_t *root = build_take(&json);
     if (root == NULL) {

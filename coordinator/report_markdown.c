@@ -179,6 +179,8 @@ int report_write_markdown(const struct report *report, FILE *stream)
         }
     }
     char machine[REPORT_LINE_SIZE];
+    report_hosts_line(report, machine);
+    put_paragraph(stream, "workers: ", machine);
     report_machine_line(&report->environment, machine);
     put_paragraph(stream, "machine: ", machine);
     return report_finish(stream);

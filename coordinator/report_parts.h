@@ -68,6 +68,8 @@ void report_startup_line(const struct judged *judged, char *buf);
 void report_cooperative_line(const struct comparison *comparison, char *buf);
 void report_baseline_line(const struct judged *judged, char *buf);
 void report_machine_line(const struct environment *environment, char *buf);
+/* "4 workers on 4 hosts; round trip 0.12 ms (h2) to 0.31 ms (h4)"; of a network only, empty otherwise. */
+void report_hosts_line(const struct report *report, char *buf);
 
 /* What went wrong in the timed part of a cell, or why it has no time. `ret_detail` is an example
  * (the first error) that cells with the same note need not share. */
@@ -89,6 +91,7 @@ struct time_unit report_time_unit(const struct judged *judged);
 struct grid_group {
     enum placement placement;
     uint32_t workers;
+    uint32_t hosts; /* that they were on, at most; not what tells groups apart */
 };
 
 struct grid_row {
@@ -116,7 +119,7 @@ size_t grid_cell(const struct grid *grid,
 
 enum { GRID_TITLE_SIZE = 32 };
 
-/* "local", "2 workers". */
+/* "local", "2 workers", "4 workers on 4 hosts". */
 void grid_group_title(const struct grid_group *group, char buf[GRID_TITLE_SIZE]);
 
 /* Footnotes, marked a, b, c... Cells with the same note share a mark. */

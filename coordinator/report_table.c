@@ -225,6 +225,10 @@ static void put_group_title(const struct table *table, size_t group)
     char title[GRID_TITLE_SIZE];
     grid_group_title(&table->grid.groups[group], title);
     size_t width = group_width(table);
+    char *hosts = strstr(title, " on ");
+    if (hosts != NULL && strlen(title) > width) {
+        *hosts = '\0'; /* a line below the table has them too */
+    }
     size_t dashes = width > strlen(title) + 2 ? width - strlen(title) - 2 : 0;
     for (size_t i = 0; i < dashes / 2; i++) {
         (void)fputc('-', table->stream);
@@ -470,6 +474,11 @@ int report_write_table(const struct report *report, FILE *stream, bool color, in
         (void)fputc('\n', stream);
     }
     char machine[REPORT_LINE_SIZE];
+    report_hosts_line(report, machine);
+    if (machine[0] != '\0') {
+        (void)fputs("workers: ", stream);
+        text_wrap(stream, machine, strlen("workers: "), strlen("workers: "), columns);
+    }
     report_machine_line(&report->environment, machine);
     if (machine[0] != '\0') {
         (void)fputs("machine: ", stream);

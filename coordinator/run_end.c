@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ static int write_report(struct run *run)
         .strategy = run->options.strategies[0],
         .placement = run->placement,
         .workers = run->result.workers,
+        .hosts = run->result.hosts,
         .concurrency = run->result.concurrency,
         .cooperative = run->result.cooperative,
         .samples = &run->result.sample,
@@ -32,6 +34,7 @@ static int write_report(struct run *run)
         .rounds = 1,
         .seed = run->options.seed,
         .workers_elsewhere = run->result.elsewhere,
+        .worker_hosts = run->result.hosts,
         .cells = &cell,
         .cell_count = 1,
     };
@@ -43,9 +46,14 @@ static int write_report(struct run *run)
         .comparisons = &comparison,
         .comparison_count = 1,
     };
+    struct report_host *hosts = NULL;
+    session_list_hosts(run->session, &hosts, &report.host_count);
+    report.hosts = hosts;
     report.environment.load_after = environment_load();
     memcpy(report.started, run->started, sizeof(report.started));
-    return output_files(&report, &run->options);
+    int rc = output_files(&report, &run->options);
+    free(hosts);
+    return rc;
 }
 
 /* Close what results are written to. Returns 0, or an exit status after saying what went wrong. */

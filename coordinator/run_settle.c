@@ -40,7 +40,7 @@ static int play_dry(struct run *run)
     struct err_text error = {{0}};
     int rc = work_resolve(&run->work, "http://ORIGIN", &error);
     if (rc == 0 && !options->quiet) {
-        uint64_t workers = options->workers + options->wait_count;
+        uint64_t workers = options_workers(options);
         (void)fprintf(stderr,
                       "quartet run: would run with strategy %s, ",
                       strategy_name(options->strategies[0]));

@@ -56,7 +56,8 @@ static int check_endpoint(const struct server_options *options, struct err_text 
                        "ipc:///run/quartet",
                        options->endpoint);
     }
-    if (zsock_endpoint_is_local(options->endpoint) || options->keys != NULL || options->insecure) {
+    if (zsock_endpoint_is_local(options->endpoint) || options->keys != NULL || options->run_keys ||
+        options->insecure) {
         return 0;
     }
     return err_set(
@@ -190,6 +191,17 @@ uint32_t server_workers(const struct server *server)
     return server->peers.count;
 }
 
+bool server_has_worker(const struct server *server, const char *name)
+{
+    for (uint32_t i = 0; i < server->peers.high; i++) {
+        const struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL && strcmp(peer->name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 char *server_describe_workers(const struct server *server, char *ret_text, size_t size)
 {
     size_t len = 0;
@@ -308,6 +320,7 @@ static int muster(struct server *server, struct err_text *ret_error, uint64_t *r
         return err_set(ret_error, rc, "interrupted while the workers were starting");
     }
     count_ready(server, ret_startup_us);
+    run->hosts = server_running_hosts(server);
     if (run->workers > 0) {
         return 0;
     }
@@ -361,6 +374,7 @@ static void play(struct server *server, const struct job *job, struct job_result
     ret_result->sample.cpu_s = (double)sum_cpu_us(server) / 1e6;
     ret_result->sample.startup_s = (double)startup_us / 1e6;
     ret_result->workers = run->workers;
+    ret_result->hosts = run->hosts;
     ret_result->elsewhere = run->elsewhere;
     ret_result->concurrency = run->concurrency;
     ret_result->cooperative = run->cooperative;

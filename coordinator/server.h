@@ -21,6 +21,8 @@ struct server_options {
     /* Directory of keys (keyring.h): everything is encrypted, and only who is authorized there gets
      * in. NULL: plaintext. */
     const char *keys;
+    bool
+        run_keys; /* without `keys`: encrypted too, and only workers that are started here get in */
     bool insecure; /* allow plaintext on endpoints that are neither ipc nor loopback */
     uint32_t heartbeat_ms;
     uint32_t workers_max;
@@ -49,8 +51,16 @@ const char *server_full(const struct server *server);
 /* Workers registered now. */
 uint32_t server_workers(const struct server *server);
 
+/* Is a worker of that name registered? Names are for people: whoever asks has given them. */
+bool server_has_worker(const struct server *server, const char *name);
+
 /* "name@host, name@host" of those registered. Returns `ret_text`. */
 char *server_describe_workers(const struct server *server, char *ret_text, size_t size);
+
+/* The machines that registered workers are on, by name. `*ret_hosts` is the caller's to free. Returns 0 or ERR_NOMEM. */
+int server_list_hosts(const struct server *server,
+                      struct report_host **ret_hosts,
+                      size_t *ret_count);
 
 /* Can no worker join any more but those that are registered (every other one that was started here
  * has ended, and nobody else is expected)? A run then ends when none of these can run it. */

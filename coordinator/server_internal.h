@@ -1,7 +1,7 @@
 /* What the files of the server share: server.c has its life and the runs, server_send.c says things,
  * server_register.c lets workers in, server_workers.c hears them, server_results.c looks into what
- * comes of chunks, server_beat.c watches over who lives, server_keys.c who may come, server_status.c tells
- * about it all. */
+ * comes of chunks, server_beat.c watches over who lives, server_hosts.c knows where they are,
+ * server_keys.c who may come, server_status.c tells about it all. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
@@ -38,6 +38,7 @@ struct server_run {
     uint64_t parts;            /* of its plugin, sent so far */
     uint32_t refused;          /* workers that it has lost because of what they said */
     uint32_t workers;
+    uint32_t hosts; /* that these are on */
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
     bool cooperative;
@@ -101,6 +102,9 @@ struct server {
 
 /* Workers that run the job of the run on stage, or may: all but those that said that they cannot. */
 uint32_t server_able(const struct server *server);
+
+/* How many machines the workers that run the job are on; 0: none, or no memory to count them. */
+uint32_t server_running_hosts(const struct server *server);
 
 /* A line on standard error, unless --quiet; wipes the progress bar first. Not too
  * many (line_limit.h): how many were left out is said with the next one. */

@@ -131,7 +131,7 @@ void server_dismiss(struct server *server, const char *name)
 {
     struct server_keys *keys = &server->keys;
     for (size_t i = listed_count(keys); i < keys->allowed_count; i++) {
-        if (strcmp(keys->allowed[i].name, name) == 0) {
+        if (strncmp(keys->allowed[i].name, name, KEY_NAME_MAX) == 0) {
             keys->allowed[i] = keys->allowed[--keys->allowed_count];
             keys->admitted_count--;
             (void)zap_allow(keys->zap, keys->allowed, keys->allowed_count);
@@ -145,12 +145,21 @@ void server_dismiss(struct server *server, const char *name)
 int server_keys_open(struct server *server, struct err_text *ret_error)
 {
     struct server_keys *keys = &server->keys;
-    if (server->options.keys == NULL) {
+    if (server->options.keys == NULL && !server->options.run_keys) {
         return 0;
     }
-    int rc = keyring_read(server->options.keys, ret_error, &keys->own);
+    int rc = 0;
+    if (server->options.keys != NULL) {
+        rc = keyring_read(server->options.keys, ret_error, &keys->own);
+    } else {
+        key_pair_make(&keys->own);
+    }
     rc = rc != 0 ? rc : zap_start(server->context, ret_error, &keys->zap);
-    return rc != 0 ? rc : read_directory(server, ret_error);
+    if (rc != 0 || server->options.keys != NULL) {
+        return rc != 0 ? rc : read_directory(server, ret_error);
+    }
+    rc = replace_list(keys, NULL, 0, NULL, 0);
+    return rc == 0 ? 0 : err_set(ret_error, rc, "no memory for keys");
 }
 
 void server_keys_close(struct server *server)
@@ -176,7 +185,8 @@ static void look_for_changes(struct server *server)
 {
     struct server_keys *keys = &server->keys;
     struct err_text error;
-    if (keys->settled && keyring_stamp_same(keys->stamp, keyring_stamp(server->options.keys))) {
+    if (server->options.keys == NULL ||
+        (keys->settled && keyring_stamp_same(keys->stamp, keyring_stamp(server->options.keys)))) {
         return;
     }
     if (read_directory(server, &error) == 0) {

@@ -204,6 +204,7 @@ void server_send_job(struct server *server, struct peer *peer)
     peer->cpu_us = 0;
     peer_forget_holding(peer);
     peer->items_done = 0;
+    peer->asked_us = stage_now_us();
     (void)server_send(server, peer, &message);
 }
 

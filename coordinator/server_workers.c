@@ -39,6 +39,17 @@ void server_forget(struct server *server,
 
 /* --- workers that answer and go --- */
 
+/* JOB went there and READY came back; between them the worker was making its engine, for as long as it
+ * says. The shortest counts: everything else that may be in such a time is delay of ours. */
+static void note_round_trip(struct peer *peer)
+{
+    uint64_t took_us = stage_now_us() - peer->asked_us;
+    uint64_t round_trip_us = took_us > peer->startup_us ? took_us - peer->startup_us : 1;
+    if (peer->round_trip_us == 0 || round_trip_us < peer->round_trip_us) {
+        peer->round_trip_us = round_trip_us;
+    }
+}
+
 static void on_ready(struct server *server, struct peer *peer, const struct wire_message *message)
 {
     const struct wire_ready *ready = &message->as.ready;
@@ -62,6 +73,7 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
     peer->slots = ready->slots;
     peer->cooperative = ready->cooperative;
     peer->startup_us = ready->startup_us;
+    note_round_trip(peer);
     /* The chunks that this brings are sent at once, and a worker that is not there any more is
      * forgotten then: `peer` may be gone when this returns. */
     struct sched_holding *holding = peer->holding;

@@ -62,7 +62,11 @@ void session_close(struct session *session)
     session_keep_workers(session, false);
     session_close_watch(session);
     server_free(session->server);
-    fleet_free(session->fleet, session_signal(session) != 0 ? INTERRUPTED_GRACE_MS : BYE_GRACE_MS);
+    uint32_t grace_ms = session_signal(session) != 0 ? INTERRUPTED_GRACE_MS : BYE_GRACE_MS;
+    if (session->launch != NULL) {
+        session->launch->ops->close(session->launch, grace_ms);
+    }
+    fleet_free(session->fleet, grace_ms);
     origin_child_stop(session->origin);
     if (session->restarts.timer.data != NULL) {
         uv_close((uv_handle_t *)&session->restarts.timer, NULL);
@@ -90,8 +94,8 @@ static void run_distributed(struct session *session,
                             struct job_result *ret_result)
 {
     struct err_text error = {{0}};
-    if (session->options->workers > 0 &&
-        session_gather_workers(session, LOCAL_START_LIMIT_US, &error) != 0) {
+    bool ours = session->options->workers > 0 || session->launch != NULL;
+    if (ours && session_gather_workers(session, &error) != 0) {
         job_result_fail(ret_result, error.s);
         return;
     }

@@ -39,6 +39,11 @@ void session_kick(void *arg);
 /* Has a signal asked to stop? Its number, or 0. */
 int session_signal(const struct session *session);
 
+/* The machines that workers are on now; none when that cannot be told. The list is the caller's to free. `session` may be NULL. */
+void session_list_hosts(const struct session *session,
+                        struct report_host **ret_hosts,
+                        size_t *ret_count);
+
 struct sink;
 
 /* Wait until the sink has written everything, or given up; not long after a signal. False: it has

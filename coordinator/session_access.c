@@ -75,17 +75,51 @@ int session_write_access(struct session *session, struct err_text *ret_error)
     return rc;
 }
 
+/* A key of this run for a worker that is started by us. */
+static int admit(struct session *session,
+                 const char *name,
+                 const char *endpoint,
+                 struct err_text *ret_error,
+                 struct access *ret_access)
+{
+    *ret_access = (struct access){.endpoint_count = 0};
+    name_run(ret_access);
+    access_add_endpoint(ret_access, endpoint);
+    (void)snprintf(ret_access->name, sizeof(ret_access->name), "%s", name);
+    (void)snprintf(ret_access->server_key,
+                   sizeof(ret_access->server_key),
+                   "%s",
+                   server_public_key(session->server));
+    return server_admit(session->server, name, ret_error, &ret_access->pair);
+}
+
+/* The name of a key is not the worker's: names of hosts have characters that those of keys have not. */
+char *session_grant_line(void *arg,
+                         const char *name,
+                         const char *endpoint,
+                         struct err_text *ret_error)
+{
+    struct session *session = arg;
+    struct access access;
+    char *line = NULL;
+    if (admit(session, name, endpoint, ret_error, &access) == 0) {
+        (void)snprintf(access.name, sizeof(access.name), "launched");
+        line = access_format(&access, true);
+        if (line == NULL) {
+            server_dismiss(session->server, name);
+            (void)err_set(ret_error, ERR_NOMEM, "no memory for a worker's access");
+        }
+    }
+    access_wipe(&access);
+    return line;
+}
+
 /* The endpoint as the server has it: on this machine it leads here, even when it means every address. */
 int session_grant(void *arg, const char *name, struct err_text *ret_error, int *ret_fd)
 {
     struct session *session = arg;
-    struct access access = {.endpoint_count = 0};
-    name_run(&access);
-    access_add_endpoint(&access, server_endpoint(session->server));
-    (void)snprintf(access.name, sizeof(access.name), "%s", name);
-    (void)snprintf(
-        access.server_key, sizeof(access.server_key), "%s", server_public_key(session->server));
-    int rc = server_admit(session->server, name, ret_error, &access.pair);
+    struct access access;
+    int rc = admit(session, name, server_endpoint(session->server), ret_error, &access);
     if (rc == 0) {
         rc = access_open(&access, ret_error, ret_fd);
         if (rc != 0) {

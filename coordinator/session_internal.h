@@ -1,10 +1,13 @@
 /* What the files of the session share: session.c has its life and its jobs, session_workers.c the
- * workers, session_access.c how they learn where to go, session_status.c what can be asked of it. */
+ * workers, session_hosts.c those on other hosts, session_access.c how workers learn where to go,
+ * session_status.c what can be asked of it. */
 #ifndef QUARTET_COORDINATOR_SESSION_INTERNAL_H
 #define QUARTET_COORDINATOR_SESSION_INTERNAL_H
 
 #include "coordinator/control.h"
 #include "coordinator/fleet.h"
+#include "coordinator/launch.h"
+#include "coordinator/launch_shell.h"
 #include "coordinator/pace.h"
 #include "coordinator/restart.h"
 #include "coordinator/server.h"
@@ -39,6 +42,9 @@ struct session {
     struct progress *progress;
     struct server *server;
     struct fleet *fleet;
+    struct launch *launch;           /* NULL: no hosts were given */
+    uint64_t lost_host_us;           /* since when one is given up; 0: none is */
+    char told[LAUNCH_ENDPOINT_SIZE]; /* where its workers find us; "": each host says */
     struct origin_child *origin;
     struct control *control; /* NULL: nobody can ask */
     uint32_t expected;       /* workers that session_run begins with */
@@ -61,9 +67,7 @@ int session_open_workers(struct session *session, struct err_text *ret_error);
 
 /* Start what is missing of the local workers and wait until everybody who is expected is
  * registered. */
-int session_gather_workers(struct session *session,
-                           uint64_t timeout_us,
-                           struct err_text *ret_error);
+int session_gather_workers(struct session *session, struct err_text *ret_error);
 
 /* From now on local workers that end are started again, or not any more. */
 void session_keep_workers(struct session *session, bool keep);
@@ -76,9 +80,25 @@ void session_review_workers(struct session *session);
 /* Write the access file, if one was asked for, and say what --insecure means. */
 int session_write_access(struct session *session, struct err_text *ret_error);
 
-/* For the fleet: see fleet.h. `arg`: the session. */
+/* For launchers, see launch.h, and for the fleet, see fleet.h. `arg`: the session. */
+char *session_grant_line(void *arg,
+                         const char *name,
+                         const char *endpoint,
+                         struct err_text *ret_error);
 int session_grant(void *arg, const char *name, struct err_text *ret_error, int *ret_fd);
 void session_revoke(void *arg, const char *name);
+
+/* --- session_hosts.c --- */
+
+/* Make ready to launch on the hosts that were given, if any. */
+int session_open_hosts(struct session *session, struct err_text *ret_error);
+
+/* Is some host given up? Not said before it is known of the others, too, or a while has passed. */
+bool session_lost_host(struct session *session);
+
+/* Which hosts were given up (`rc` is ERR_CHILD), or have not come (any other), and why: the first in `ret_error`, a line for each
+ * other on standard error. Returns `rc`. */
+int session_say_missing_hosts(const struct session *session, int rc, struct err_text *ret_error);
 
 /* --- session_status.c --- */
 

@@ -22,7 +22,10 @@ void session_review_workers(struct session *session)
     if (session->server == NULL || session->fleet == NULL || session->options->listen != NULL) {
         return;
     }
-    uint32_t coming = fleet_alive(session->fleet) + session->restarts.waiting;
+    size_t coming = fleet_alive(session->fleet) + session->restarts.waiting;
+    if (session->launch != NULL) {
+        coming += session->launch->ops->coming(session->launch);
+    }
     server_no_more_workers(session->server, coming <= server_unable(session->server));
 }
 
@@ -120,9 +123,10 @@ static bool is_full(const struct session *session)
 
 static bool all_came(void *arg)
 {
-    const struct session *session = arg;
+    struct session *session = arg;
     bool died = session->fleet != NULL && fleet_alive(session->fleet) < session->options->workers;
-    return died || is_full(session) || server_workers(session->server) >= session->expected;
+    return died || session_lost_host(session) || is_full(session) ||
+           server_workers(session->server) >= session->expected;
 }
 
 static int say_who_is_missing(const struct session *session,
@@ -132,6 +136,9 @@ static int say_who_is_missing(const struct session *session,
     char names[256];
     uint32_t came = server_workers(session->server);
     const char *endpoint = server_endpoint(session->server);
+    if (session->launch != NULL) {
+        return session_say_missing_hosts(session, ERR_TIMEOUT, ret_error);
+    }
     if (session->options->listen == NULL) {
         return err_set(
             ret_error,
@@ -163,15 +170,27 @@ static int say_who_is_missing(const struct session *session,
                                          : endpoint);
 }
 
-int session_gather_workers(struct session *session, uint64_t timeout_us, struct err_text *ret_error)
+/* Whoever is started here is there in a moment, or something is wrong. */
+static uint64_t gathering_limit_us(const struct options *options)
+{
+    bool far = options->listen != NULL || options->hosts.count > 0;
+    return far ? (uint64_t)(options->wait_timeout_s * 1e6) : (uint64_t)LOCAL_START_LIMIT_US;
+}
+
+int session_gather_workers(struct session *session, struct err_text *ret_error)
 {
     const struct options *options = session->options;
+    uint64_t timeout_us = gathering_limit_us(options);
     session_enter(session, STATUS_GATHERING);
     if (options->workers > 0) {
         int rc = fleet_ensure(session->fleet, (uint32_t)options->workers, ret_error);
         if (rc != 0) {
             return rc;
         }
+        server_no_more_workers(session->server, false);
+    }
+    if (session->launch != NULL) {
+        session->launch->ops->start(session->launch);
         server_no_more_workers(session->server, false);
     }
     int rc = stage_wait(&session->stage, all_came, session, timeout_us);
@@ -185,6 +204,9 @@ int session_gather_workers(struct session *session, uint64_t timeout_us, struct 
         return err_set(
             ret_error, ERR_BUSY, "not all workers got in: %s", server_full(session->server));
     }
+    if (session_lost_host(session)) {
+        return session_say_missing_hosts(session, ERR_CHILD, ret_error);
+    }
     if (server_workers(session->server) < session->expected) {
         return err_set(ret_error,
                        ERR_CHILD,
@@ -197,18 +219,22 @@ int session_gather_workers(struct session *session, uint64_t timeout_us, struct 
 static int listen_for_workers(struct session *session, struct err_text *ret_error)
 {
     const struct options *options = session->options;
+    bool far = options->hosts.count > 0;
     struct server_options server = {
-        .endpoint = options->listen != NULL ? options->listen : "tcp://127.0.0.1:*",
+        .endpoint = options->listen != NULL ? options->listen
+                    : far                   ? "tcp://*:*" /* IPv4 and IPv6 */
+                                            : "tcp://127.0.0.1:*",
         .keys = options->keys,
+        .run_keys = far && options->keys == NULL && !options->insecure,
         .insecure = options->insecure,
         .heartbeat_ms = HEARTBEAT_MS,
         .workers_max = WORKERS_MAX,
-        .alone_limit_us = options->listen != NULL ? (uint64_t)(options->wait_timeout_s * 1e6) : 0,
+        .alone_limit_us = options->listen != NULL || far ? gathering_limit_us(options) : 0,
         .quiet = options->quiet,
     };
     int rc = server_new(&session->stage, &server, ret_error, &session->server);
     rc = rc != 0 ? rc : session_write_access(session, ret_error);
-    if (rc == 0 && options->listen != NULL && !options->quiet) {
+    if (rc == 0 && options->wait_count > 0 && !options->quiet) {
         (void)fprintf(stderr,
                       "quartet: listening on %s, waiting for %llu worker%s\n",
                       server_endpoint(session->server),
@@ -228,7 +254,7 @@ int session_open_workers(struct session *session, struct err_text *ret_error)
     const struct fleet_access access = {.grant = session_grant, .revoke = session_revoke};
     struct fleet_options fleet = {
         .endpoint = server_endpoint(session->server),
-        .access = options->keys != NULL ? &access : NULL,
+        .access = server_public_key(session->server) != NULL ? &access : NULL,
         .quiet = options->quiet,
         .ended = on_worker_ended,
         .arg = session,
@@ -239,8 +265,7 @@ int session_open_workers(struct session *session, struct err_text *ret_error)
     }
     (void)uv_timer_init(&session->stage.loop, &session->restarts.timer);
     session->restarts.timer.data = session;
-    session->expected = (uint32_t)(options->workers + options->wait_count);
-    uint64_t timeout_us = options->listen != NULL ? (uint64_t)(options->wait_timeout_s * 1e6)
-                                                  : (uint64_t)LOCAL_START_LIMIT_US;
-    return session_gather_workers(session, timeout_us, ret_error);
+    session->expected = (uint32_t)options_workers(options);
+    rc = session_open_hosts(session, ret_error);
+    return rc != 0 ? rc : session_gather_workers(session, ret_error);
 }

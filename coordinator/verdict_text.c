@@ -309,6 +309,9 @@ static void say_caveats(const struct judge *judge)
         say(judge->verdict,
             " The workers shared this machine's cores, and loopback is not a "
             "network: with hosts of their own, expect more cores and more delay.");
+    } else if (verdict->best_distributed != NULL && judge->comparison->worker_hosts == 1 &&
+               verdict->best_distributed->workers > 1) {
+        say(judge->verdict, " All workers were on one other machine, and shared its cores.");
     }
     const struct cell *any = verdict->best_local != NULL ? verdict->best_local
                                                          : verdict->best_distributed;

@@ -251,7 +251,8 @@ static int open_client(struct client *client, struct err_text *ret_error)
         agent_new(&options, client_now_us(), &client->agent) != 0) {
         return err_set(ret_error, ERR_NOMEM, "no memory");
     }
-    int rc = zsock_context_new(ret_error, &client->context);
+    int rc = client->options.end_with_stdin ? client_watch_input(client, ret_error) : 0;
+    rc = rc != 0 ? rc : zsock_context_new(ret_error, &client->context);
     return rc != 0 ? rc : open_socket(client, ret_error);
 }
 
@@ -311,6 +312,7 @@ static void free_client(struct client *client)
     uv_close((uv_handle_t *)&client->plugin.idle, NULL);
     uv_close((uv_handle_t *)&client->terminate, NULL);
     uv_close((uv_handle_t *)&client->interrupt, NULL);
+    client_forget_input(client);
     (void)uv_run(&client->loop, UV_RUN_DEFAULT);
     (void)uv_loop_close(&client->loop);
     zsock_context_free(client->context);

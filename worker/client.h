@@ -30,6 +30,7 @@ struct client_options {
     double load_limit_s; /* for a plugin to start in when it is loaded; above 0 */
     bool allow_exec;     /* jobs may run commands */
     bool allow_plugins;  /* jobs may bring plugins */
+    bool end_with_stdin; /* leave at once when standard input ends */
     bool quiet;
 };
 

@@ -1,6 +1,8 @@
 /* What the files of the client share: client.c has its loop and performs the agent's actions,
- * client_route.c goes from one address of the coordinator to the next, client_receive.c turns messages into events, client_send.c says things, client_engine.c
- * starts, feeds and ends the engine, client_plugin.c gets the plugin that it may need first. */
+ * client_route.c goes from one address of the coordinator to the next, client_receive.c turns
+ * messages into events, client_send.c says things, client_engine.c starts, feeds and ends the
+ * engine, client_plugin.c gets the plugin that it may need first, client_input.c watches whoever
+ * started this worker. */
 #ifndef QUARTET_WORKER_CLIENT_INTERNAL_H
 #define QUARTET_WORKER_CLIENT_INTERNAL_H
 
@@ -70,6 +72,7 @@ struct client {
     uv_timer_t timer;
     uv_signal_t terminate;
     uv_signal_t interrupt;
+    uv_poll_t input; /* of standard input; its `data` is NULL when it is not watched */
     struct zsock_context *context;
     struct zsock *socket;
     struct wire_decoder *decoder;
@@ -123,6 +126,10 @@ void client_route_connected(struct client *client);
 void client_route_disconnected(struct client *client);
 void client_route_retrying(struct client *client);
 void client_route_refused(struct client *client);
+/* Leave when standard input ends. ERR_INVALID: it is a file, or something else without an end to wait
+ * for. */
+int client_watch_input(struct client *client, struct err_text *ret_error);
+void client_forget_input(struct client *client);
 
 /* What the socket calls. */
 extern const struct zsock_handlers client_socket_handlers;

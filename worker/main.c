@@ -30,7 +30,7 @@ static int work(const struct worker_options *asked, struct zygote *zygote)
     struct err_text error = {{0}};
     char name[KEY_NAME_SIZE + 32];
     bool keys = asked->access != NULL;
-    if (keys && access_read(asked->access, &error, &access) != 0) {
+    if (keys && access_read(asked->access, asked->end_with_stdin, &error, &access) != 0) {
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
         return EXIT_USAGE;
     }
@@ -48,6 +48,7 @@ static int work(const struct worker_options *asked, struct zygote *zygote)
         .load_limit_s = PLUGIN_LOAD_LIMIT_S,
         .allow_exec = asked->allow_exec,
         .allow_plugins = asked->allow_plugins,
+        .end_with_stdin = asked->end_with_stdin,
         .quiet = asked->quiet,
     };
     int status = client_run(&options, zygote);

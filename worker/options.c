@@ -161,6 +161,12 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
          .value = "PID",
          .target = &to->parent,
          .help = "end when this process, which must be the parent, ends"},
+        {.name = "end-with-stdin",
+         .kind = CLI_FLAG,
+         .target = &to->end_with_stdin,
+         .help =
+             "leave at once when standard input ends, as it does with the ssh that brought this "
+             "worker"},
         {.name = "quiet",
          .kind = CLI_FLAG,
          .target = &to->quiet,

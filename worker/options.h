@@ -20,6 +20,7 @@ struct worker_options {
     bool insecure;
     bool allow_exec;
     bool allow_plugins;
+    bool end_with_stdin;
     bool quiet;
     bool version;
 };

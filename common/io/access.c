@@ -158,14 +158,17 @@ int access_parse(const char *text,
     return rc;
 }
 
-int access_read(const char *path, struct err_text *ret_error, struct access *ret_access)
+int access_read(const char *path,
+                bool one_line,
+                struct err_text *ret_error,
+                struct access *ret_access)
 {
     bool from_input = strcmp(path, "-") == 0;
     const char *name = from_input ? "standard input" : path;
     struct err_text error;
     char *text = NULL;
     size_t len = 0;
-    int rc = from_input ? secret_read_from(STDIN_FILENO, name, ret_error, &text, &len)
+    int rc = from_input ? secret_read_from(STDIN_FILENO, name, one_line, ret_error, &text, &len)
                         : secret_read(path, SECRET_PRIVATE, ret_error, &text, &len);
     if (rc != 0) {
         return rc;
@@ -178,7 +181,7 @@ int access_read(const char *path, struct err_text *ret_error, struct access *ret
 
 /* --- writing --- */
 
-char *access_format(const struct access *access)
+char *access_format(const struct access *access, bool one_line)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < access->endpoint_count; i++) {
@@ -201,7 +204,7 @@ char *access_format(const struct access *access)
                              access->pair.secret_key);
     char *text = root == NULL || json_array_size(list) != access->endpoint_count
                      ? NULL
-                     : json_dumps(root, JSON_INDENT(2));
+                     : json_dumps(root, one_line ? JSON_COMPACT : JSON_INDENT(2));
     json_decref(root);
     if (text == NULL) {
         return NULL;
@@ -218,7 +221,7 @@ char *access_format(const struct access *access)
 
 int access_write(const char *path, const struct access *access, struct err_text *ret_error)
 {
-    char *text = access_format(access);
+    char *text = access_format(access, false);
     if (text == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory for '%.300s'", path);
     }
@@ -230,7 +233,7 @@ int access_write(const char *path, const struct access *access, struct err_text 
 int access_open(const struct access *access, struct err_text *ret_error, int *ret_fd)
 {
     int ends[2];
-    char *text = access_format(access);
+    char *text = access_format(access, false);
     if (text == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory for a worker's access");
     }

@@ -17,6 +17,7 @@
 #include "common/base/err.h"
 #include "common/io/keys.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum { ACCESS_ENDPOINTS_MAX = 32, ACCESS_ENDPOINT_SIZE = 256, ACCESS_RUN_SIZE = 33 };
@@ -36,12 +37,17 @@ int access_parse(const char *text,
                  struct err_text *ret_error,
                  struct access *ret_access);
 
-/* As text, with a newline at its end; for secret_free. NULL without memory. */
-char *access_format(const struct access *access);
+/* As text, with a newline at its end, and with `one_line` nowhere else; for secret_free. NULL without
+ * memory. */
+char *access_format(const struct access *access, bool one_line);
 
-/* Read the file `path`, or standard input when that is "-", to its end. Returns 0, ERR_INVALID, or
- * as secret_read. */
-int access_read(const char *path, struct err_text *ret_error, struct access *ret_access);
+/* Read the file `path`, or standard input when that is "-": to its end, or with `one_line` to the end
+ * of its first line, as a launcher writes it that keeps standard input open. Returns 0, ERR_INVALID,
+ * or as secret_read. */
+int access_read(const char *path,
+                bool one_line,
+                struct err_text *ret_error,
+                struct access *ret_access);
 
 /* Write it, 0600, whole or not at all, in the place of what was there. As secret_write. */
 int access_write(const char *path, const struct access *access, struct err_text *ret_error);

@@ -68,12 +68,18 @@ static int check_mode(const char *path,
 
 /* --- reading --- */
 
-/* One byte more than may be is asked for: a file that is too long is told from one that fits. */
-static int read_all(int fd, const char *name, struct err_text *ret_error, char *bytes, size_t *len)
+/* One byte more than may be is asked for: a file that is too long is told from one that fits. A line
+ * is read byte by byte, so that what follows it stays where it is. */
+static int read_all(int fd,
+                    const char *name,
+                    bool one_line,
+                    struct err_text *ret_error,
+                    char *bytes,
+                    size_t *len)
 {
     *len = 0;
     while (*len <= SECRET_FILE_MAX) {
-        ssize_t got = read(fd, bytes + *len, SECRET_FILE_MAX + 1 - *len);
+        ssize_t got = read(fd, bytes + *len, one_line ? 1 : SECRET_FILE_MAX + 1 - *len);
         if (got < 0 && errno == EINTR) {
             continue;
         }
@@ -84,6 +90,9 @@ static int read_all(int fd, const char *name, struct err_text *ret_error, char *
             return 0;
         }
         *len += (size_t)got;
+        if (one_line && bytes[*len - 1] == '\n') {
+            return 0;
+        }
     }
     return err_set(ret_error,
                    ERR_INVALID,
@@ -94,6 +103,7 @@ static int read_all(int fd, const char *name, struct err_text *ret_error, char *
 
 int secret_read_from(int fd,
                      const char *name,
+                     bool one_line,
                      struct err_text *ret_error,
                      char **ret_bytes,
                      size_t *ret_len)
@@ -103,7 +113,7 @@ int secret_read_from(int fd,
     if (bytes == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory to read '%.300s'", name);
     }
-    int rc = read_all(fd, name, ret_error, bytes, &len);
+    int rc = read_all(fd, name, one_line, ret_error, bytes, &len);
     if (rc == 0 && memchr(bytes, '\0', len) != NULL) {
         rc = err_set(ret_error, ERR_INVALID, "'%.300s' is not a text: it has a NUL byte", name);
     }
@@ -149,7 +159,7 @@ int secret_read(const char *path,
                        errno == ELOOP ? "it is a symbolic link" : strerror(errno));
     }
     int rc = check_file(fd, path, kind, ret_error);
-    rc = rc != 0 ? rc : secret_read_from(fd, path, ret_error, ret_bytes, ret_len);
+    rc = rc != 0 ? rc : secret_read_from(fd, path, false, ret_error, ret_bytes, ret_len);
     (void)close(fd);
     return rc;
 }

@@ -27,10 +27,11 @@ int secret_read(const char *path,
                 char **ret_bytes,
                 size_t *ret_len);
 
-/* The same from a descriptor that is read to its end, as standard input is. Only the length is
- * checked. `name` is for texts. */
+/* The same from a descriptor that is read to its end, as standard input is, or with `one_line` to the
+ * end of a line and not further. Only the length is checked. `name` is for texts. */
 int secret_read_from(int fd,
                      const char *name,
+                     bool one_line,
                      struct err_text *ret_error,
                      char **ret_bytes,
                      size_t *ret_len);

@@ -239,6 +239,32 @@ static void test_json_escapes_quotes_and_control_characters(void **state)
     json_decref(root);
 }
 
+static void test_json_has_the_hosts_and_null_for_a_round_trip_that_was_not_measured(void **state)
+{
+    struct fixture *fixture = *state;
+    static const struct report_host hosts[] = {
+        {.name = "h1", .workers = 1, .cores = 2, .round_trip_s = 0.25},
+        {.name = "h\xff",
+         .workers = 2,
+         .cores = 4}, /* not UTF-8: must not make the report unreadable */
+    };
+    fixture->report.hosts = hosts;
+    fixture->report.host_count = 2;
+    fixture->cells[FAR_SERIAL].hosts = 2;
+    json_t *root = parse(fixture);
+    const json_t *list = json_object_get(root, "hosts");
+    assert_int_equal(json_array_size(list), 2);
+    const json_t *first = json_array_get(list, 0);
+    assert_text(first, "name", "h1");
+    assert_int_equal(json_integer_value(json_object_get(first, "workers")), 1);
+    assert_int_equal(json_integer_value(json_object_get(first, "cores_usable")), 2);
+    assert_true(json_real_value(json_object_get(first, "round_trip_s")) == 0.25);
+    assert_type(json_array_get(list, 1), "round_trip_s", JSON_NULL);
+    assert_int_equal(json_integer_value(json_object_get(cell_at(root, FAR_SERIAL), "hosts")), 2);
+    assert_int_equal(json_integer_value(json_object_get(cell_at(root, LOCAL_SERIAL), "hosts")), 0);
+    json_decref(root);
+}
+
 static void test_json_of_a_disagreement(void **state)
 {
     struct fixture *fixture = *state;
@@ -316,6 +342,7 @@ int main(void)
         CASE(test_json_keeps_whole_numbers_beyond_its_own_as_text),
         CASE(test_json_replaces_bytes_that_are_not_utf8),
         CASE(test_json_escapes_quotes_and_control_characters),
+        CASE(test_json_has_the_hosts_and_null_for_a_round_trip_that_was_not_measured),
         CASE(test_json_of_a_disagreement),
         CASE(test_json_without_any_result),
         CASE(test_json_sees_a_full_disk),

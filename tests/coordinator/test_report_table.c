@@ -282,6 +282,44 @@ static void test_table_leaves_parameters_out_that_have_their_default(void **stat
     assert_table_contains(fixture, "fetch: 64 items\n");
 }
 
+static const struct report_host hosts[] = {
+    {.name = "h1", .workers = 1, .cores = 2, .round_trip_s = 250e-6},
+    {.name = "h2", .workers = 2, .cores = 4, .round_trip_s = 0},
+    {.name = "h3", .workers = 1, .cores = 8, .round_trip_s = 31e-3},
+};
+
+static void test_table_says_on_how_many_hosts_and_how_far_away(void **state)
+{
+    struct fixture *fixture = *state;
+    for (size_t i = FAR_SERIAL; i < FIXTURE_CELLS; i++) {
+        fixture->cells[i].hosts = 3;
+    }
+    fixture->cells[FAR_ASYNC].hosts = 2; /* one was lost for a while */
+    fixture->report.hosts = hosts;
+    fixture->report.host_count = 3;
+    assert_table_contains(fixture, " 2 workers on 3 hosts ");
+    assert_table_contains(fixture,
+                          "\nworkers: 4 on 3 hosts; round trip 250 us (h1) to 31.0 ms (h3)\n");
+    char *narrow = fixture_render_table(&fixture->report, false, 40);
+    assert_lacks(narrow, "workers on 3 hosts");
+    assert_contains(narrow, "2 workers");
+    free(narrow);
+}
+
+static void test_table_says_of_one_host_what_is_known(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->report.hosts = hosts;
+    fixture->report.host_count = 1;
+    assert_table_contains(fixture, "\nworkers: 1 on 1 host; round trip 250 us (h1)\n");
+    fixture->report.hosts = &hosts[1];
+    assert_table_contains(fixture, "\nworkers: 2 on 1 host\n");
+    (void)strcpy(fixture->report.environment.host, "h2"); /* this one: no network */
+    char *text = fixture_render_table(&fixture->report, false, 80);
+    assert_lacks(text, "workers: 2 on");
+    free(text);
+}
+
 static void test_table_names_the_machine(void **state)
 {
     struct fixture *fixture = *state;
@@ -335,6 +373,8 @@ int main(void)
         IO(test_table_puts_more_places_below),
         IO(test_table_keeps_a_row_for_each_number_of_items_at_once),
         IO(test_table_leaves_parameters_out_that_have_their_default),
+        IO(test_table_says_on_how_many_hosts_and_how_far_away),
+        IO(test_table_says_of_one_host_what_is_known),
         IO(test_table_names_the_machine),
         IO(test_table_without_cells_is_no_crash),
         IO(test_table_sees_a_full_disk),

@@ -350,6 +350,30 @@ static void test_verdict_warns_that_loopback_is_no_network(void **state)
     assert_lacks(verdict.text, "loopback");
 }
 
+static void test_verdict_warns_of_workers_that_shared_one_other_machine(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->comparison.workers_elsewhere = true;
+    fixture->comparison.worker_hosts = 1;
+    judge(fixture);
+    assert_contains(verdict.text, "All workers were on one other machine, and shared its cores.");
+    fixture->comparison.worker_hosts = 2;
+    judge(fixture);
+    assert_lacks(verdict.text, "one other machine");
+}
+
+static void test_verdict_does_not_warn_a_lone_worker_of_sharing(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture->comparison.workers_elsewhere = true;
+    fixture->comparison.worker_hosts = 1;
+    for (size_t i = FAR_SERIAL; i < FIXTURE_CELLS; i++) {
+        fixture->cells[i].workers = 1;
+    }
+    judge(fixture);
+    assert_lacks(verdict.text, "one other machine");
+}
+
 static void test_verdict_is_honest_when_rounds_scatter(void **state)
 {
     struct fixture *fixture = *state;
@@ -456,6 +480,8 @@ int main(void)
         CPU(test_verdict_says_nothing_of_interpreters_about_commands),
         IO(test_verdict_says_nothing_of_interpreters_on_io_work),
         IO(test_verdict_warns_that_loopback_is_no_network),
+        IO(test_verdict_warns_of_workers_that_shared_one_other_machine),
+        IO(test_verdict_does_not_warn_a_lone_worker_of_sharing),
         CPU(test_verdict_is_honest_when_rounds_scatter),
         CPU(test_verdict_is_not_blinded_by_one_wild_round),
         CPU(test_verdict_says_when_serial_is_as_good_as_any),

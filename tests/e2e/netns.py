@@ -43,6 +43,13 @@ def unavailable():
     return None
 
 
+def run_tool(argv, script=None):
+    done = subprocess.run(argv, env=ENVIRONMENT, input=script, text=True, capture_output=True, timeout=SETUP_TIMEOUT_S,
+                          check=False)
+    if done.returncode != 0:
+        raise AssertionError("%s: %s\n%s" % (" ".join(argv), done.stderr.strip(), script or ""))
+
+
 class _Namespace:
     """One network namespace and the `cat` that it belongs to."""
 
@@ -62,28 +69,12 @@ class _Namespace:
 
     def do(self, *argv, script=None):
         """Run a tool inside; `script` is its standard input."""
-        done = subprocess.run([*self.enter, *argv], env=ENVIRONMENT, input=script, text=True, capture_output=True,
-                              timeout=SETUP_TIMEOUT_S, check=False)
-        if done.returncode != 0:
-            raise AssertionError("%s: %s\n%s" % (" ".join(argv), done.stderr.strip(), script or ""))
+        run_tool([*self.enter, *argv], script)
 
 
-class Host(_Namespace):
-    """One host. `enter` is what goes before a command to run it there; `address` is its own."""
-
-    def __init__(self, test, switch, number):
-        super().__init__(test, _unshare() if os.geteuid() == 0 else
-                         [*switch.enter, "unshare", "--net"])
-        self.switch = switch
-        self.port = "port%d" % number
-        self.address = "10.0.0.%d" % number
-        # Addresses of the hardware that stay the same: others would be looked for in vain for a while.
-        switch.do("ip", "-batch", "-", script=(
-            "link add {port} address 02:00:00:00:01:{number:02x} type veth peer name eth0 address 02:00:00:00:02:{number:02x}"
-            " netns {pid}\n"
-            "link set {port} master bridge up\n").format(port=self.port, number=number, pid=self.holder.pid))
-        self.do("ip", "-batch", "-", script=(
-            "link set lo up\naddress add %s/24 dev eth0\nlink set eth0 up\n" % self.address))
+class Links:
+    """What can happen to the link of a host. `do` runs a tool in the host, `switch.do` where the bridge is; `port` is the host's
+    interface there."""
 
     def deafen(self):
         """Whatever is sent to it gets lost; what it sends arrives."""
@@ -122,6 +113,24 @@ class Host(_Namespace):
     def release(self):
         """Undo squeeze."""
         self.do("tc", "qdisc", "del", "dev", "eth0", "root")
+
+
+class Host(_Namespace, Links):
+    """One host. `enter` is what goes before a command to run it there; `address` is its own."""
+
+    def __init__(self, test, switch, number):
+        super().__init__(test, _unshare() if os.geteuid() == 0 else
+                         [*switch.enter, "unshare", "--net"])
+        self.switch = switch
+        self.port = "port%d" % number
+        self.address = "10.0.0.%d" % number
+        # Addresses of the hardware that stay the same: others would be looked for in vain for a while.
+        switch.do("ip", "-batch", "-", script=(
+            "link add {port} address 02:00:00:00:01:{number:02x} type veth peer name eth0 address 02:00:00:00:02:{number:02x}"
+            " netns {pid}\n"
+            "link set {port} master bridge up\n").format(port=self.port, number=number, pid=self.holder.pid))
+        self.do("ip", "-batch", "-", script=(
+            "link set lo up\naddress add %s/24 dev eth0\nlink set eth0 up\n" % self.address))
 
 
 def make_hosts(test, count):

@@ -6,7 +6,7 @@ from harness import EXIT_OK, QUARTET, WORKER, EndToEndTest, main
 
 ITEMS = {"range", "items", "null", "param"}
 CONCURRENCY = {"threads", "processes", "in-flight"}
-PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure", "keys", "access", "access-for",
+PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure", "keys", "access", "access-for", "hosts", "ssh", "remote-path",
              "advertise"}
 CHUNKS = {"chunk", "credit"}
 RECOVERY = {"crash-limit", "speculate", "control"}
@@ -29,7 +29,7 @@ FLAGS = {
 }
 WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "idle-timeout",
                 "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
-                "version"}
+                "version", "end-with-stdin"}
 DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",
             "wait-timeout": "60", "seed": "1", "crash-limit": "3", "speculate": "off"}
 

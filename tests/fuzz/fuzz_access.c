@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
         CHECK(zsock_endpoint_has_form(access.endpoints[i]));
     }
     CHECK(key_is_valid(access.server_key) && key_name_is_valid(access.name));
-    char *text = access_format(&access);
+    char *text = access_format(&access, false);
     CHECK(text != NULL);
     CHECK(access_parse(text, strlen(text), &error, &again) == 0);
     CHECK(memcmp(&access, &again, sizeof(access)) == 0);

@@ -38,7 +38,7 @@ static void test_access_says_the_same_when_it_is_read(void **state)
     struct access made;
     struct access read;
     make(&made);
-    char *text = access_format(&made);
+    char *text = access_format(&made, false);
     assert_non_null(text);
     assert_int_equal(access_parse(text, strlen(text), NULL, &read), 0);
     assert_memory_equal(&read, &made, sizeof(read));
@@ -52,7 +52,7 @@ static void test_access_passes_over_what_a_later_version_adds(void **state)
     struct access read;
     char longer[2048];
     make(&made);
-    char *text = access_format(&made);
+    char *text = access_format(&made, false);
     assert_non_null(text);
     (void)snprintf(longer, sizeof(longer), "{\"added\": [1, {\"a\": null}], %s", text + 1);
     assert_int_equal(access_parse(longer, strlen(longer), NULL, &read), 0);
@@ -64,7 +64,7 @@ static char *with(const char *member, const char *value)
 {
     struct access made;
     make(&made);
-    char *text = access_format(&made);
+    char *text = access_format(&made, false);
     json_t *root = json_loads(text, 0, NULL);
     assert_non_null(root);
     if (value == NULL) {
@@ -147,7 +147,7 @@ static void test_access_with_too_many_endpoints_is_refused_when_read_and_cut_whe
     }
     assert_int_equal(made.endpoint_count, ACCESS_ENDPOINTS_MAX);
     assert_string_equal(made.endpoints[3], "tcp://10.0.1.0:1");
-    char *text = access_format(&made);
+    char *text = access_format(&made, false);
     assert_non_null(text);
     json_t *root = json_loads(text, 0, NULL);
     (void)json_array_append_new(json_object_get(root, "endpoints"), json_string("tcp://b:1"));
@@ -173,10 +173,10 @@ static void test_access_file_that_others_can_read_is_refused(void **state)
     assert_int_equal(access_write(path, &made, NULL), 0);
     assert_int_equal(stat(path, &info), 0);
     assert_int_equal(info.st_mode & 07777, 0600);
-    assert_int_equal(access_read(path, NULL, &read), 0);
+    assert_int_equal(access_read(path, false, NULL, &read), 0);
     assert_memory_equal(&read, &made, sizeof(read));
     assert_int_equal(chmod(path, 0640), 0);
-    assert_int_equal(access_read(path, &error, &read), ERR_INVALID);
+    assert_int_equal(access_read(path, false, &error, &read), ERR_INVALID);
     assert_non_null(strstr(error.s, path));
     (void)unlink(path);
 }
@@ -193,9 +193,9 @@ static void test_access_goes_through_a_pipe(void **state)
     assert_int_equal(access_open(&made, NULL, &fd), 0);
     assert_true(dup2(fd, STDIN_FILENO) >= 0);
     (void)close(fd);
-    assert_int_equal(access_read("-", &error, &read), 0);
+    assert_int_equal(access_read("-", false, &error, &read), 0);
     assert_memory_equal(&read, &made, sizeof(read));
-    assert_int_equal(access_read("-", &error, &read), ERR_INVALID); /* it was read to its end */
+    assert_int_equal(access_read("-", false, &error, &read), ERR_INVALID); /* it was read to its end */
     assert_non_null(strstr(error.s, "standard input"));
     if (before >= 0) {
         (void)dup2(before, STDIN_FILENO);
@@ -217,7 +217,7 @@ static void test_access_without_memory_is_an_error_whenever_it_runs_out(void **s
     struct access made;
     struct access read;
     make(&made);
-    char *text = access_format(&made);
+    char *text = access_format(&made, false);
     assert_non_null(text);
     bool done = false;
     for (unsigned n = 0; !done; n++) {
@@ -226,7 +226,7 @@ static void test_access_without_memory_is_an_error_whenever_it_runs_out(void **s
         int rc = access_parse(text, strlen(text), NULL, &read);
         unsigned left = grants;
         grants = n;
-        char *again = access_format(&made);
+        char *again = access_format(&made, false);
         json_set_alloc_funcs(malloc, free);
         done = left > 0 && again != NULL;
         assert_true(left == 0 || rc == 0);

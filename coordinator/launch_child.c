@@ -1,0 +1,235 @@
+#include "coordinator/launch_child.h"
+
+#include "common/base/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { OUTPUT, ERROR_OUTPUT, OUTPUTS };
+
+/* One of its outputs. */
+struct output {
+    struct launch_child *child;
+    uv_poll_t poll;
+    int fd;
+    char line[LAUNCH_LINE_SIZE];
+    size_t len; /* of the line so far; what is beyond its size is dropped */
+};
+
+struct launch_child {
+    const struct launch_child_handlers *handlers;
+    void *arg;
+    struct spawn_child process;
+    uv_poll_t end;
+    int input; /* -1: closed */
+    struct output outputs[OUTPUTS];
+    int open; /* handles that are not closed yet */
+};
+
+/* --- what it says --- */
+
+static void end_line(struct output *output)
+{
+    struct launch_child *child = output->child;
+    if (output->len > 0 && output->line[output->len - 1] == '\r') {
+        output->len--; /* ssh ends its lines for a terminal */
+    }
+    output->line[output->len] = '\0';
+    output->len = 0;
+    child->handlers->line(child->arg, output == &child->outputs[ERROR_OUTPUT], output->line);
+}
+
+static void take(struct output *output, const char *bytes, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        if (bytes[i] == '\n') {
+            end_line(output);
+        } else if (output->len < sizeof(output->line) - 1) {
+            output->line[output->len++] = bytes[i];
+        }
+    }
+}
+
+/* Returns false when nothing more will come. */
+static bool read_some(struct output *output)
+{
+    char bytes[4096];
+    ssize_t got = read(output->fd, bytes, sizeof(bytes));
+    if (got > 0) {
+        take(output, bytes, (size_t)got);
+    }
+    return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+static void on_output(uv_poll_t *handle, int status, int events)
+{
+    struct output *output = handle->data;
+    (void)events;
+    if (status != 0 || !read_some(output)) {
+        (void)uv_poll_stop(handle);
+    }
+}
+
+/* Everything that it wrote before its end is in the pipe. (The end of the pipe is not waited for: a
+ * master connection that ssh leaves behind holds it open.) */
+static void read_rest(struct output *output)
+{
+    enum { READS_MAX = 64 };
+
+    struct pollfd readable = {.fd = output->fd, .events = POLLIN};
+    for (int i = 0; i < READS_MAX && poll(&readable, 1, 0) == 1; i++) {
+        if (!read_some(output)) {
+            break;
+        }
+    }
+    if (output->len > 0) {
+        end_line(output);
+    }
+}
+
+/* --- its end --- */
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct launch_child *child = handle->data;
+    if (--child->open == 0) {
+        free(child);
+    }
+}
+
+static void on_output_closed(uv_handle_t *handle)
+{
+    struct output *output = handle->data;
+    handle->data = output->child;
+    on_closed(handle);
+}
+
+static void on_end(uv_poll_t *handle, int status, int events)
+{
+    struct launch_child *child = handle->data;
+    struct spawn_end end;
+    (void)status;
+    (void)events;
+    uv_close((uv_handle_t *)&child->end, on_closed);
+    spawn_reap(&child->process, &end);
+    launch_child_end_input(child);
+    for (int i = 0; i < OUTPUTS; i++) {
+        read_rest(&child->outputs[i]);
+        uv_close((uv_handle_t *)&child->outputs[i].poll, on_output_closed);
+        (void)close(child->outputs[i].fd);
+    }
+    child->handlers->ended(child->arg, &end);
+}
+
+/* --- its start --- */
+
+struct pipes {
+    int in[2], out[2], err[2];
+};
+
+static void close_pipes(struct pipes *pipes)
+{
+    int *const ends[] = {pipes->in, pipes->out, pipes->err};
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t k = 0; k < 2; k++) {
+            if (ends[i][k] >= 0) {
+                (void)close(ends[i][k]);
+            }
+        }
+    }
+}
+
+static int start_process(const char *const *argv,
+                         struct pipes *pipes,
+                         struct err_text *ret_error,
+                         struct spawn_child *ret_process)
+{
+    if (pipe2(pipes->in, O_CLOEXEC) != 0 || pipe2(pipes->out, O_CLOEXEC) != 0 ||
+        pipe2(pipes->err, O_CLOEXEC) != 0) {
+        return err_set(
+            ret_error, ERR_IO, "cannot make a pipe to '%s': %s", argv[0], strerror(errno));
+    }
+    (void)fcntl(pipes->in[1], F_SETFL, O_NONBLOCK);
+    const struct spawn_options options = {
+        .path = argv[0],
+        .argv = (char *const *)(uintptr_t)argv, /* exec does not write to them */
+        .envp = environ,
+        .in = pipes->in[0],
+        .out = pipes->out[1],
+        .err = pipes->err[1],
+        .ends_with_thread = true,
+    };
+    return spawn(&options, ret_error, ret_process);
+}
+
+static void watch(struct launch_child *child,
+                  uv_loop_t *loop,
+                  uv_poll_t *handle,
+                  int fd,
+                  void *data)
+{
+    CHECK(uv_poll_init(loop, handle, fd) == 0);
+    handle->data = data;
+    child->open++;
+}
+
+int launch_child_start(uv_loop_t *loop,
+                       const char *const *argv,
+                       const struct launch_child_handlers *handlers,
+                       void *arg,
+                       struct err_text *ret_error,
+                       struct launch_child **ret_child)
+{
+    struct pipes pipes = {{-1, -1}, {-1, -1}, {-1, -1}};
+    struct launch_child *child = calloc(1, sizeof(*child));
+    if (child == NULL) {
+        return err_set(ret_error, ERR_NOMEM, "no memory to start '%s'", argv[0]);
+    }
+    int rc = start_process(argv, &pipes, ret_error, &child->process);
+    if (rc != 0) {
+        close_pipes(&pipes);
+        free(child);
+        return rc;
+    }
+    child->handlers = handlers;
+    child->arg = arg;
+    child->input = pipes.in[1];
+    child->outputs[OUTPUT].fd = pipes.out[0];
+    child->outputs[ERROR_OUTPUT].fd = pipes.err[0];
+    watch(child, loop, &child->end, child->process.pidfd, child);
+    (void)uv_poll_start(&child->end, UV_READABLE, on_end);
+    for (int i = 0; i < OUTPUTS; i++) {
+        struct output *output = &child->outputs[i];
+        output->child = child;
+        watch(child, loop, &output->poll, output->fd, output);
+        (void)uv_poll_start(&output->poll, UV_READABLE | UV_DISCONNECT, on_output);
+    }
+    pipes.in[1] = pipes.out[0] = pipes.err[0] = -1; /* the child's from now on */
+    close_pipes(&pipes);
+    *ret_child = child;
+    return 0;
+}
+
+void launch_child_write(struct launch_child *child, const char *text, size_t len)
+{
+    if (child->input >= 0) {
+        (void)!write(child->input, text, len);
+    }
+}
+
+void launch_child_end_input(struct launch_child *child)
+{
+    if (child->input >= 0) {
+        (void)close(child->input);
+        child->input = -1;
+    }
+}
+
+void launch_child_signal(struct launch_child *child, int signal)
+{
+    spawn_signal_group(&child->process, signal);
+}

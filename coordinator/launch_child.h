@@ -1,0 +1,43 @@
+/* A program that a launcher runs, such as ssh: a pipe to its standard input, which stays open until
+ * it is to end; what it says on its outputs, line by line; and its end. It is killed when the
+ * coordinator ends, however that ends. */
+#ifndef QUARTET_COORDINATOR_LAUNCH_CHILD_H
+#define QUARTET_COORDINATOR_LAUNCH_CHILD_H
+
+#include "common/base/err.h"
+#include "common/io/spawn.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <uv.h>
+
+enum { LAUNCH_LINE_SIZE = 512 }; /* longer lines are cut */
+
+struct launch_child;
+
+struct launch_child_handlers {
+    /* A line without its end (\n or \r\n); the bytes are as they came. */
+    void (*line)(void *arg, bool is_error_output, const char *line);
+    /* The last call: everything that it said has been handed over, and the child is gone. */
+    void (*ended)(void *arg, const struct spawn_end *end);
+};
+
+/* Only from the thread that lives as long as the program. Returns 0, ERR_IO (no such program, no more
+ * processes or descriptors) or ERR_NOMEM. */
+int launch_child_start(uv_loop_t *loop,
+                       const char *const *argv,
+                       const struct launch_child_handlers *handlers,
+                       void *arg,
+                       struct err_text *ret_error,
+                       struct launch_child **ret_child);
+
+/* Give it `text`, which fits a pipe. Nothing is said when it does not read any more: its end tells. */
+void launch_child_write(struct launch_child *child, const char *text, size_t len);
+
+/* Its standard input ends. */
+void launch_child_end_input(struct launch_child *child);
+
+/* Send a signal to it and to what it has started. */
+void launch_child_signal(struct launch_child *child, int signal);
+
+#endif

@@ -1,0 +1,64 @@
+/* What the files of the ssh launcher share: launch_ssh.c has the contract and whose turn it is,
+ * launch_ssh_host.c one host: starting its ssh, hearing it, judging its end. */
+#ifndef QUARTET_COORDINATOR_LAUNCH_SSH_INTERNAL_H
+#define QUARTET_COORDINATOR_LAUNCH_SSH_INTERNAL_H
+
+#include "common/base/rng.h"
+#include "coordinator/launch.h"
+#include "coordinator/launch_child.h"
+#include "coordinator/launch_shell.h"
+
+enum {
+    LAUNCH_CONNECT_LIMIT_US = 20 * 1000 * 1000, /* for one login */
+    LAUNCH_WORDS_LINES = 4,                     /* last lines that are kept of what a host said */
+    LAUNCH_END_SIZE = 160,
+};
+
+enum host_state {
+    HOST_WAITS,      /* for its time, and for a free place among those that connect */
+    HOST_CONNECTING, /* ssh runs and has not got through */
+    HOST_UP,         /* its worker was told where to connect */
+    HOST_OFF,        /* not begun, ended, or given up */
+};
+
+struct ssh_host {
+    struct ssh_launch *launch;
+    const struct host *host;
+    enum host_state state;
+    struct launch_child *child;          /* NULL: none */
+    uint64_t since_us;                   /* in this state; HOST_WAITS: until */
+    uint32_t retries;                    /* in a row */
+    bool granted;                        /* it was given a key */
+    bool late;                           /* was ended because it did not get through in time */
+    char endpoint[LAUNCH_ENDPOINT_SIZE]; /* what its worker was told */
+    char lines[LAUNCH_WORDS_LINES][LAUNCH_LINE_SIZE];
+    unsigned line_count;       /* in all; the last ones are kept */
+    char end[LAUNCH_END_SIZE]; /* how it ended; "": it has not */
+};
+
+struct ssh_launch {
+    struct launch launch;
+    struct stage *stage;
+    struct launch_options options;
+    struct rng rng;
+    uv_timer_t timer;
+    bool closing;
+    size_t count;
+    struct ssh_host hosts[];
+};
+
+/* See whose turn it is: after every change of a host's state. */
+void ssh_launch_proceed(struct ssh_launch *launch);
+
+void ssh_host_enter(struct ssh_host *host, enum host_state state, uint64_t since_us);
+
+/* Start its ssh: HOST_CONNECTING, or HOST_OFF when that could not be. */
+void ssh_host_start(struct ssh_host *host, uint64_t now_us);
+
+/* It has not got through in time. Its end follows. */
+void ssh_host_end_late(struct ssh_host *host);
+
+/* What became of it, or what it waits for, with the last lines that it said. */
+void ssh_host_describe(const struct ssh_host *host, char *ret_words, size_t size);
+
+#endif

@@ -1,0 +1,135 @@
+/* The workers of a session that are launched on other hosts. */
+#include "coordinator/session_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    TOLD_MAX = 20,                    /* hosts whose words are all printed */
+    OTHERS_WAIT_US = 5 * 1000 * 1000, /* so that one run names all hosts that are out of order */
+};
+
+/* The port of an endpoint that is bound. */
+static uint16_t port_of(const char *endpoint)
+{
+    const char *colon = strrchr(endpoint, ':');
+    return colon == NULL ? 0 : (uint16_t)strtoul(colon + 1, NULL, 10);
+}
+
+static bool is_every_address(const char *endpoint)
+{
+    return strncmp(endpoint, "tcp://0.0.0.0:", 14) == 0 ||
+           strncmp(endpoint, "tcp://[::]:", 11) == 0 || strncmp(endpoint, "tcp://*:", 8) == 0;
+}
+
+/* What every host is told, when they are all told the same: what --advertise says, or the one address that is listened on.
+ * Otherwise each is told the address that its own ssh connection came from (SSH_CONNECTION): a way that is known to exist, by the
+ * user's own ssh configuration, with its aliases and whichever of IPv4 and IPv6 it took. (The address that a socket of ours would
+ * get towards a host needs that host's name resolved as ssh does, and is none of a way through a jump host either.) */
+static void settle_endpoint(struct session *session)
+{
+    const struct options *options = session->options;
+    const char *bound = server_endpoint(session->server);
+    session->told[0] = '\0';
+    if (options->advertise_count > 0) {
+        (void)launch_shell_advertised(options->advertise[0], port_of(bound), session->told);
+    } else if (!is_every_address(bound)) {
+        (void)snprintf(session->told, sizeof(session->told), "%s", bound);
+    }
+}
+
+/* While workers are gathered, the error says it. */
+static void on_given_up(void *arg, size_t index)
+{
+    struct session *session = arg;
+    if (session->phase != STATUS_GATHERING) {
+        struct launch_view view;
+        char text[LAUNCH_WORDS_SIZE + HOST_NAME_MAX_BYTES + 32];
+        session->launch->ops->view(session->launch, index, &view);
+        (void)snprintf(text, sizeof(text), "host %s: %s; not started again", view.name, view.words);
+        stage_say(&session->stage, text);
+    }
+    session_review_workers(session);
+}
+
+int session_open_hosts(struct session *session, struct err_text *ret_error)
+{
+    const struct options *options = session->options;
+    if (options->hosts.count == 0) {
+        return 0;
+    }
+    settle_endpoint(session);
+    const struct launch_options launch = {
+        .hosts = &options->hosts,
+        .command = options->ssh,
+        .worker_path = options->remote_path,
+        .endpoint = session->told[0] != '\0' ? session->told : NULL,
+        .port = port_of(server_endpoint(session->server)),
+        .insecure = options->insecure,
+        .grant = server_public_key(session->server) != NULL ? session_grant_line : NULL,
+        .revoke = session_revoke,
+        .given_up = on_given_up,
+        .arg = session,
+    };
+    return launch_ssh_ops.open(&session->stage, &launch, ret_error, &session->launch);
+}
+
+bool session_lost_host(struct session *session)
+{
+    const struct launch *launch = session->launch;
+    size_t lost = launch == NULL ? 0 : session->options->hosts.count - launch->ops->coming(launch);
+    if (lost == 0) {
+        session->lost_host_us = 0;
+        return false;
+    }
+    uint64_t now_us = stage_now_us();
+    session->lost_host_us = session->lost_host_us == 0 ? now_us : session->lost_host_us;
+    return server_workers(session->server) + lost >= session->expected ||
+           now_us - session->lost_host_us >= OTHERS_WAIT_US;
+}
+
+static bool is_missing(const struct session *session, const struct launch_view *view, bool given_up)
+{
+    return given_up ? view->given_up : !server_has_worker(session->server, view->name);
+}
+
+int session_say_missing_hosts(const struct session *session, int rc, struct err_text *ret_error)
+{
+    const struct launch *launch = session->launch;
+    size_t count = session->options->hosts.count;
+    size_t missing = 0;
+    struct launch_view first = {.name = ""};
+    for (size_t i = 0; i < count; i++) {
+        struct launch_view view;
+        launch->ops->view(launch, i, &view);
+        if (!is_missing(session, &view, rc == ERR_CHILD)) {
+            continue;
+        }
+        first = missing == 0 ? view : first;
+        if (++missing > 1 && missing <= TOLD_MAX) {
+            (void)fprintf(stderr, "quartet: host %s: %s\n", view.name, view.words);
+        }
+    }
+    if (missing > TOLD_MAX) {
+        (void)fprintf(stderr, "quartet: and %zu more hosts\n", missing - TOLD_MAX);
+    }
+    return err_set(ret_error,
+                   rc,
+                   "%zu of %zu hosts did not come; host %s: %s",
+                   missing,
+                   count,
+                   first.name,
+                   first.words);
+}
+
+void session_list_hosts(const struct session *session,
+                        struct report_host **ret_hosts,
+                        size_t *ret_count)
+{
+    *ret_hosts = NULL;
+    *ret_count = 0;
+    if (session != NULL && session->server != NULL) {
+        (void)server_list_hosts(session->server, ret_hosts, ret_count);
+    }
+}

@@ -61,8 +61,10 @@ void zsock_knocks_event(struct zsock *socket, const struct zsock_event *event)
         remember(knocks, (int)event->value);
         break;
     case ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL:
-    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL:
         knocks->why = why_it_failed(socket, event);
+        break;
+    case ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL: /* may follow the one that has it */
+        knocks->why = knocks->why != NULL ? knocks->why : why_it_failed(socket, event);
         break;
     case ZMQ_EVENT_DISCONNECTED:
         if (knocks->why != NULL && socket->handlers->refused != NULL) {

@@ -18,8 +18,8 @@ enum { EXIT_USAGE = 2, EXIT_CANNOT_GO_ON = 3, PLUGIN_LOAD_LIMIT_S = 10 };
 /* What it is called when nobody says so. */
 static void make_name(const struct access *access, char *ret_name, size_t size)
 {
-    (void)snprintf(
-        ret_name, size, "%s-%ld", access != NULL ? access->name : "worker", (long)getpid());
+    const char *key = access != NULL ? access->name : "worker";
+    (void)snprintf(ret_name, size, "%.*s-%ld", KEY_NAME_MAX, key, (long)getpid());
 }
 
 /* The access file is read here, after the zygote was forked: what runs items in processes of its own

@@ -33,7 +33,7 @@ WORKER = os.path.join(BIN, "quartet-worker")
 
 # How many times slower than a plain build the programs are; CMake sets it for sanitizer builds.
 SLOW = float(os.environ.get("QUARTET_E2E_SLOW", "1"))
-SANITIZED = os.environ.get("QUARTET_E2E_SANITIZED", "") != ""
+SANITIZED = os.environ.get("QUARTET_E2E_SANITIZED", "")  # with what: "" for a plain build
 
 STRATEGIES = ("serial", "threads", "async", "processes")
 

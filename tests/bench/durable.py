@@ -7,7 +7,7 @@ import time
 from rig import Failed
 from table import Row, interleave
 
-NUMBERS = 10_000_000_000  # noop in chunks that size themselves: seconds
+NUMBERS = 1_000_000_000_000  # noop in chunks that size themselves: 64 ms
 LINES = 5_000_000
 SLEEPS = 1_000
 RESUMED = 10_000_000

@@ -366,7 +366,7 @@ static int run_all(struct compare *compare, struct zygote *zygote)
 static int settle(struct compare *compare, int argc, char **argv, const char **words)
 {
     struct options *options = &compare->options;
-    struct option_table table = {.count = 0};
+    struct cli_table table = {.count = 0};
     options_init(options, WORKERS_DEFAULT);
     options->argv = argv;
     options_add_items(&table, options);

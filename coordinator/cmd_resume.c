@@ -35,31 +35,22 @@ static int pick_extra(int argc, char **argv, const char *path, char **ret_extra)
     return count;
 }
 
-/* Go on as `record` says, in the directory where it was begun. */
-static int go_on(struct run *run,
-                 const struct job_record *record,
-                 int extra_count,
-                 char **extra,
-                 struct zygote *zygote)
+/* Go on as the journal says, in the directory where the run was begun. */
+static int go_on(struct run *run, int extra_count, char **extra, struct zygote *zygote)
 {
-    struct err_text error = {{0}};
-    char **words = NULL;
     int count = 0;
-    if (chdir(record->directory) != 0) {
+    if (chdir(run->record.directory) != 0) {
         (void)fprintf(stderr,
                       "quartet resume: cannot enter '%s', where the run was begun: %s\n",
-                      record->directory,
+                      run->record.directory,
                       strerror(errno));
         return EXIT_CANNOT_GO_ON;
     }
-    if (run_merge_words(record, extra_count, extra, &error, &words, &count) != 0) {
-        (void)fprintf(stderr, "quartet resume: %s\n", error.s);
+    if (run_merge_words(run, extra_count, extra, &count) != 0) {
+        (void)fputs("quartet resume: no memory for the command line\n", stderr);
         return EXIT_CANNOT_GO_ON;
     }
-    int status = run_perform(run, count, words, zygote);
-    run_free(run); /* its options point into the words */
-    free(words);
-    return status;
+    return run_perform(run, count, run->merged, zygote);
 }
 
 static int resume(struct run *run,
@@ -69,22 +60,13 @@ static int resume(struct run *run,
                   struct zygote *zygote)
 {
     struct err_text error = {{0}};
-    struct job_record record = {.directory = NULL};
     int rc = run_read_journal(run, path, &error);
-    if (rc == 0 && run->state.complete) {
-        int status = say_complete(&run->state, path);
-        run_free(run);
-        return status;
-    }
-    rc = rc != 0 ? rc : job_record_read(run->state.job, &error, &record);
     if (rc != 0) {
         (void)fprintf(stderr, "quartet resume: %s\n", error.s);
-        run_free(run);
         return rc == ERR_INVALID || rc == ERR_NOT_FOUND ? EXIT_WRONG_USAGE : EXIT_CANNOT_GO_ON;
     }
-    int status = go_on(run, &record, extra_count, extra, zygote);
-    job_record_deinit(&record);
-    return status;
+    return run->state.complete ? say_complete(&run->state, path)
+                               : go_on(run, extra_count, extra, zygote);
 }
 
 int cmd_resume(int argc, char **argv, struct zygote *zygote)
@@ -102,14 +84,13 @@ int cmd_resume(int argc, char **argv, struct zygote *zygote)
     }
     struct run *run = run_new();
     char **extra = calloc((size_t)argc, sizeof(*extra));
-    if (run == NULL || extra == NULL) {
+    if (run != NULL && extra != NULL) {
+        status = resume(run, path, pick_extra(argc, argv, given, extra), extra, zygote);
+    } else {
         (void)fputs("quartet resume: no memory\n", stderr);
-        run_free(run);
-        free(extra);
-        return EXIT_CANNOT_GO_ON;
+        status = EXIT_CANNOT_GO_ON;
     }
-    int extra_count = pick_extra(argc, argv, given, extra);
-    status = resume(run, path, extra_count, extra, zygote);
+    run_free(run);
     free(extra);
     return status;
 }

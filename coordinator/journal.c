@@ -29,7 +29,6 @@ static struct journal *new_journal(const struct journal_options *options)
     }
     journal->wake = options->wake;
     journal->wake_arg = options->wake_arg;
-    journal->has_sink = options->has_sink;
     journal->number = 1;
     (void)pthread_mutex_init(&journal->lock, NULL);
     (void)pthread_cond_init(&journal->changed, NULL);
@@ -134,9 +133,9 @@ void journal_state_deinit(struct journal_state *state)
 }
 
 /* Two sets: of the group, to be written, and of all, so that what was done before is refused. */
-void journal_expect_marks(struct journal *journal, bool has_sink)
+void journal_expect_marks(struct journal *journal)
 {
-    journal->has_sink = has_sink;
+    journal->has_sink = true;
 }
 
 int journal_note_done(struct journal *journal, uint64_t first, uint64_t count)

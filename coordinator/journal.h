@@ -49,7 +49,6 @@ struct journal_options {
      * NULL: nobody is told. */
     void (*wake)(void *arg);
     void *wake_arg;
-    bool has_sink; /* groups wait for journal_marked before they are committed */
 };
 
 /* How the run stood when it was last durable. */
@@ -114,9 +113,9 @@ int journal_open(const struct journal_options *options,
                  struct journal **ret_journal,
                  struct journal_state *ret_state);
 
-/* As journal_options.has_sink, for who knows only after it was opened; before the first group is
+/* There is a sink: groups wait for journal_marked before they are committed. Before the first group is
  * closed. */
-void journal_expect_marks(struct journal *journal, bool has_sink);
+void journal_expect_marks(struct journal *journal);
 
 /* Free what it has; sinks keep their own references. */
 void journal_state_deinit(struct journal_state *state);
@@ -144,7 +143,7 @@ uint64_t journal_group(const struct journal *journal);
 bool journal_can_close(const struct journal *journal);
 
 /* Close the open group and let it be committed, with the counts and the input as they are now. With
- * has_sink the caller then puts the group's number into the sink as a mark, before anything else is
+ * a sink the caller then puts the group's number into the sink as a mark, before anything else is
  * put. Must be allowed (journal_can_close), but for `last`: then also an empty group is closed (no other
  * one may be under way), and the job is marked as complete. Does nothing once committing has failed. */
 void journal_close_group(struct journal *journal,

@@ -1,6 +1,5 @@
 #include "coordinator/options.h"
 
-#include "common/base/check.h"
 #include "common/base/nearest.h"
 #include "common/base/units.h"
 #include "coordinator/options_internal.h"
@@ -147,27 +146,14 @@ static int parse_chunk(const char *value, void *target, struct err_text *ret_err
 
 /* --- groups --- */
 
-static void add(struct option_table *table, struct cli_option option)
+static void add(struct cli_table *table, struct cli_option option)
 {
-    CHECK(table->count < OPTIONS_MAX);
-    table->list[table->count++] = option;
+    cli_table_add(table, &option, 1);
 }
 
-void options_add_heading(struct option_table *table, const char *text)
+void options_add_items(struct cli_table *table, struct options *options)
 {
-    add(table, (struct cli_option){.help = text});
-}
-
-void options_add_all(struct option_table *table, const struct cli_option *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        add(table, list[i]);
-    }
-}
-
-void options_add_items(struct option_table *table, struct options *options)
-{
-    options_add_heading(table, "Items");
+    cli_table_head(table, "Items");
     add(table,
         (struct cli_option){.name = "range",
                             .kind = CLI_CALL,
@@ -200,9 +186,9 @@ void options_add_items(struct option_table *table, struct options *options)
                     "them"});
 }
 
-void options_add_one_strategy(struct option_table *table, struct options *options)
+void options_add_one_strategy(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "Strategy");
+    cli_table_head(table, "Strategy");
     options->strategies[0] = STRATEGY_THREADS;
     options->strategy_count = 1;
     add(table,
@@ -217,9 +203,9 @@ void options_add_one_strategy(struct option_table *table, struct options *option
     options_add_concurrency(table, options);
 }
 
-void options_add_strategies(struct option_table *table, struct options *options)
+void options_add_strategies(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "Strategies");
+    cli_table_head(table, "Strategies");
     add(table,
         (struct cli_option){.name = "strategies",
                             .kind = CLI_CALL,
@@ -231,7 +217,7 @@ void options_add_strategies(struct option_table *table, struct options *options)
     options_add_concurrency(table, options);
 }
 
-void options_add_concurrency(struct option_table *table, struct options *options)
+void options_add_concurrency(struct cli_table *table, struct options *options)
 {
     add(table,
         (struct cli_option){.name = "threads",
@@ -262,11 +248,11 @@ void options_add_concurrency(struct option_table *table, struct options *options
                             .help = "items in flight in each engine of strategy async"});
 }
 
-void options_add_placement(struct option_table *table,
+void options_add_placement(struct cli_table *table,
                            struct options *options,
                            const char *workers_default)
 {
-    options_add_heading(table, "Placement");
+    cli_table_head(table, "Placement");
     add(table,
         (struct cli_option){.name = "local",
                             .kind = CLI_FLAG,
@@ -322,9 +308,9 @@ void options_add_placement(struct option_table *table,
     options_add_hosts(table, options);
 }
 
-void options_add_chunks(struct option_table *table, struct options *options)
+void options_add_chunks(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "Chunks");
+    cli_table_head(table, "Chunks");
     add(table,
         (struct cli_option){.name = "chunk",
                             .kind = CLI_CALL,
@@ -344,9 +330,9 @@ void options_add_chunks(struct option_table *table, struct options *options)
                             .help = "chunks that a worker may hold at a time"});
 }
 
-void options_add_measuring(struct option_table *table, struct options *options)
+void options_add_measuring(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "Measuring");
+    cli_table_head(table, "Measuring");
     add(table,
         (struct cli_option){
             .name = "rounds",
@@ -377,9 +363,9 @@ void options_add_measuring(struct option_table *table, struct options *options)
                             .help = "of the order of cells"});
 }
 
-void options_add_output(struct option_table *table, struct options *options, bool tables)
+void options_add_output(struct cli_table *table, struct options *options, bool tables)
 {
-    options_add_heading(table, "Output");
+    cli_table_head(table, "Output");
     add(table,
         (struct cli_option){
             .name = "json",

@@ -100,39 +100,34 @@ struct options {
 void options_init(struct options *options, uint64_t workers_default);
 void options_deinit(struct options *options);
 
-/* The table of options of one command, put together from groups. */
-struct option_table {
-    struct cli_option list[OPTIONS_MAX];
-    size_t count;
-};
-
-void options_add_items(struct option_table *table, struct options *options);
+/* Each adds a group of flags to the table of a command. */
+void options_add_items(struct cli_table *table, struct options *options);
 /* What workloads that run a command take: flags that are parameters of theirs. */
-void options_add_command(struct option_table *table, struct options *options);
+void options_add_command(struct cli_table *table, struct options *options);
 /* Where results of single items go. */
-void options_add_results(struct option_table *table, struct options *options);
+void options_add_results(struct cli_table *table, struct options *options);
 /* What happens when items fail. */
-void options_add_policy(struct option_table *table, struct options *options);
+void options_add_policy(struct cli_table *table, struct options *options);
 /* What is kept in case the coordinator dies. */
-void options_add_journal(struct option_table *table, struct options *options);
+void options_add_journal(struct cli_table *table, struct options *options);
 /* When workers die, or are late. `speculate`: the default. */
-void options_add_recovery(struct option_table *table, struct options *options, bool speculate);
+void options_add_recovery(struct cli_table *table, struct options *options, bool speculate);
 /* Where `quartet status` asks. */
-void options_add_control(struct option_table *table, struct options *options);
-void options_add_yes(struct option_table *table, struct options *options);
-void options_add_one_strategy(struct option_table *table, struct options *options);
-void options_add_strategies(struct option_table *table, struct options *options);
-void options_add_concurrency(struct option_table *table, struct options *options);
-void options_add_placement(struct option_table *table,
+void options_add_control(struct cli_table *table, struct options *options);
+void options_add_yes(struct cli_table *table, struct options *options);
+void options_add_one_strategy(struct cli_table *table, struct options *options);
+void options_add_strategies(struct cli_table *table, struct options *options);
+void options_add_concurrency(struct cli_table *table, struct options *options);
+void options_add_placement(struct cli_table *table,
                            struct options *options,
                            const char *workers_default);
 /* Who may be a worker, and how it learns where to go; part of options_add_placement. */
-void options_add_keys(struct option_table *table, struct options *options);
+void options_add_keys(struct cli_table *table, struct options *options);
 /* Workers on other hosts; part of the placement. */
-void options_add_hosts(struct option_table *table, struct options *options);
-void options_add_chunks(struct option_table *table, struct options *options);
-void options_add_measuring(struct option_table *table, struct options *options);
-void options_add_output(struct option_table *table, struct options *options, bool tables);
+void options_add_hosts(struct cli_table *table, struct options *options);
+void options_add_chunks(struct cli_table *table, struct options *options);
+void options_add_measuring(struct cli_table *table, struct options *options);
+void options_add_output(struct cli_table *table, struct options *options, bool tables);
 
 /* After parsing: items and placement make sense together. Quotes what does not. */
 int options_check(struct options *options, struct err_text *ret_error);

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-void options_add_hosts(struct option_table *table, struct options *options)
+void options_add_hosts(struct cli_table *table, struct options *options)
 {
     options->ssh = "ssh";
     options->remote_path = "quartet-worker";
@@ -35,7 +35,7 @@ void options_add_hosts(struct option_table *table, struct options *options)
          .default_text = "quartet-worker, in PATH there",
          .help = "where --hosts have quartet-worker"},
     };
-    options_add_all(table, list, sizeof(list) / sizeof(list[0]));
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
 }
 
 static int read_file(const char *path, struct err_text *ret_error, char **ret_text, size_t *ret_len)

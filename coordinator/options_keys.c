@@ -18,7 +18,7 @@ static int add_advertised(const char *value, void *target, struct err_text *ret_
     return 0;
 }
 
-void options_add_keys(struct option_table *table, struct options *options)
+void options_add_keys(struct cli_table *table, struct options *options)
 {
     const struct cli_option list[] = {
         {.name = "keys",
@@ -49,7 +49,7 @@ void options_add_keys(struct option_table *table, struct options *options)
          .help = "with --access: where workers find this machine first, as behind a NAT, a tunnel "
                  "or a name; repeatable"},
     };
-    options_add_all(table, list, sizeof(list) / sizeof(list[0]));
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
 }
 
 int options_check_keys(const struct options *options, struct err_text *ret_error)

@@ -17,11 +17,11 @@ static int set_speculate(const char *value, void *target, struct err_text *ret_e
     return 0;
 }
 
-void options_add_recovery(struct option_table *table, struct options *options, bool speculate)
+void options_add_recovery(struct cli_table *table, struct options *options, bool speculate)
 {
     options->crash_limit = CRASH_LIMIT_DEFAULT;
     options->speculate = speculate;
-    options_add_heading(table, "When workers die or are late");
+    cli_table_head(table, "When workers die or are late");
     const struct cli_option list[] = {
         {.name = "crash-limit",
          .kind = CLI_COUNT,
@@ -40,7 +40,7 @@ void options_add_recovery(struct option_table *table, struct options *options, b
          .help = "run what is far behind once more on an idle worker; the first result counts. "
                  "off: for items that must not run twice while their worker lives"},
     };
-    options_add_all(table, list, sizeof(list) / sizeof(list[0]));
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
 }
 
 static int set_control(const char *value, void *target, struct err_text *ret_error)
@@ -54,9 +54,9 @@ static int set_control(const char *value, void *target, struct err_text *ret_err
     return 0;
 }
 
-void options_add_control(struct option_table *table, struct options *options)
+void options_add_control(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "Asking how it is doing");
+    cli_table_head(table, "Asking how it is doing");
     const struct cli_option option = {
         .name = "control",
         .kind = CLI_CALL,
@@ -66,5 +66,5 @@ void options_add_control(struct option_table *table, struct options *options)
         .default_text = "quartet/PID.sock in XDG_RUNTIME_DIR, or in /tmp/quartet-UID",
         .help = "the socket at which 'quartet status' and 'quartet drain' ask",
     };
-    options_add_all(table, &option, 1);
+    cli_table_add(table, &option, 1);
 }

@@ -1,5 +1,4 @@
 /* The flags around single items: their command, their results, what happens when some fail. */
-#include "common/base/check.h"
 #include "coordinator/options.h"
 #include "coordinator/options_internal.h"
 
@@ -23,9 +22,9 @@ PARAM_FLAG(set_max_output, "max-output")
 PARAM_FLAG(set_cwd, "cwd")
 PARAM_FLAG(set_colsep, "colsep")
 
-void options_add_command(struct option_table *table, struct options *options)
+void options_add_command(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "Commands (exec, pipe)");
+    cli_table_head(table, "Commands (exec, pipe)");
     const struct cli_option list[] = {
         {.name = "colsep",
          .kind = CLI_CALL,
@@ -70,7 +69,7 @@ void options_add_command(struct option_table *table, struct options *options)
          .default_text = "1MiB",
          .help = "keep at most so much of an item's output, and of its errors; at most 4MiB"},
     };
-    options_add_all(table, list, sizeof(list) / sizeof(list[0]));
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
 }
 
 /* --- results --- */
@@ -82,9 +81,9 @@ static int set_format(const char *value, void *target, struct err_text *ret_erro
     return sink_format_from_name(value, &options->sink.format, ret_error);
 }
 
-void options_add_results(struct option_table *table, struct options *options)
+void options_add_results(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "Results of single items");
+    cli_table_head(table, "Results of single items");
     struct sink_options *sink = &options->sink;
     const struct cli_option list[] = {
         {.name = "out",
@@ -127,7 +126,7 @@ void options_add_results(struct option_table *table, struct options *options)
          .target = &options->dry_run,
          .help = "print what would be run, and run nothing"},
     };
-    options_add_all(table, list, sizeof(list) / sizeof(list[0]));
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
 }
 
 bool options_want_results(const struct options *options)
@@ -145,9 +144,9 @@ static int set_halt(const char *value, void *target, struct err_text *ret_error)
     return halt_parse(value, &options->halt, ret_error);
 }
 
-void options_add_policy(struct option_table *table, struct options *options)
+void options_add_policy(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "When items fail");
+    cli_table_head(table, "When items fail");
     const struct cli_option list[] = {
         {.name = "retries",
          .kind = CLI_COUNT,
@@ -167,12 +166,12 @@ void options_add_policy(struct option_table *table, struct options *options)
          .help = "stop early: soon (begin nothing more) or now (end what runs), when N or N% of "
                  "the items are fail, success or done, as in soon,fail=3"},
     };
-    options_add_all(table, list, sizeof(list) / sizeof(list[0]));
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
 }
 
-void options_add_journal(struct option_table *table, struct options *options)
+void options_add_journal(struct cli_table *table, struct options *options)
 {
-    options_add_heading(table, "When this process dies");
+    cli_table_head(table, "When this process dies");
     const struct cli_option option = {
         .name = "journal",
         .kind = CLI_TEXT,
@@ -182,15 +181,15 @@ void options_add_journal(struct option_table *table, struct options *options)
             "keep in FILE (new) what is done, so that 'quartet resume FILE' can go on: a result "
             "counts for its worker only when it is on disk; items from a pipe are copied to "
             "FILE-items first"};
-    options_add_all(table, &option, 1);
+    cli_table_add(table, &option, 1);
 }
 
-void options_add_yes(struct option_table *table, struct options *options)
+void options_add_yes(struct cli_table *table, struct options *options)
 {
     const struct cli_option option = {
         .name = "yes",
         .kind = CLI_FLAG,
         .target = &options->yes,
         .help = "run items many times although the workload does not say that this does no harm"};
-    options_add_all(table, &option, 1);
+    cli_table_add(table, &option, 1);
 }

@@ -16,6 +16,7 @@ static json_t *sample_json(const struct sample *sample)
     build_set(&json, "ok", build_whole(sample->ok));
     build_set(&json, "failed", build_whole(sample->failed));
     build_set(&json, "retried", build_whole(sample->retried));
+    build_set(&json, "items_before", build_whole(sample->items_before));
     build_set(&json, "items_retried", build_whole(sample->items_retried));
     build_set(&json, "duplicates", build_whole(sample->duplicates));
     build_set(&json, "speculated", build_whole(sample->speculated));

@@ -24,9 +24,11 @@ void run_free(struct run *run)
     session_close(run->session);
     journal_close(run->journal);
     journal_state_deinit(&run->state);
+    job_record_deinit(&run->record);
     work_deinit(&run->work);
     options_deinit(&run->options);
     free(run->positional);
+    free(run->merged); /* options pointed into these */
     free(run);
 }
 

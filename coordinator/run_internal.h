@@ -37,7 +37,9 @@ struct run {
     const char *journal_path; /* NULL: none */
     struct journal *journal;
     bool resumed;
-    struct journal_state state; /* with `resumed`: where it was */
+    struct journal_state state; /* with `resumed`: where it was, */
+    struct job_record record;   /* what the job is, */
+    char **merged;              /* and the command line that comes of it; owned */
     uint64_t job_id;
     char kept_items[RUN_PATH_SIZE]; /* where items that can be read once only are kept */
 };
@@ -62,15 +64,10 @@ bool run_is_stdout(const char *path);
  * journal's path, or the exit status: all was said. */
 int run_parse_resume(int argc, char **argv, const char **ret_path);
 
-/* The words of `record`'s command line with `extra` ones before what stands behind `--`; options that
- * they give replace those of the record. Into `ret_words` (malloc'd, NULL-terminated; the words are
- * borrowed). Returns 0 or ERR_NOMEM. */
-int run_merge_words(const struct job_record *record,
-                    int extra_count,
-                    char **extra,
-                    struct err_text *ret_error,
-                    char ***ret_words,
-                    int *ret_count);
+/* The words of run->record with `extra` ones (borrowed) before what stands behind `--`; options that
+ * these give replace those of the record. Into run->merged, NULL-terminated, `*ret_count` of them.
+ * Returns 0 or ERR_NOMEM. */
+int run_merge_words(struct run *run, int extra_count, char **extra, int *ret_count);
 
 /* --- run_journal.c --- */
 

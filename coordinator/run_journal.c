@@ -21,7 +21,6 @@ static struct journal_options journal_options(struct run *run)
         .path = run->journal_path,
         .wake = on_durable,
         .wake_arg = run,
-        .has_sink = options_want_results(&run->options),
     };
 }
 
@@ -32,21 +31,15 @@ int run_read_journal(struct run *run, const char *path, struct err_text *ret_err
     run->journal_path = path;
     run->resumed = true;
     const struct journal_options options = journal_options(run);
-    return journal_open(&options, ret_error, &run->journal, &run->state);
+    int rc = journal_open(&options, ret_error, &run->journal, &run->state);
+    return rc != 0 ? rc : job_record_read(run->state.job, ret_error, &run->record);
 }
 
 static int take_over(struct run *run, const json_t *identity, struct err_text *ret_error)
 {
     struct err_text why = {{0}};
-    struct job_record record;
-    int rc = job_record_read(run->state.job, ret_error, &record);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = job_record_compare(&record, identity, &why);
-    job_record_deinit(&record);
+    int rc = job_record_compare(&run->record, identity, &why);
     run->job_id = run->state.job_id;
-    journal_expect_marks(run->journal, options_want_results(&run->options));
     return rc == 0 ? 0
                    : err_set(ret_error, rc, "cannot go on with %s: %s", run->journal_path, why.s);
 }
@@ -83,6 +76,9 @@ int run_begin_journal(struct run *run, struct err_text *ret_error)
     }
     int rc = run->resumed ? take_over(run, identity, ret_error) : begin(run, identity, ret_error);
     json_decref(identity);
+    if (rc == 0 && options_want_results(&run->options)) {
+        journal_expect_marks(run->journal);
+    }
     return rc;
 }
 

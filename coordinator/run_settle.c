@@ -16,7 +16,7 @@ bool run_is_stdout(const char *path)
     return path != NULL && strcmp(path, "-") == 0;
 }
 
-static void fill_table(struct option_table *table, struct options *options)
+static void fill_table(struct cli_table *table, struct options *options)
 {
     table->count = 0;
     options_init(options, WORKERS_DEFAULT);
@@ -136,7 +136,7 @@ static int check(struct run *run, struct err_text *ret_error)
 
 int run_settle(struct run *run)
 {
-    struct option_table table;
+    struct cli_table table;
     fill_table(&table, &run->options);
     run->options.argv = run->words;
     const struct cli cli = {
@@ -189,7 +189,7 @@ int run_settle(struct run *run)
 int run_parse_resume(int argc, char **argv, const char **ret_path)
 {
     struct options scratch;
-    struct option_table table;
+    struct cli_table table;
     fill_table(&table, &scratch);
     const struct cli cli = {
         .program = "quartet resume",
@@ -226,7 +226,7 @@ int run_parse_resume(int argc, char **argv, const char **ret_path)
     return status;
 }
 
-static const struct cli_option *find_option(const struct option_table *table,
+static const struct cli_option *find_option(const struct cli_table *table,
                                             const char *name,
                                             size_t len)
 {
@@ -241,7 +241,7 @@ static const struct cli_option *find_option(const struct option_table *table,
 
 /* How many of the words at `words` are one option or one other word, and which option it is; NULL:
  * none. */
-static size_t measure(const struct option_table *table,
+static size_t measure(const struct cli_table *table,
                       char **words,
                       size_t left,
                       const struct cli_option **ret_option)
@@ -258,7 +258,7 @@ static size_t measure(const struct option_table *table,
 }
 
 /* Does one of the words give this option? */
-static bool gives(const struct option_table *table,
+static bool gives(const struct cli_table *table,
                   int count,
                   char **words,
                   const struct cli_option *wanted)
@@ -273,21 +273,17 @@ static bool gives(const struct option_table *table,
     return false;
 }
 
-int run_merge_words(const struct job_record *record,
-                    int extra_count,
-                    char **extra,
-                    struct err_text *ret_error,
-                    char ***ret_words,
-                    int *ret_count)
+int run_merge_words(struct run *run, int extra_count, char **extra, int *ret_count)
 {
+    const struct job_record *record = &run->record;
     struct options scratch;
-    struct option_table table;
+    struct cli_table table;
     fill_table(&table, &scratch);
     options_deinit(&scratch);
     size_t own = record->word_count - record->rest_count;
     char **words = calloc(record->word_count + (size_t)extra_count + 1, sizeof(*words));
     if (words == NULL) {
-        return err_set(ret_error, ERR_NOMEM, "no memory for the command line");
+        return ERR_NOMEM;
     }
     size_t count = 0;
     size_t behind = record->rest_count > 0 ? own - 1 : own; /* where `--` is */
@@ -307,7 +303,7 @@ int run_merge_words(const struct job_record *record,
     for (size_t i = behind; i < record->word_count; i++) {
         words[count++] = record->words[i];
     }
-    *ret_words = words;
+    run->merged = words;
     *ret_count = (int)count;
     return 0;
 }

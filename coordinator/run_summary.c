@@ -36,11 +36,10 @@ static void print_counts(const struct sample *sample, FILE *stream)
                       " (%s of them before the run was resumed)",
                       units_format_exact(sample->items_before, before));
     }
-    if (!sample->complete) {
+    uint64_t left_count = sample->items - sample->ok - sample->failed;
+    if (left_count > 0) {
         char left[UNITS_TEXT_SIZE];
-        (void)fprintf(stream,
-                      ", %s not run",
-                      units_format_exact(sample->items - sample->ok - sample->failed, left));
+        (void)fprintf(stream, ", %s not run", units_format_exact(left_count, left));
     }
     (void)fprintf(stream,
                   "\nresults    checksum %016" PRIx64 ", %s\n",

@@ -124,6 +124,9 @@ uint64_t runner_journal_due_us(const struct runner *runner);
  * durable. Returns true when it is, or cannot be (then the runner's error says why). */
 bool runner_finish_journal(struct runner *runner, uint64_t now_us, bool complete);
 
+/* Does the journal say, durably, that the job is complete? */
+bool runner_journal_is_complete(const struct runner *runner);
+
 /* --- runner_restore.c --- */
 
 /* Take over what an earlier run of the job has done: before any event. `items_count`: see

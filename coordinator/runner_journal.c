@@ -144,11 +144,25 @@ uint64_t runner_journal_due_us(const struct runner *runner)
     return may_close(runner) && !runner->over ? runner->closed_us + GROUP_US : UINT64_MAX;
 }
 
+/* Nothing more becomes durable; then the runner's error says why. */
+static bool has_failed(struct runner *runner)
+{
+    if (runner->error.s[0] != '\0') {
+        return true;
+    }
+    int rc = runner->sink == NULL ? 0 : sink_error(runner->sink, &runner->error, NULL);
+    rc = rc != 0 ? rc : journal_error(runner->journal, &runner->error);
+    return rc != 0;
+}
+
+bool runner_journal_is_complete(const struct runner *runner)
+{
+    return runner->completed && runner_durable(runner) >= runner_noted(runner);
+}
+
 bool runner_finish_journal(struct runner *runner, uint64_t now_us, bool complete)
 {
-    bool failed = journal_error(runner->journal, NULL) != 0 || runner->error.s[0] != '\0' ||
-                  (runner->sink != NULL && sink_error(runner->sink, NULL, NULL) != 0);
-    if (failed) {
+    if (has_failed(runner)) {
         return true;
     }
     bool due = runner->noted || (complete && !runner->completed);

@@ -5,22 +5,26 @@
 
 #include <stdio.h>
 
+/* With a journal a run is done when that says so: what is not durable has to be run again. */
+static enum runner_outcome outcome_now(const struct runner *runner)
+{
+    bool kept = runner->journal == NULL || runner_journal_is_complete(runner);
+    if (runner->outcome_due != RUNNER_DONE || kept) {
+        return runner->outcome_due;
+    }
+    return runner->cancelled ? RUNNER_CANCELLED : RUNNER_FAILED;
+}
+
 void runner_conclude(struct runner *runner, uint64_t now_us)
 {
     if (!runner->over || runner->ended_said) {
         return;
     }
-    bool complete = runner->outcome_due == RUNNER_DONE;
-    if (runner->journal != NULL && now_us < runner->over_limit_us) {
-        if (!runner_finish_journal(runner, now_us, complete)) {
-            return;
-        }
-        (void)journal_error(runner->journal, &runner->error);
-        if (complete && runner->error.s[0] != '\0') {
-            runner->outcome_due = RUNNER_FAILED;
-        }
+    if (runner->journal != NULL && now_us < runner->over_limit_us &&
+        !runner_finish_journal(runner, now_us, runner->outcome_due == RUNNER_DONE)) {
+        return;
     }
-    runner->outcome = runner->outcome_due;
+    runner->outcome = outcome_now(runner);
     runner->ended_said = true;
     runner->ended_us = now_us;
     runner->link->ended(runner->link_arg);

@@ -145,7 +145,7 @@ void server_refuse_worker(struct server *server,
     if (reason == WIRE_REASON_MALFORMED) {
         patience_shun(&server->patience, peer->nonce);
     }
-    server->run.refused += peer->state == PEER_RUNNING || peer->state == PEER_LEAVING;
+    server->run.refused += peer_is_joined(peer);
     server_forget(server, peer, SCHED_WORKER_LEFT, why);
 }
 

@@ -65,11 +65,10 @@ static int parse_with(const struct cli_option *options, size_t option_count, int
     return -1;
 }
 
-int worker_options_parse(int argc, char **argv, struct worker_options *ret_options)
+/* Where to go, and whom to obey. */
+static void add_where(struct cli_table *table, struct worker_options *to)
 {
-    struct worker_options *to = ret_options;
-    *to = (struct worker_options){.credit_max = CREDIT_MAX, .give_up_s = 600, .drain_limit_s = 30};
-    const struct cli_option options[] = {
+    const struct cli_option list[] = {
         {.name = "access",
          .kind = CLI_TEXT,
          .value = "FILE",
@@ -83,6 +82,26 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
          .value = "ENDPOINT",
          .target = &to->connect,
          .help = "where a coordinator without keys listens: tcp://ADDRESS:PORT or ipc://PATH"},
+        {.name = "insecure",
+         .kind = CLI_FLAG,
+         .target = &to->insecure,
+         .help = "allow an endpoint on another machine: nothing is encrypted or authenticated"},
+        {.name = "give-up",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->give_up_s,
+         .max = 1e9,
+         .default_text = "600",
+         .help = "exit after so long without a coordinator; 0: never"},
+    };
+    cli_table_head(table, "Coordinator");
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
+}
+
+/* What it does there. */
+static void add_work(struct cli_table *table, struct worker_options *to)
+{
+    const struct cli_option list[] = {
         {.name = "name",
          .kind = CLI_TEXT,
          .value = "NAME",
@@ -105,46 +124,6 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
          .max = 65536,
          .default_text = "8192",
          .help = "most chunks to hold at a time"},
-        {.name = "give-up",
-         .kind = CLI_SECONDS,
-         .value = "SECONDS",
-         .target = &to->give_up_s,
-         .max = 1e9,
-         .default_text = "600",
-         .help = "exit after so long without a coordinator; 0: never"},
-        {.name = "idle-timeout",
-         .kind = CLI_SECONDS,
-         .value = "SECONDS",
-         .target = &to->idle_limit_s,
-         .max = 1e9,
-         .default_text = "0",
-         .help = "leave after so long without work; 0: never"},
-        {.name = "drain-limit",
-         .kind = CLI_SECONDS,
-         .value = "SECONDS",
-         .target = &to->drain_limit_s,
-         .max = 1e9,
-         .default_text = "30",
-         .help =
-             "on SIGTERM or before --time-limit: leave after so long even when items still run; "
-             "0: wait for them"},
-        {.name = "time-limit",
-         .kind = CLI_CALL,
-         .value = "TIME",
-         .target = &to->time_limit_s,
-         .call = set_time_limit,
-         .default_text = "none",
-         .help = "be gone after so long (seconds, MM:SS, H:MM:SS or D-HH:MM:SS), as before a batch "
-                 "system's wall time: drain early enough that --drain-limit fits in"},
-        {.name = "describe",
-         .kind = CLI_TEXT,
-         .value = "FILE",
-         .target = &to->describe,
-         .help = "do nothing but print what the plugin in FILE is, as JSON"},
-        {.name = "insecure",
-         .kind = CLI_FLAG,
-         .target = &to->insecure,
-         .help = "allow an endpoint on another machine: nothing is encrypted or authenticated"},
         {.name = "allow-exec",
          .kind = CLI_FLAG,
          .target = &to->allow_exec,
@@ -156,6 +135,39 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
          .target = &to->allow_plugins,
          .help = "load the shared objects that jobs bring (plugins), fetched from the coordinator: "
                  "its code runs as this user"},
+    };
+    cli_table_head(table, "Work");
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
+}
+
+/* When it goes. */
+static void add_leave(struct cli_table *table, struct worker_options *to)
+{
+    const struct cli_option list[] = {
+        {.name = "time-limit",
+         .kind = CLI_CALL,
+         .value = "TIME",
+         .target = &to->time_limit_s,
+         .call = set_time_limit,
+         .default_text = "none",
+         .help = "be gone after so long (seconds, MM:SS, H:MM:SS or D-HH:MM:SS), as before a batch "
+                 "system's wall time: drain early enough that --drain-limit fits in"},
+        {.name = "drain-limit",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->drain_limit_s,
+         .max = 1e9,
+         .default_text = "30",
+         .help =
+             "on SIGTERM or before --time-limit: leave after so long even when items still run; "
+             "0: wait for them"},
+        {.name = "idle-timeout",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->idle_limit_s,
+         .max = 1e9,
+         .default_text = "0",
+         .help = "leave after so long without work; 0: never"},
         {.name = "parent",
          .kind = CLI_COUNT,
          .value = "PID",
@@ -167,6 +179,19 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
          .help =
              "leave at once when standard input ends, as it does with the ssh that brought this "
              "worker"},
+    };
+    cli_table_head(table, "Leaving");
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
+}
+
+static void add_others(struct cli_table *table, struct worker_options *to)
+{
+    const struct cli_option list[] = {
+        {.name = "describe",
+         .kind = CLI_TEXT,
+         .value = "FILE",
+         .target = &to->describe,
+         .help = "do nothing but print what the plugin in FILE is, as JSON"},
         {.name = "quiet",
          .kind = CLI_FLAG,
          .target = &to->quiet,
@@ -176,7 +201,20 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
          .target = &to->version,
          .help = "print the versions of quartet and its libraries"},
     };
-    return parse_with(options, sizeof(options) / sizeof(options[0]), argc, argv);
+    cli_table_head(table, "Others");
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
+}
+
+int worker_options_parse(int argc, char **argv, struct worker_options *ret_options)
+{
+    struct cli_table table = {.count = 0};
+    *ret_options = (struct worker_options){
+        .credit_max = CREDIT_MAX, .give_up_s = 600, .drain_limit_s = 30};
+    add_where(&table, ret_options);
+    add_work(&table, ret_options);
+    add_leave(&table, ret_options);
+    add_others(&table, ret_options);
+    return parse_with(table.list, table.count, argc, argv);
 }
 
 /* Returns -1 or EXIT_USAGE. */

@@ -367,3 +367,16 @@ int cli_parse(const struct cli *cli,
     free(values);
     return rc;
 }
+
+void cli_table_add(struct cli_table *table, const struct cli_option *list, size_t count)
+{
+    CHECK(count <= CLI_TABLE_MAX - table->count);
+    memcpy(table->list + table->count, list, count * sizeof(*list));
+    table->count += count;
+}
+
+void cli_table_head(struct cli_table *table, const char *text)
+{
+    const struct cli_option heading = {.help = text};
+    cli_table_add(table, &heading, 1);
+}

@@ -33,6 +33,18 @@ struct cli_option {
     const char *help;         /* what it does, with the unit; wrapped by cli_help */
 };
 
+/* The table of options of one program, put together from groups. */
+enum { CLI_TABLE_MAX = 80 };
+
+struct cli_table {
+    struct cli_option list[CLI_TABLE_MAX];
+    size_t count;
+};
+
+/* Append options (copied), or a heading for --help. More than the table can have: aborts. */
+void cli_table_add(struct cli_table *table, const struct cli_option *list, size_t count);
+void cli_table_head(struct cli_table *table, const char *text);
+
 struct cli {
     const char *program;  /* "quartet compare" */
     const char *usage;    /* "[WORKLOAD...]" */

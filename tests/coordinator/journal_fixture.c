@@ -38,6 +38,13 @@ void journal_fixture_deinit(struct journal_fixture *fixture)
     (void)sem_destroy(&fixture->woken);
 }
 
+static void begin(struct journal_fixture *fixture)
+{
+    if (fixture->has_sink) {
+        journal_expect_marks(fixture->journal);
+    }
+}
+
 void journal_fixture_create(struct journal_fixture *fixture)
 {
     struct err_text error;
@@ -45,6 +52,7 @@ void journal_fixture_create(struct journal_fixture *fixture)
     if (code != 0) {
         fail_msg("%s", error.s);
     }
+    begin(fixture);
 }
 
 void journal_fixture_open(struct journal_fixture *fixture, struct journal_state *ret_state)
@@ -55,6 +63,7 @@ void journal_fixture_open(struct journal_fixture *fixture, struct journal_state 
         fail_msg("%s", error.s);
     }
     fixture->counts = ret_state->counts;
+    begin(fixture);
 }
 
 void journal_fixture_close(struct journal_fixture *fixture)

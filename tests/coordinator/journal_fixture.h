@@ -11,6 +11,7 @@ struct journal_fixture {
     char path[700];
     sem_t woken;
     struct journal_options options;
+    bool has_sink;           /* its groups wait for marks */
     struct journal *journal; /* NULL: not open */
     struct journal_counts counts;
     struct journal_input input;

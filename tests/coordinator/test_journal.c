@@ -134,7 +134,7 @@ static void test_journal_waits_for_the_mark_of_the_sink(void **state)
     (void)state;
     struct sink_mark mark = {.number = 1};
     struct journal_state back;
-    fixture.options.has_sink = true;
+    fixture.has_sink = true;
     journal_fixture_create(&fixture);
     journal_fixture_ok(&fixture, 0, 5);
     journal_close_group(fixture.journal, &fixture.counts, &fixture.input, false);

@@ -88,8 +88,7 @@ static void begin(const char *directory, bool ordered)
         (void)snprintf(paths[i], PATH_SIZE, "%s/%s", directory, names[i]);
     }
     struct journal_state state = {0};
-    struct journal_options options = {
-        .path = paths[0], .wake = wake, .wake_arg = &run.woken, .has_sink = true};
+    struct journal_options options = {.path = paths[0], .wake = wake, .wake_arg = &run.woken};
     bool resume = access(paths[0], F_OK) == 0;
     int code = resume ? journal_open(&options, &text, &run.journal, &state)
                       : journal_create(&options, "job", 1, &text, &run.journal);
@@ -98,6 +97,7 @@ static void begin(const char *directory, bool ordered)
         code = journal_create(&options, "job", 1, &text, &run.journal);
     }
     MUST(code == 0);
+    journal_expect_marks(run.journal);
     struct sink_options sink_options = {
         .out = paths[1],
         .format = SINK_NDJSON,

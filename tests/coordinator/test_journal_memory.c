@@ -136,6 +136,7 @@ static int run(struct blob *payload, struct blob *records, bool *ret_durable)
         assert_int_equal(access(fixture.path, F_OK), -1);
         return code;
     }
+    journal_expect_marks(fixture.journal);
     code = note(fixture.journal, payload, records);
     *ret_durable = journal_durable(fixture.journal) == 1;
     assert_true(code != 0 || *ret_durable);
@@ -176,7 +177,6 @@ static bool run_failing(struct blob *payload, struct blob *records, int n)
     bool durable;
     directory = directory_fixture_new();
     journal_fixture_init(&fixture, directory);
-    fixture.options.has_sink = true;
     atomic_store(&left, n);
     int code = run(payload, records, &durable);
     bool failed = atomic_exchange(&left, NEVER) < 0;

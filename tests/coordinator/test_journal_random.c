@@ -255,7 +255,7 @@ static void run_random(uint64_t seed)
     static struct model model;
     static struct model before;
     journal_fixture_init(&fixture, directory);
-    fixture.options.has_sink = true;
+    fixture.has_sink = true;
     memset(&model, 0, sizeof(model));
     rng_init(&model.rng, seed);
     journal_fixture_create(&fixture);

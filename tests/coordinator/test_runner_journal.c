@@ -3,6 +3,7 @@
 #include "common/base/items.h"
 #include "coordinator/journal.h"
 #include "coordinator/runner.h"
+#include "coordinator/sink.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -24,6 +25,7 @@ struct rig {
     char path[128];
     int wake_fd;
     struct journal *journal;
+    struct sink *sink; /* NULL: none */
     struct journal_state state;
     struct runner *runner;
     int items_fd;
@@ -98,6 +100,12 @@ static void wake(void *arg)
     assert_int_equal(write(rig->wake_fd, &one, sizeof(one)), sizeof(one));
 }
 
+static void marked(void *arg, const struct sink_mark *mark)
+{
+    const struct rig *rig = arg;
+    journal_marked(rig->journal, mark);
+}
+
 static void await_wake(const struct rig *rig)
 {
     struct pollfd pollfd = {.fd = rig->wake_fd, .events = POLLIN};
@@ -134,6 +142,7 @@ static void begin(struct rig *rig, struct items_spec items, uint64_t chunk_items
         .chunk_items = chunk_items,
         .workers_max = 8,
         .journal = rig->journal,
+        .sink = rig->sink,
         .state = resumed ? &rig->state : NULL,
         .link = &link_ops,
         .link_arg = rig,
@@ -365,6 +374,37 @@ static void test_what_a_worker_goes_on_with_is_not_sent(void **state)
     close_rig(rig);
 }
 
+static void test_run_whose_results_could_not_be_written_is_not_complete(void **state)
+{
+    (void)state;
+    struct rig *rig = new_rig();
+    struct err_text error = {{0}};
+    uint64_t now_us = FIRST_US;
+    const struct sink_options sink = {.out = "/dev/full",
+                                      .format = SINK_NDJSON,
+                                      .is_range = true,
+                                      .separator = '\n',
+                                      .wake = wake,
+                                      .wake_arg = rig,
+                                      .marked = marked,
+                                      .marked_arg = rig};
+    assert_int_equal(sink_open(&sink, &error, &rig->sink), 0);
+    journal_expect_marks(rig->journal);
+    begin_with(rig, range(30), 10, 3, false);
+    for (size_t i = 0; i < 3; i++) {
+        answer(rig, i, now_us += 1000, 0);
+    }
+    await_end(rig, &now_us);
+    assert_int_equal(runner_outcome(rig->runner), RUNNER_FAILED);
+    assert_non_null(strstr(runner_error(rig->runner), "/dev/full"));
+    assert_int_equal(sink_close(rig->sink, NULL, &error, NULL), ERR_IO);
+    rig->sink = NULL;
+    die(rig);
+    assert_false(rig->state.complete);
+    assert_int_equal(rig->state.done.members, 0);
+    close_rig(rig);
+}
+
 static void test_cancelled_run_does_not_wait_for_ever(void **state)
 {
     (void)state;
@@ -392,6 +432,7 @@ int main(void)
         cmocka_unit_test(test_numbers_that_are_done_are_not_sent_again),
         cmocka_unit_test(test_bytes_of_items_that_are_left_are_those_of_the_input),
         cmocka_unit_test(test_what_a_worker_goes_on_with_is_not_sent),
+        cmocka_unit_test(test_run_whose_results_could_not_be_written_is_not_complete),
         cmocka_unit_test(test_cancelled_run_does_not_wait_for_ever),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

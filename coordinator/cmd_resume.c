@@ -1,5 +1,4 @@
 /* quartet resume: go on with a run whose coordinator died, from its journal. */
-#include "common/base/units.h"
 #include "coordinator/commands.h"
 #include "coordinator/run_internal.h"
 
@@ -9,19 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-/* There is nothing to go on with. */
-static int say_complete(const struct journal_state *state, const char *path)
-{
-    char ok[UNITS_TEXT_SIZE];
-    char failed[UNITS_TEXT_SIZE];
-    (void)fprintf(stderr,
-                  "quartet resume: the run of %s is complete: %s items succeeded, %s failed\n",
-                  path,
-                  units_format_exact(state->counts.tally.ok, ok),
-                  units_format_exact(state->counts.tally.failed, failed));
-    return state->counts.tally.failed > 0 ? EXIT_ITEMS_FAILED : EXIT_ALL_OK;
-}
 
 /* The options given here: everything but the command's name and the journal. */
 static int pick_extra(int argc, char **argv, const char *path, char **ret_extra)
@@ -65,8 +51,7 @@ static int resume(struct run *run,
         (void)fprintf(stderr, "quartet resume: %s\n", error.s);
         return rc == ERR_INVALID || rc == ERR_NOT_FOUND ? EXIT_WRONG_USAGE : EXIT_CANNOT_GO_ON;
     }
-    return run->state.complete ? say_complete(&run->state, path)
-                               : go_on(run, extra_count, extra, zygote);
+    return go_on(run, extra_count, extra, zygote);
 }
 
 int cmd_resume(int argc, char **argv, struct zygote *zygote)

@@ -115,6 +115,9 @@ int run_perform(struct run *run, int word_count, char **words, struct zygote *zy
     }
     environment_read(&run->environment);
     output_now(run->started, sizeof(run->started));
+    if (run_is_complete(run)) {
+        return run_finish_again(run);
+    }
     int rc = run_begin_journal(run, &error);
     rc = rc != 0 ? rc : play(run, zygote, &error);
     if (rc == 0) {

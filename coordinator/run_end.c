@@ -1,4 +1,5 @@
 /* The end of a run: its results are closed, what came of it is said and judged; see run_internal.h. */
+#include "common/base/units.h"
 #include "common/io/versions.h"
 #include "coordinator/commands.h"
 #include "coordinator/journal.h"
@@ -6,6 +7,7 @@
 #include "coordinator/run_internal.h"
 #include "coordinator/run_summary.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -168,4 +170,54 @@ int run_finish(struct run *run)
         return EXIT_CANNOT_GO_ON;
     }
     return status;
+}
+
+/* --- a run that was complete before --- */
+
+static void fill_from_journal(const struct journal_state *state, struct sample *ret_sample)
+{
+    const struct journal_counts *counts = &state->counts;
+    *ret_sample = (struct sample){
+        .wall_s = (double)counts->elapsed_us / 1e6,
+        .items = state->done.members,
+        .items_before = state->done.members,
+        .ok = counts->tally.ok,
+        .failed = counts->tally.failed,
+        .retried = counts->retried,
+        .items_retried = counts->items_retried,
+        .duplicates = counts->duplicates,
+        .workers_lost = counts->workers_lost,
+        .chunks = counts->chunks,
+        .checksum = counts->tally.checksum,
+        .bytes_out = counts->tally.bytes_out,
+        .complete = true,
+    };
+    if (state->failure_count > 0) {
+        (void)snprintf(ret_sample->first_error,
+                       sizeof(ret_sample->first_error),
+                       "item %" PRIu64 ": %s",
+                       state->failures[0].index,
+                       state->failures[0].reason);
+    }
+}
+
+int run_finish_again(struct run *run)
+{
+    char ok[UNITS_TEXT_SIZE];
+    char failed[UNITS_TEXT_SIZE];
+    struct sample *sample = &run->result.sample;
+    struct err_text error = {{0}};
+    if (!run->work.needs_origin && work_resolve(&run->work, NULL, &error) != 0) {
+        (void)fprintf(stderr, "quartet resume: %s\n", error.s);
+        return EXIT_CANNOT_GO_ON;
+    }
+    fill_from_journal(&run->state, sample);
+    run->result.outcome = RUNNER_DONE;
+    close_journal(run);
+    (void)fprintf(stderr,
+                  "quartet resume: the run of %s is complete: %s items succeeded, %s failed\n",
+                  run->journal_path,
+                  units_format_exact(sample->ok, ok),
+                  units_format_exact(sample->failed, failed));
+    return write_report(run) != 0 ? EXIT_CANNOT_GO_ON : judge(run);
 }

@@ -57,6 +57,9 @@ int run_perform(struct run *run, int word_count, char **words, struct zygote *zy
 /* Parse and check the command line. Returns -1 to go on, or the exit status: all was said. */
 int run_settle(struct run *run);
 
+/* Does the journal say that there is nothing left to run? */
+bool run_is_complete(const struct run *run);
+
 /* Is this path standard output? */
 bool run_is_stdout(const char *path);
 
@@ -90,5 +93,9 @@ void run_drop_journal(struct run *run);
 
 /* Close the results, say what came of the run, and judge it: returns the exit status. */
 int run_finish(struct run *run);
+
+/* A run that is complete, but whose coordinator may have died before it said so: say what came of it,
+ * write its reports, from the journal alone. Returns the exit status. */
+int run_finish_again(struct run *run);
 
 #endif

@@ -11,6 +11,11 @@
 
 enum { WORKERS_DEFAULT = 0 };
 
+bool run_is_complete(const struct run *run)
+{
+    return run->resumed && run->state.complete;
+}
+
 bool run_is_stdout(const char *path)
 {
     return path != NULL && strcmp(path, "-") == 0;
@@ -129,7 +134,8 @@ static int check(struct run *run, struct err_text *ret_error)
     if (rc == 0 && !options->dry_run && run->journal_path == NULL) {
         run->journal_path = options->journal;
     }
-    rc = rc != 0 ? rc : check_items(run, ret_error);
+    /* The items of a run that is complete may be gone. */
+    rc = rc != 0 || run_is_complete(run) ? rc : check_items(run, ret_error);
     run->placement = options_distributed(options) ? PLACEMENT_DISTRIBUTED : PLACEMENT_LOCAL;
     return rc != 0 ? rc : settle_printing(run, ret_error);
 }

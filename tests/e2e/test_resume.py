@@ -186,6 +186,23 @@ class Refused(ResumeTest):
         self.assert_status(result, EXIT_OK)
         self.assertIn("is complete: 100 items succeeded", result.err)
 
+    def test_complete_run_is_reported_again_without_its_items(self):
+        """The coordinator may have died after the last commit and before it wrote the report."""
+        items, report = self.write_file("items", "0\n1\n2\n"), self.path("report.json")
+        argv = ("--journal", self.journal, "--out", self.out, "--json", report, "--workers", "1")
+        self.assert_status(self.quartet("run", "exec", "--items", items, *argv, "--", "sh", "-c", "exit {}"), EXIT_ITEMS_FAILED)
+        before = only_sample(json.loads(self.read_file("report.json")))
+        lines = self.lines()
+        os.unlink(items)
+        os.unlink(report)
+        result = self.resume().finish()
+        self.assert_status(result, EXIT_ITEMS_FAILED)
+        self.assertIn("is complete: 1 items succeeded, 2 failed", result.err)
+        again = only_sample(json.loads(self.read_file("report.json")))
+        for name in ("ok", "failed", "checksum", "complete", "first_error"):
+            self.assertEqual(again[name], before[name], name)
+        self.assertEqual(self.lines(), lines)
+
     def test_changed_items_and_parameters_are_refused(self):
         urls = self.write_file("items", "".join("%d\n" % i for i in range(100)))
         self.interrupted("exec", "--items", urls, "--quiet", "--", "sh", "-c", "sleep 0.2", "{}")

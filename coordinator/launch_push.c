@@ -32,6 +32,9 @@ static const char SCRIPT[] =
     "whole() { [ -s \"$kept/FILES\" ] && "
     "while read -r f; do [ -s \"$kept/$f\" ] || return 1; done <\"$kept/FILES\"; }; "
 
+    "room() { df -Pk \"$base\" 2>/dev/null | while read -r a b c free d; do "
+    "case $free in *[0-9]) echo \"$free kB free there\";; esac; done; }; "
+
     "make() { why=$(mkdir -p \"$base\" 2>&1) || fail \"$why\"; "
     "for d in \"${base%/*}\" \"$base\"; do mine \"$d\" || "
     "fail \"$d belongs to somebody else, or is open to others: chmod 700 it\"; done; "
@@ -41,14 +44,14 @@ static const char SCRIPT[] =
     "clean() { rm -rf \"$new\"; }; "
 
     "receive() { why=$(head -c \"$size\" 2>&1 >\"$new/archive\") || "
-    "fail \"cannot keep it in $base: $why\"; "
+    "fail \"cannot keep it in $base ($(room)): $why\"; "
     "[ \"$(wc -c <\"$new/archive\")\" -eq \"$size\" ] || fail \"the copy broke off\"; "
     "command -v sha256sum >/dev/null || return 0; "
     "sum=$(sha256sum <\"$new/archive\"); "
     "[ \"${sum%% *}\" = \"$hash\" ] || fail \"it arrived damaged\"; }; "
 
     "unpack() { why=$(tar xzmf \"$new/archive\" -C \"$new\" 2>&1) || "
-    "fail \"cannot unpack it in $base: $why\"; rm -f \"$new/archive\"; "
+    "fail \"cannot unpack it in $base ($(room)): $why\"; rm -f \"$new/archive\"; "
     "why=$(\"$new/quartet-bundle/bin/quartet-worker\" --version 2>&1 </dev/null) || "
     "fail \"its worker cannot be run in $base, which may be mounted noexec "
     "(XDG_CACHE_HOME there says where else): $why\"; }; "

@@ -57,7 +57,7 @@ static int write_command(struct ssh_host *host, char *ret_command, size_t size)
 static size_t add_tunnel(const struct launch_tunnel *tunnel, char *forward, const char **argv)
 {
     size_t count = 0;
-    argv[count++] = "-oControlPath=none";
+    argv[count++] = "-Snone";
     argv[count++] = "-oExitOnForwardFailure=yes";
     argv[count++] = "-oLogLevel=INFO"; /* so that it says the port */
     argv[count++] = "-R";

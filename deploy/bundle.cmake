@@ -15,6 +15,6 @@ add_custom_target(bundle ALL DEPENDS ${BUNDLE} ${BUNDLE}.sha256)
 install(FILES ${BUNDLE} ${BUNDLE}.sha256 DESTINATION ${BUNDLE_INSTALL_DIR})
 
 # Where the coordinator looks: beside itself, and from there where it was installed.
-file(RELATIVE_PATH BUNDLE_FROM_BIN /${CMAKE_INSTALL_BINDIR} /${BUNDLE_INSTALL_DIR})
+file(RELATIVE_PATH BUNDLE_FROM_BIN ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBEXECDIR}/quartet)
 set_source_files_properties(${CMAKE_SOURCE_DIR}/coordinator/bundle.c TARGET_DIRECTORY quartet_coordinator PROPERTIES
   COMPILE_DEFINITIONS "QUARTET_MACHINE=\"${QUARTET_MACHINE}\";QUARTET_BUNDLE_DIR=\"${BUNDLE_FROM_BIN}\"")

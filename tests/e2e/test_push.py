@@ -4,12 +4,13 @@ all, and what keeps it from being there is said. The hosts have roots of their o
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import unittest
 
 import results
-from harness import (BIN, EXIT_CANNOT_GO_ON, EXIT_OK, QUARTET, EndToEndTest, main, only_sample, wait_until)
+from harness import (BIN, EXIT_CANNOT_GO_ON, EXIT_OK, QUARTET, SANITIZED, SLOW, EndToEndTest, main, only_sample, wait_until)
 from test_hosts import WHY_NOT, OnHosts
 
 KEPT = "/root/.cache/quartet/bundle"
@@ -96,6 +97,26 @@ class Work(OnBareHosts):
         said = self.quartet("run", "exec", "--range", "1:20", *self.push(), "--", "sh", "-c", "hostname; umask")
         self.assert_status(said, EXIT_OK)
         self.assertEqual(set(said.out.split()) - {"h1", "h2"}, {"0022"})
+
+    def test_installed_coordinator_pushes_what_was_installed_with_it(self):
+        prefix = self.path("prefix")
+        subprocess.run([os.environ["QUARTET_CMAKE"], "--install", os.environ["QUARTET_BUILD"], "--prefix", prefix], check=True,
+                       capture_output=True)
+        os.remove(prefix + "/bin/quartet-worker")  # not what is copied
+        result = self.start([prefix + "/bin/quartet", "run", "noop", "--range", "1:100", *self.push("h1")]).finish(60)
+        self.assert_status(result, EXIT_OK)
+        self.assert_copied(result, "h1")
+
+    def test_bundle_that_was_named_is_what_is_pushed(self):
+        named = self.path(os.path.basename(bundle()))
+        shutil.copy(bundle(), named)  # without its .sha256
+        self.assert_status(self.run_there("--bundle", named, hosts="h1"), EXIT_OK)
+        with open(bundle() + ".sha256", encoding="ascii") as file:
+            self.assertEqual(self.kept(), [file.read().split()[0]])
+        self.write_file(os.path.basename(named) + ".sha256", "0" * 64 + "  x\n")
+        result = self.run_there("--bundle", named, hosts="h1")
+        self.assert_status(result, EXIT_CANNOT_GO_ON)
+        self.assertIn("is not the one that its .sha256 is of", result.err)
 
     def test_resumed_run_pushes_too(self):
         program = self.start_quartet("run", "sleep", "--range", "1:300", "--param", "seconds=0.05", "--journal", self.path("journal"),
@@ -184,6 +205,27 @@ class Whole(OnBareHosts):
         self.assert_copied(result)
 
 
+@unittest.skipIf(WHY_NOT, WHY_NOT)
+class Start(OnHosts):
+    """Hosts that have quartet, each with a home of its own: what is there once is started as soon as what is installed."""
+
+    def test_what_is_there_starts_as_soon_as_what_is_installed(self):
+        for host in self.hosts.list:
+            host.do("mount", "-t", "tmpfs", "none", "/root")
+        pushed = ["--hosts", "h1,h2,h3,h4", "--ssh", self.hosts.ssh, "--push"]
+        self.assert_status(self.quartet("run", "noop", "--range", "1:4", *pushed), EXIT_OK)
+        first_s = {"pushed": [], "installed": []}
+        for _ in range(5):
+            for name, arguments in (("pushed", pushed), ("installed", self.over_ssh())):
+                result = self.quartet("run", "noop", "--range", "1:4", *arguments)
+                self.assert_status(result, EXIT_OK)
+                self.assertNotIn(COPYING, result.err)
+                first_s[name].append(result.seconds)
+        best = {name: min(seconds) for name, seconds in first_s.items()}
+        print("\na run on 4 hosts: %.2f s pushed, %.2f s installed" % (best["pushed"], best["installed"]))
+        self.assertLess(best["pushed"], best["installed"] + 0.5 * SLOW)
+
+
 class Unfit(OnBareHosts):
     """What keeps a bundle from being there is said in a line, once, and nothing of it stays."""
 
@@ -261,6 +303,7 @@ class Usage(EndToEndTest):
         self.assert_refused(result, "there is no quartet-bundle-", self.directory, "--bundle FILE")
 
 
+@unittest.skipIf("thread" in SANITIZED, "the thread sanitizer starts the program anew, without the loader that was asked for")
 class Bundle(EndToEndTest):
     """The bundle itself."""
 

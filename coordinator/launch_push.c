@@ -56,9 +56,11 @@ static const char SCRIPT[] =
     "fail \"its worker cannot be run in $base, which may be mounted noexec "
     "(XDG_CACHE_HOME there says where else): $why\"; }; "
 
-    "keep() { [ $mode = kept ] && whole && return; "
-    "mv \"$kept\" \"$new/old\" 2>/dev/null; mv \"$new/quartet-bundle\" \"$kept\" 2>/dev/null; "
-    "rm -rf \"$kept/quartet-bundle\"; whole || fail \"cannot keep it as $kept\"; }; "
+    /* One that is there is whole, or broken: it came by a rename. Two that mend it at once may each see a moment without one. */
+    "keep() { if [ -e \"$kept\" ]; then [ $mode = kept ] && whole && return; "
+    "mv \"$kept\" \"$new/old\" 2>/dev/null; fi; "
+    "mv \"$new/quartet-bundle\" \"$kept\" 2>/dev/null; rm -rf \"$kept/quartet-bundle\"; "
+    "for i in 1 2 3; do whole && return; sleep 1; done; fail \"cannot keep it as $kept\"; }; "
 
     /* The others of the last three that were used, and what broken launches left a day ago. */
     "prune() { n=0; for o in $(ls -t \"$base\"); do [ $o = $hash ] && continue; n=$((n + 1)); "

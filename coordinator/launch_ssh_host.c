@@ -146,7 +146,7 @@ static void on_output(struct ssh_host *host, const char *line)
     if (launch_shell_is_greeting(line)) {
         on_greeting(host, line);
     } else {
-        (void)ssh_push_hear(host, line); /* what is neither login scripts print */
+        ssh_push_hear(host, line);
     }
 }
 

@@ -82,9 +82,9 @@ int ssh_command_start(struct ssh_host *host,
 
 /* --- launch_ssh_push.c --- */
 
-/* A line from there that may be about the bundle: sends it, or notes in host->end what went wrong. Returns false when
- * the line is about something else. */
-bool ssh_push_hear(struct ssh_host *host, const char *line);
+/* A line from there that may be about the bundle: sends it, or notes in host->end what went wrong.
+ * What login scripts print is passed over. */
+void ssh_push_hear(struct ssh_host *host, const char *line);
 
 /* HOST_COPYING: have more bytes gone since this was last asked? Then host->since_us is now. */
 void ssh_push_look(struct ssh_host *host, uint64_t now_us);

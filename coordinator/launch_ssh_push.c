@@ -34,28 +34,27 @@ static void send_bundle(struct ssh_host *host)
     ssh_launch_proceed(host->launch);
 }
 
-bool ssh_push_hear(struct ssh_host *host, const char *line)
+void ssh_push_hear(struct ssh_host *host, const char *line)
 {
     const char *words = "";
     if (host->launch->options.bundle == NULL) {
-        return false;
+        return;
     }
     switch (launch_push_hear(line, &words)) {
     case LAUNCH_PUSH_SEND:
         if (host->state == HOST_CONNECTING) { /* once */
             send_bundle(host);
         }
-        return true;
+        break;
     case LAUNCH_PUSH_FAILED:
         if (host->end[0] == '\0') {
             (void)snprintf(host->end, sizeof(host->end), "--push: %.380s", words);
             err_one_line(host->end);
         }
-        return true;
+        break;
     case LAUNCH_PUSH_OTHER:
         break;
     }
-    return false;
 }
 
 void ssh_push_look(struct ssh_host *host, uint64_t now_us)

@@ -10,7 +10,8 @@ import subprocess
 import unittest
 
 import results
-from harness import (BIN, EXIT_CANNOT_GO_ON, EXIT_OK, QUARTET, SANITIZED, SLOW, EndToEndTest, main, only_sample, wait_until)
+import servers
+from harness import (BIN, EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, QUARTET, SANITIZED, SLOW, EndToEndTest, main, only_sample, wait_until)
 from test_hosts import WHY_NOT, OnHosts
 
 KEPT = "/root/.cache/quartet/bundle"
@@ -208,6 +209,23 @@ class Whole(OnBareHosts):
         result = self.run_there()
         self.assert_status(result, EXIT_OK)
         self.assert_copied(result)
+
+
+class Elsewhere(OnBareHosts):
+    """What other distributions have elsewhere than the one that the bundle was made on."""
+
+    count = 1
+
+    def test_https_is_trusted_as_that_host_trusts_it(self):
+        gate = self.hosts[0].address.rsplit(".", 1)[0] + ".1"
+        server = servers.Https(self, gate)
+        download = ["run", "download", "--items", self.write_file("urls", (server.url + "\n") * 4), "--retries", "0", *self.push("h1")]
+        self.hosts[0].do("mount", "-t", "tmpfs", "none", "/etc/ssl")
+        result = self.quartet(*download)
+        self.assert_status(result, EXIT_ITEMS_FAILED)
+        with open(server.certificate, encoding="ascii") as file:
+            self.hosts[0].do("sh", "-c", "cat >/etc/ssl/ca-bundle.pem", script=file.read())  # as SUSE has it
+        self.assert_status(self.quartet(*download), EXIT_OK)
 
 
 @unittest.skipIf(WHY_NOT, WHY_NOT)

@@ -1,6 +1,7 @@
 /* What the files of the server share: server.c has its life and the runs, server_send.c says things,
  * server_register.c lets workers in, server_workers.c hears them, server_results.c looks into what
  * comes of chunks, server_beat.c watches over who lives, server_hosts.c knows where they are,
+ * server_crew.c chooses who takes part,
  * server_keys.c who may come, server_status.c tells about it all. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
@@ -42,6 +43,7 @@ struct server_run {
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
     bool cooperative;
+    bool vacant; /* a place in the crew may be free: server_call_reserves */
 };
 
 enum { KNOCKS_SAID_MAX = 32, KNOCK_TEXT_SIZE = 192 };
@@ -187,6 +189,17 @@ extern const struct runner_link server_link;
 extern const struct zsock_handlers server_socket_handlers;
 /* Life signs, both ways. */
 void server_on_beat(uv_timer_t *timer);
+
+/* --- server_crew.c --- */
+
+/* Send the job of the run on stage to those that are to take part: all, or as many as it says. Returns
+ * 0 or ERR_NOMEM. */
+int server_call_crew(struct server *server);
+
+/* A worker came, left, or cannot run the job: somebody may have to take a place, at the end of the
+ * turn (server_call_reserves). */
+void server_crew_changed(struct server *server);
+void server_call_reserves(struct server *server);
 
 /* --- server_keys.c --- */
 

@@ -16,7 +16,7 @@ RESULTS = {"out", "format", "keep-order", "tag", "results", "joblog", "failures"
 
 FLAGS = {
     "compare": ITEMS | COMMAND | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
-        "yes", "strategies", "rounds", "warmup", "seed", "csv", "markdown"},
+        "yes", "strategies", "placements", "rounds", "warmup", "seed", "csv", "markdown"},
     "run": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
         "strategy", "retries", "halt", "journal"},
     "resume": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {

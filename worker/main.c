@@ -1,6 +1,7 @@
 /* quartet-worker: connects to a coordinator and runs what it is sent. */
 #include "common/io/access.h"
 #include "common/io/descriptors.h"
+#include "common/io/first_process.h"
 #include "common/io/parent.h"
 #include "common/io/versions.h"
 #include "worker/client.h"
@@ -63,7 +64,8 @@ int main(int argc, char **argv)
     /* First of all: nothing exists yet that a fork could tear. */
     struct zygote *zygote = NULL;
     struct err_text error = {{0}};
-    if (descriptors_prepare(&error) != 0 || zygote_start(&error, &zygote) != 0) {
+    if (first_process_leave(&error) != 0 || descriptors_prepare(&error) != 0 ||
+        zygote_start(&error, &zygote) != 0) {
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
         return EXIT_CANNOT_GO_ON;
     }

@@ -35,12 +35,13 @@ void client_note(struct client *client, const char *format, ...)
                       client->options.name,
                       left_out);
     }
+    /* In one piece: others may write to the same place at the same moment. */
+    struct err_text text;
     va_list arguments;
     va_start(arguments, format);
-    (void)fprintf(stderr, "quartet-worker %s: ", client->options.name);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
+    (void)err_vset(&text, 0, format, arguments);
     va_end(arguments);
+    (void)fprintf(stderr, "quartet-worker %s: %s\n", client->options.name, text.s);
 }
 
 /* --- performing --- */

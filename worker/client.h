@@ -22,6 +22,7 @@ struct client_options {
     uint32_t
         slots; /* items at once for every job; 0: as the job says, or the strategy's default here */
     uint32_t credit_max; /* chunks it will ever hold */
+    double spread_s; /* wait at random up to so long before the first attempt to connect; 0: none */
     double give_up_s;    /* without a coordinator for this long: exit; 0: never */
     double idle_limit_s; /* without work for this long: leave; 0: never */
     double

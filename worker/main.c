@@ -43,6 +43,7 @@ static int work(const struct worker_options *asked, struct zygote *zygote)
         .slots = (uint32_t)asked->slots,
         .credit_max = (uint32_t)asked->credit_max,
         .give_up_s = asked->give_up_s,
+        .spread_s = asked->spread_s,
         .idle_limit_s = asked->idle_limit_s,
         .drain_limit_s = asked->drain_limit_s,
         .time_limit_s = asked->time_limit_s,

@@ -93,6 +93,14 @@ static void add_where(struct cli_table *table, struct worker_options *to)
          .max = 1e9,
          .default_text = "600",
          .help = "exit after so long without a coordinator; 0: never"},
+        {.name = "spread",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->spread_s,
+         .max = 3600,
+         .default_text = "0",
+         .help = "wait at random up to so long before the first attempt to connect: for many "
+                 "workers that start in one instant"},
     };
     cli_table_head(table, "Coordinator");
     cli_table_add(table, list, sizeof(list) / sizeof(list[0]));

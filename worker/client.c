@@ -52,6 +52,9 @@ static void exit_with(struct client *client, const struct agent_action *action)
     client->exit_status = action->exit_status;
     const char *why = agent_exit_text(client->agent);
     if (action->exit_status == AGENT_EXIT_OK) {
+        if (agent_drain_reason(client->agent) == AGENT_DRAIN_ASKED) {
+            client->exit_status = (int)client->options.drained_status;
+        }
         client_note(client, "%s", why);
         return;
     }

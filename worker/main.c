@@ -47,6 +47,7 @@ static int work(const struct worker_options *asked, struct zygote *zygote)
         .idle_limit_s = asked->idle_limit_s,
         .drain_limit_s = asked->drain_limit_s,
         .time_limit_s = asked->time_limit_s,
+        .drained_status = (uint32_t)asked->drained_status,
         .load_limit_s = PLUGIN_LOAD_LIMIT_S,
         .allow_exec = asked->allow_exec,
         .allow_plugins = asked->allow_plugins,

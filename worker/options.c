@@ -169,6 +169,14 @@ static void add_leave(struct cli_table *table, struct worker_options *to)
          .help =
              "on SIGTERM or before --time-limit: leave after so long even when items still run; "
              "0: wait for them"},
+        {.name = "drained-status",
+         .kind = CLI_COUNT,
+         .value = "N",
+         .target = &to->drained_status,
+         .max = 125,
+         .default_text = "0",
+         .help = "exit status after SIGTERM, when all was finished or given back: for whoever "
+                 "replaces workers unless they end with 0, as a Job of Kubernetes does"},
         {.name = "idle-timeout",
          .kind = CLI_SECONDS,
          .value = "SECONDS",

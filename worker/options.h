@@ -17,6 +17,7 @@ struct worker_options {
     double idle_limit_s;
     double drain_limit_s;
     double time_limit_s; /* 0: none */
+    uint64_t drained_status;
     uint64_t parent;
     bool insecure;
     bool allow_exec;

@@ -67,6 +67,7 @@ const struct launcher_ops *launcher_find(const char *name);
 /* The nearest name to one that there is not; NULL: none is near. */
 const char *launcher_nearest(const char *name);
 
+extern const struct launcher_ops launcher_k8s;
 extern const struct launcher_ops launcher_mpi;
 
 #endif

@@ -5,6 +5,7 @@
 #include "common/io/text.h"
 #include "coordinator/launch_child.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -202,18 +203,55 @@ static int run(struct performance *performance, struct err_text *ret_error)
     return 0;
 }
 
+/* There already, and as it is to be? */
+static int expect_same(const struct plan_step *step, struct err_text *ret_error)
+{
+    char *there = NULL;
+    int rc = secret_read(step->path, SECRET_TRUSTED, ret_error, &there, NULL);
+    if (rc == 0 && strcmp(there, step->text.text) != 0) {
+        rc = err_set(ret_error,
+                     ERR_INVALID,
+                     "'%.300s' is there already and is another one, which is left as it is: "
+                     "remove it, or choose another name",
+                     step->path);
+    }
+    secret_free(there);
+    return rc;
+}
+
+static int write_file(const struct plan_step *step, struct err_text *ret_error)
+{
+    int rc = secret_write(step->path,
+                          step->text.text,
+                          step->is_private ? SECRET_PRIVATE : SECRET_TRUSTED,
+                          step->kind == PLAN_WRITE,
+                          ret_error);
+    return rc == ERR_BUSY ? expect_same(step, ret_error) : rc;
+}
+
+static int print(const struct plan_step *step, struct err_text *ret_error)
+{
+    if (fputs(step->text.text, stdout) == EOF || fflush(stdout) != 0) {
+        return err_set(ret_error, ERR_IO, "cannot write to standard output: %s", strerror(errno));
+    }
+    return 0;
+}
+
 static int do_step(struct performance *performance, struct err_text *ret_error)
 {
     const struct plan_step *step = performance->step;
-    int rc;
-    if (step->path == NULL) {
+    int rc = 0;
+    switch (step->kind) {
+    case PLAN_RUN:
         rc = run(performance, ret_error);
-    } else {
-        rc = secret_write(step->path,
-                          step->text.text,
-                          step->is_private ? SECRET_PRIVATE : SECRET_TRUSTED,
-                          true,
-                          ret_error);
+        break;
+    case PLAN_WRITE:
+    case PLAN_INSTALL:
+        rc = write_file(step, ret_error);
+        break;
+    case PLAN_PRINT:
+        rc = print(step, ret_error);
+        break;
     }
     if (rc == 0 && performance->signal == 0) {
         say(performance);

@@ -166,6 +166,50 @@ static void test_second_signal_ends_what_does_not_want_to(void **state)
     assert_int_equal(rig->signal, SIGTERM);
 }
 
+static void test_file_is_installed_once_and_another_one_is_left(void **state)
+{
+    struct rig *rig = *state;
+    char text[64];
+    plan_install(&rig->plan, "file", "one\n");
+    assert_int_equal(play(rig), 0);
+    assert_int_equal(play(rig), 0); /* it is there, and the same */
+    plan_deinit(&rig->plan);
+    plan_install(&rig->plan, "file", "two\n");
+    add_script(rig, "touch said");
+    assert_int_equal(play(rig), ERR_INVALID);
+    assert_non_null(strstr(rig->error.s, "'file' is there already"));
+    assert_string_equal(take("file", text, sizeof(text)), "one\n");
+    assert_int_equal(access("said", F_OK), -1); /* what follows is not begun */
+}
+
+static void test_file_that_others_can_write_is_not_taken_for_the_same(void **state)
+{
+    struct rig *rig = *state;
+    plan_install(&rig->plan, "file", "one\n");
+    assert_int_equal(play(rig), 0);
+    assert_int_equal(chmod("file", 0666), 0);
+    assert_int_equal(play(rig), ERR_INVALID);
+    assert_non_null(strstr(rig->error.s, "written by others"));
+}
+
+static void test_text_is_printed_as_it_is(void **state)
+{
+    struct rig *rig = *state;
+    char text[64];
+    (void)fflush(stdout);
+    int saved = dup(STDOUT_FILENO);
+    int fd = open("said", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(saved >= 0 && fd >= 0 && dup2(fd, STDOUT_FILENO) == STDOUT_FILENO);
+    plan_print(&rig->plan, "{}\nsecret\n");
+    plan_redact(&rig->plan, "{}\n***\n");
+    int rc = play(rig);
+    assert_int_equal(dup2(saved, STDOUT_FILENO), STDOUT_FILENO);
+    (void)close(saved);
+    (void)close(fd);
+    assert_int_equal(rc, 0);
+    assert_string_equal(take("said", text, sizeof(text)), "{}\nsecret\n");
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -173,6 +217,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         PLAY(test_steps_are_done_in_order_and_files_are_as_private_as_asked),
         PLAY(test_command_without_input_finds_none),
+        PLAY(test_file_is_installed_once_and_another_one_is_left),
+        PLAY(test_file_that_others_can_write_is_not_taken_for_the_same),
+        PLAY(test_text_is_printed_as_it_is),
         PLAY(test_command_that_fails_is_named_with_its_last_words_and_ends_the_plan),
         PLAY(test_command_that_is_killed_is_no_success),
         PLAY(test_command_that_there_is_not_is_said),

@@ -114,6 +114,32 @@ static void test_plan_is_shown_as_what_would_be_done(void **state)
     plan_deinit(&plan);
 }
 
+static void test_texts_to_print_and_files_to_install_are_shown(void **state)
+{
+    (void)state;
+    struct plan plan = {.count = 0};
+    plan_print(&plan, "one\n");
+    plan_install(&plan, "/tmp/a b", "two\n");
+    expect_shown(&plan,
+                 "cat <<'END'\none\nEND\n"
+                 "# only where there is no file of that name, or the same:\n"
+                 "cat >'/tmp/a b' <<'END'\ntwo\nEND\nchmod 0644 '/tmp/a b'\n");
+    plan_deinit(&plan);
+}
+
+static void test_texts_with_a_secret_in_them_are_shown_without_it(void **state)
+{
+    (void)state;
+    struct plan plan = {.count = 0};
+    plan_print(&plan, "a: hidden\n");
+    plan_redact(&plan, "a: ***\n");
+    words_add(plan_run(&plan), "apply");
+    plan_feed(&plan, PLAN_TEXT, "b: hidden\n");
+    plan_redact(&plan, "b: ***\n");
+    expect_shown(&plan, "cat <<'END'\na: ***\nEND\napply <<'END'\nb: ***\nEND\n");
+    plan_deinit(&plan);
+}
+
 static void test_secrets_are_shown_by_their_names(void **state)
 {
     (void)state;
@@ -154,6 +180,8 @@ int main(void)
         cmocka_unit_test(test_words_are_for_sh_what_they_were),
         cmocka_unit_test(test_list_of_words_is_an_argv_however_long),
         cmocka_unit_test(test_plan_is_shown_as_what_would_be_done),
+        cmocka_unit_test(test_texts_to_print_and_files_to_install_are_shown),
+        cmocka_unit_test(test_texts_with_a_secret_in_them_are_shown_without_it),
         cmocka_unit_test(test_secrets_are_shown_by_their_names),
         cmocka_unit_test(test_plan_without_memory_is_incomplete),
     };

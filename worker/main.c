@@ -1,6 +1,7 @@
 /* quartet-worker: connects to a coordinator and runs what it is sent. */
 #include "common/io/access.h"
 #include "common/io/descriptors.h"
+#include "common/io/first_process.h"
 #include "common/io/parent.h"
 #include "common/io/versions.h"
 #include "worker/client.h"
@@ -42,9 +43,11 @@ static int work(const struct worker_options *asked, struct zygote *zygote)
         .slots = (uint32_t)asked->slots,
         .credit_max = (uint32_t)asked->credit_max,
         .give_up_s = asked->give_up_s,
+        .spread_s = asked->spread_s,
         .idle_limit_s = asked->idle_limit_s,
         .drain_limit_s = asked->drain_limit_s,
         .time_limit_s = asked->time_limit_s,
+        .drained_status = (uint32_t)asked->drained_status,
         .load_limit_s = PLUGIN_LOAD_LIMIT_S,
         .allow_exec = asked->allow_exec,
         .allow_plugins = asked->allow_plugins,
@@ -63,7 +66,8 @@ int main(int argc, char **argv)
     /* First of all: nothing exists yet that a fork could tear. */
     struct zygote *zygote = NULL;
     struct err_text error = {{0}};
-    if (descriptors_prepare(&error) != 0 || zygote_start(&error, &zygote) != 0) {
+    if (first_process_leave(&error) != 0 || descriptors_prepare(&error) != 0 ||
+        zygote_start(&error, &zygote) != 0) {
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
         return EXIT_CANNOT_GO_ON;
     }

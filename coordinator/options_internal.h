@@ -4,6 +4,9 @@
 
 #include "coordinator/options.h"
 
+/* A CLI_CALL: one more --advertise; `target` is the struct options. */
+int options_add_advertised(const char *value, void *target, struct err_text *ret_error);
+
 /* The flags about keys make sense together. */
 int options_check_keys(const struct options *options, struct err_text *ret_error);
 

@@ -75,6 +75,7 @@ struct server_stats {
     uint64_t rejected;       /* workers refused */
     uint64_t stale_messages; /* of sessions or jobs that are over */
     uint64_t ignored;        /* registrations passed over: too many by one connection */
+    uint64_t doctors;        /* who introduced themselves as such */
     uint64_t registrations;  /* HELLOs that were answered with a session */
 };
 

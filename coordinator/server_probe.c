@@ -3,6 +3,7 @@
 #include "common/io/descriptors.h"
 #include "common/io/versions.h"
 #include "coordinator/server_internal.h"
+#include "coordinator/server_status.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -74,6 +75,7 @@ void server_on_probe(struct server *server,
         return;
     }
     if (probe->seq == 1) {
+        server->stats.doctors++;
         server_note(server,
                     "a doctor on host %.*s (quartet %.*s, protocol %" PRIu32 ".%" PRIu32
                     ") got through and is answered",
@@ -91,4 +93,9 @@ void server_on_probe(struct server *server,
     echo.as.echo.received_us = received_us;
     echo.as.echo.sent_us = sent_us > received_us ? sent_us : received_us;
     server_send_plain(server, address, &echo, given);
+}
+
+uint64_t server_doctors(const struct server *server)
+{
+    return server->stats.doctors;
 }

@@ -89,24 +89,29 @@ int doctor_check(const struct doctor_options *options, bool insecure, struct err
 
 /* --- showing --- */
 
-int doctor_show(const struct doctor_options *options,
-                const char *side,
+void doctor_say(const struct doctor_options *options,
                 const struct findings *findings,
+                size_t first,
                 const char *conclusion)
 {
-    struct err_text error = {{0}};
-    bool only_json = options->json != NULL && strcmp(options->json, "-") == 0;
-    if (!only_json) {
-        print_findings(stdout, &options->print, findings, 0);
-        (void)printf("%s\n", conclusion);
-        (void)fflush(stdout);
+    if (options->json != NULL && strcmp(options->json, "-") == 0) {
+        return;
     }
-    if (options->json != NULL &&
-        report_write(report_of(side, findings), options->json, &error) != 0) {
+    print_findings(stdout, &options->print, findings, first);
+    (void)printf("%s\n", conclusion);
+    (void)fflush(stdout);
+}
+
+int doctor_finish(const struct doctor_options *options, json_t *report, enum health worst)
+{
+    struct err_text error = {{0}};
+    if (options->json == NULL) {
+        json_decref(report);
+    } else if (report_write(report, options->json, &error) != 0) {
         (void)fprintf(stderr, "%s: %s\n", options->program, error.s);
         return DOCTOR_CANNOT_LOOK;
     }
-    return findings_worst(findings, 0) == HEALTH_FAIL ? DOCTOR_ILL : DOCTOR_WELL;
+    return worst == HEALTH_FAIL ? DOCTOR_ILL : DOCTOR_WELL;
 }
 
 void doctor_look_here(bool coordinator, struct findings *findings)
@@ -250,7 +255,7 @@ int doctor_run(const struct doctor_options *options)
     struct visit *visit = calloc(1, sizeof(*visit));
     struct err_text error = {{0}};
     int status = DOCTOR_CANNOT_LOOK;
-    if (visit == NULL || findings_init(&visit->findings) != 0) {
+    if (visit == NULL || findings_init(&visit->findings, FINDINGS_MAX) != 0) {
         (void)fprintf(stderr, "%s: no memory\n", options->program);
         free(visit);
         return status;
@@ -260,7 +265,9 @@ int doctor_run(const struct doctor_options *options)
     if (look_around(visit, &error) != 0) {
         (void)fprintf(stderr, "%s: %s\n", options->program, error.s);
     } else {
-        status = doctor_show(options, "worker", &visit->findings, conclusion_of(visit));
+        doctor_say(options, &visit->findings, 0, conclusion_of(visit));
+        status = doctor_finish(
+            options, report_of("worker", &visit->findings), findings_worst(&visit->findings, 0));
     }
     access_wipe(&visit->access);
     findings_deinit(&visit->findings);

@@ -9,6 +9,7 @@
 #include "common/doctor/print.h"
 #include "common/io/cli.h"
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -37,11 +38,14 @@ int doctor_check(const struct doctor_options *options, bool insecure, struct err
 /* Look, and say what was found on standard output. Returns the exit status: DOCTOR_ILL when something fails. */
 int doctor_run(const struct doctor_options *options);
 
-/* Print and write what was found. Returns the exit status. */
-int doctor_show(const struct doctor_options *options,
-                const char *side,
+/* Print what was found, from `first` on, and a last line; nothing when standard output is the report's. */
+void doctor_say(const struct doctor_options *options,
                 const struct findings *findings,
+                size_t first,
                 const char *conclusion);
+
+/* Write the report, if one was asked for. Takes `report`. Returns the exit status: DOCTOR_ILL when `worst` is HEALTH_FAIL. */
+int doctor_finish(const struct doctor_options *options, json_t *report, enum health worst);
 
 /* What this host is like. */
 void doctor_look_here(bool coordinator, struct findings *findings);

@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-int findings_init(struct findings *findings)
+int findings_init(struct findings *findings, size_t max)
 {
-    *findings = (struct findings){.subject = ""};
-    findings->list = calloc(FINDINGS_MAX + 1, sizeof(*findings->list));
+    *findings = (struct findings){.max = max, .subject = ""};
+    findings->list = calloc(max + 1, sizeof(*findings->list));
     return findings->list == NULL ? ERR_NOMEM : 0;
 }
 
@@ -24,14 +24,14 @@ void findings_deinit(struct findings *findings)
 /* Those for which there is no room are all written into the one place behind the others. */
 static struct finding *next_place(struct findings *findings, enum health health)
 {
-    if (findings->count < FINDINGS_MAX) {
+    if (findings->count < findings->max) {
         return &findings->list[findings->count++];
     }
     findings->left_out++;
     if (health > findings->worst_left_out) {
         findings->worst_left_out = health;
     }
-    return &findings->list[FINDINGS_MAX];
+    return &findings->list[findings->max];
 }
 
 /* Texts quote what names, peers and strangers gave. */

@@ -9,7 +9,7 @@
 enum health { HEALTH_OK, HEALTH_WARN, HEALTH_FAIL };
 
 enum {
-    FINDINGS_MAX = 400, /* what comes after that is counted, and judged with the others */
+    FINDINGS_MAX = 400, /* of one host: 32 addresses have 12 each */
     FINDING_TEXT_SIZE = 400,
     FINDING_SUBJECT_SIZE = 256,
     FINDING_FIGURES_MAX = 4,
@@ -34,13 +34,14 @@ struct finding {
 struct findings {
     struct finding *list;
     size_t count;
+    size_t max; /* what comes after so many is counted, and judged with the others */
     size_t left_out;
     enum health worst_left_out;
     const char *subject; /* of those that are added; borrowed */
 };
 
-/* Returns 0 or ERR_NOMEM. */
-int findings_init(struct findings *findings);
+/* Room for `max` of them. Returns 0 or ERR_NOMEM. */
+int findings_init(struct findings *findings, size_t max);
 void findings_deinit(struct findings *findings);
 
 /* Append one; `check` is a literal. Returns it, for advice and figures; never NULL. */

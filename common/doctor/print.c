@@ -31,7 +31,11 @@ static void print_finding(FILE *stream,
 {
     const size_t margin = HEALTH_COLUMNS + CHECK_COLUMNS;
     print_health(stream, options, finding->health);
-    (void)fprintf(stream, "%-*s", CHECK_COLUMNS, finding->check);
+    if (strlen(finding->check) < CHECK_COLUMNS) {
+        (void)fprintf(stream, "%-*s", CHECK_COLUMNS, finding->check);
+    } else { /* the name of a host may be long */
+        (void)fprintf(stream, "%s\n%*s", finding->check, (int)margin, "");
+    }
     print_text(stream, options, finding->text, margin, margin);
     if (finding->advice[0] != '\0') {
         (void)fprintf(stream, "%*s-> ", HEALTH_COLUMNS + CHECK_COLUMNS - 3, "");

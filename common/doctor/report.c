@@ -99,6 +99,51 @@ json_t *report_of(const char *side, const struct findings *findings)
                      checks_of(findings));
 }
 
+/* Of a host that is asked: it says what it likes. */
+static const char *text_at(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text == NULL ? "" : text;
+}
+
+static bool read_check(const json_t *check, struct findings *findings)
+{
+    const char *name = text_at(check, "check");
+    const char *health = text_at(check, "health");
+    for (int i = HEALTH_OK; i <= HEALTH_FAIL; i++) {
+        if (strcmp(health, health_name((enum health)i)) == 0) {
+            findings->subject = text_at(check, "subject");
+            struct finding *finding = findings_add(findings,
+                                                   (enum health)i,
+                                                   printable(name, strlen(name)) ? name : "?",
+                                                   "%s",
+                                                   text_at(check, "text"));
+            finding_advise(finding, "%s", text_at(check, "advice"));
+            err_one_line(finding->subject);
+            findings->subject = "";
+            return true;
+        }
+    }
+    return false;
+}
+
+int report_read(const json_t *report, struct findings *findings)
+{
+    const json_t *checks = json_object_get(report, "checks");
+    size_t index;
+    const json_t *check;
+    if (strcmp(text_at(report, "schema"), "quartet.doctor/1") != 0 || !json_is_array(checks)) {
+        return ERR_INVALID;
+    }
+    json_array_foreach(checks, index, check)
+    {
+        if (!read_check(check, findings)) {
+            return ERR_INVALID;
+        }
+    }
+    return 0;
+}
+
 int report_write(json_t *report, const char *path, struct err_text *ret_error)
 {
     bool is_stdout = strcmp(path, "-") == 0;

@@ -22,6 +22,10 @@ json_t *report_of(const char *side, const struct findings *findings);
 /* A text that may be any bytes; NULL or "" is null. */
 json_t *report_text(const char *text);
 
+/* The checks of a report of somebody else's, appended to `findings`, which borrow from `report`. Returns 0, or
+ * ERR_INVALID: it is none. */
+int report_read(const json_t *report, struct findings *findings);
+
 /* To the file `path`, or standard output when that is "-", in lines that stay short. Returns 0, or ERR_IO. Takes
  * `report`; NULL is no memory. */
 int report_write(json_t *report, const char *path, struct err_text *ret_error);

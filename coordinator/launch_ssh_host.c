@@ -110,6 +110,9 @@ static void on_line(void *arg, bool is_error_output, const char *line)
     if (!is_error_output) {
         if (host->state == HOST_CONNECTING && launch_shell_is_greeting(line)) {
             on_greeting(host, line);
+        } else if (host->state == HOST_UP && host->launch->options.heard != NULL) {
+            host->launch->options.heard(
+                host->launch->options.arg, (size_t)(host - host->launch->hosts), line);
         }
         return; /* what login scripts print */
     }
@@ -248,8 +251,11 @@ static int write_command(const struct ssh_host *host, char *ret_command, size_t 
         arguments[count++] = "--slots";
         arguments[count++] = slots;
     }
-    return launch_shell_command(
-        options->worker_path, options->grant != NULL, arguments, ret_command, size);
+    return launch_shell_command(options->worker_path,
+                                options->grant != NULL,
+                                options->arguments != NULL ? options->arguments : arguments,
+                                ret_command,
+                                size);
 }
 
 /* ssh as the user has it configured, but for what a launch without a person needs: no question may

@@ -24,6 +24,7 @@ static const struct {
     {"status", cmd_status, "ask a running coordinator how it is doing"},
     {"drain", cmd_drain, "let a worker of a running coordinator finish and leave"},
     {"launch", cmd_launch, "start workers with mpirun, Slurm and others"},
+    {"doctor", cmd_doctor, "find out why a worker does not reach its coordinator"},
     {"keygen", cmd_keygen, "make keys for a coordinator and its workers"},
     {"workloads", cmd_workloads, "list workloads, or describe one"},
     {"origin", cmd_origin, "serve HTTP to download from, for comparisons offline"},

@@ -23,6 +23,9 @@ int options_check_sweep(const struct options *options, struct err_text *ret_erro
 /* The largest number of --workers; there is one. */
 uint64_t options_sweep_most(const struct options *options);
 
+/* A CLI_CALL: one more --advertise; `target` is the struct options. */
+int options_add_advertised(const char *value, void *target, struct err_text *ret_error);
+
 /* The flags about keys make sense together. */
 int options_check_keys(const struct options *options, struct err_text *ret_error);
 

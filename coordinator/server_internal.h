@@ -1,11 +1,12 @@
 /* What the files of the server share: server.c has its life and the runs, server_send.c says things,
- * server_register.c lets workers in, server_workers.c hears them, server_results.c looks into what
+ * server_register.c lets workers in, server_probe.c answers doctors, server_workers.c hears them, server_results.c looks into what
  * comes of chunks, server_beat.c watches over who lives, server_hosts.c knows where they are,
  * server_crew.c chooses who takes part,
  * server_keys.c who may come, server_status.c tells about it all. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
+#include "common/base/bucket.h"
 #include "common/base/line_limit.h"
 #include "common/io/zap.h"
 #include "common/io/zsock.h"
@@ -63,6 +64,12 @@ struct server_keys {
     uint64_t failed; /* handshakes that failed for other reasons than a key */
 };
 
+/* Those who look whether they can be heard here, all together: what they may cost. */
+struct server_doctors {
+    struct bucket probes; /* of any size */
+    struct bucket pieces; /* of payload that is sent back */
+};
+
 struct server_stats {
     uint64_t messages_in;
     uint64_t messages_out;
@@ -70,6 +77,7 @@ struct server_stats {
     uint64_t rejected;       /* workers refused */
     uint64_t stale_messages; /* of sessions or jobs that are over */
     uint64_t ignored;        /* registrations passed over: too many by one connection */
+    uint64_t doctors;        /* who introduced themselves as such */
     uint64_t registrations;  /* HELLOs that were answered with a session */
 };
 
@@ -86,6 +94,7 @@ struct server {
     struct server_keys keys;
     struct patience patience;
     struct line_limit notes;
+    struct server_doctors doctors;
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
     bool probe_due; /* some connection dropped: find out whose */
@@ -129,6 +138,13 @@ int server_try_send(struct server *server,
 bool server_send(struct server *server, struct peer *peer, struct wire_message *message);
 bool server_send_heartbeat(struct server *server, struct peer *peer);
 
+/* To somebody who has no session, with `payload_len` zeros as a payload unless that is 0: nothing depends on
+ * whether it arrives. */
+void server_send_plain(struct server *server,
+                       struct zsock_peer address,
+                       const struct wire_message *message,
+                       size_t payload_len);
+
 /* Refuse a message of `session` (0: a HELLO, or what could not be read). Nothing depends on
  * whether this arrives. */
 void server_reject(struct server *server,
@@ -164,6 +180,11 @@ void server_refuse_worker(struct server *server,
 
 /* A HELLO. */
 void server_on_hello(struct server *server,
+                     struct zsock_peer address,
+                     const struct wire_message *message);
+
+/* A PROBE, of whoever got through the handshake: nobody is registered for it. Its payload is server->payload. */
+void server_on_probe(struct server *server,
                      struct zsock_peer address,
                      const struct wire_message *message);
 

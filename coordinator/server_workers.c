@@ -290,6 +290,10 @@ static void on_message(void *arg,
         server_drop_bad(server, address, error.s);
     } else if (message.type == WIRE_HELLO) {
         server_on_hello(server, address, &message);
+    } else if (message.type == WIRE_PROBE) {
+        server->payload = payload;
+        server_on_probe(server, address, &message);
+        server->payload = NULL;
     } else {
         server->payload = payload;
         on_session_message(server, address, &message);

@@ -84,7 +84,9 @@ int main(int argc, char **argv)
         status = describe(asked.describe);
     }
     status = status < 0 ? worker_options_check(&asked) : status;
-    status = status < 0 ? work(&asked, zygote) : status;
+    if (status < 0) {
+        status = asked.doctor ? doctor_run(&asked.doctor_options) : work(&asked, zygote);
+    }
     zygote_stop(zygote);
     if (fflush(stdout) != 0 && status == EXIT_SUCCESS) {
         perror("quartet-worker: standard output");

@@ -32,6 +32,7 @@ void options_deinit(struct options *options)
 {
     params_deinit(&options->params);
     hosts_deinit(&options->hosts);
+    bundle_close(options->bundle);
 }
 
 /* --- values that need more than a kind --- */

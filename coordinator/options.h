@@ -6,6 +6,7 @@
 #include "common/base/chunk.h"
 #include "common/base/err.h"
 #include "common/io/cli.h"
+#include "coordinator/bundle.h"
 #include "coordinator/hosts.h"
 #include "coordinator/job.h"
 #include "coordinator/sink.h"
@@ -63,6 +64,10 @@ struct options {
     struct hosts hosts;      /* settled by options_check_hosts */
     const char *ssh;         /* what reaches them, in sh's words */
     const char *remote_path; /* of quartet-worker there */
+    bool push;               /* copy quartet-worker to where it is not */
+    const char *bundle_path; /* what is copied; NULL: the one that belongs to this program */
+    struct bundle *bundle;   /* settled by options_check_hosts; NULL: nothing is copied */
+    bool tunnel;             /* workers come through their ssh */
 
     /* chunks */
     uint64_t chunk_items; /* 0: automatic */

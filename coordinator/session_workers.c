@@ -219,11 +219,11 @@ int session_gather_workers(struct session *session, struct err_text *ret_error)
 static int listen_for_workers(struct session *session, struct err_text *ret_error)
 {
     const struct options *options = session->options;
-    bool far = options->hosts.count > 0;
+    bool far = options->hosts.count > 0; /* through a tunnel they come from here */
     struct server_options server = {
-        .endpoint = options->listen != NULL ? options->listen
-                    : far                   ? "tcp://*:*" /* IPv4 and IPv6 */
-                                            : "tcp://127.0.0.1:*",
+        .endpoint = options->listen != NULL   ? options->listen
+                    : far && !options->tunnel ? "tcp://*:*" /* IPv4 and IPv6 */
+                                              : "tcp://127.0.0.1:*",
         .keys = options->keys,
         .run_keys = far && options->keys == NULL && !options->insecure,
         .insecure = options->insecure,

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2, EXIT_CANNOT_GO_ON = 3, PLUGIN_LOAD_LIMIT_S = 10 };
@@ -71,6 +72,8 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
         return EXIT_CANNOT_GO_ON;
     }
+    (void)prctl(PR_SET_NAME,
+                "quartet-worker"); /* in a bundle the loader's name would stand for it */
     (void)signal(SIGPIPE, SIG_IGN);
     (void)signal(SIGXFSZ, SIG_IGN); /* a plugin that may not be written is an error in words */
     struct worker_options asked;

@@ -7,7 +7,7 @@ from harness import EXIT_OK, QUARTET, WORKER, EndToEndTest, main
 ITEMS = {"range", "items", "null", "param"}
 CONCURRENCY = {"threads", "processes", "in-flight"}
 PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure", "keys", "access", "access-for", "hosts", "ssh", "remote-path",
-             "advertise"}
+             "advertise", "push", "bundle", "tunnel"}
 CHUNKS = {"chunk", "credit"}
 RECOVERY = {"crash-limit", "speculate", "control"}
 OUTPUT = {"json", "no-progress", "quiet"}

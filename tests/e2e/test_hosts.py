@@ -21,11 +21,12 @@ ALL = "h1,h2,h3,h4"
 
 @unittest.skipIf(WHY_NOT, WHY_NOT)
 class OnHosts(EndToEndTest):
-    quota = ()
+    count = COUNT
+    kind = ()  # further arguments of tests/hosts.sh
 
     def setUp(self):
         super().setUp()
-        self.hosts = ssh_hosts.Hosts(self, COUNT, *self.quota)
+        self.hosts = ssh_hosts.Hosts(self, self.count, *self.kind)
 
     def over_ssh(self, hosts=ALL, worker=WORKER):
         return ["--hosts", hosts, "--ssh", self.hosts.ssh, "--remote-path", worker]
@@ -230,7 +231,7 @@ class Ends(OnHosts):
 class Unequal(OnHosts):
     """Each host has a quota of 0.2 cores; h1 is relieved of it."""
 
-    quota = ("--quota", "0.2")
+    kind = ("--quota", "0.2")
 
     def test_host_with_more_cores_gets_more_items(self):
         with open(self.hosts.directory + "/groups", encoding="ascii") as file:

@@ -36,9 +36,11 @@ int cmd_compare(int argc, char **argv, struct zygote *zygote);
 int cmd_run(int argc, char **argv, struct zygote *zygote);
 int cmd_resume(int argc, char **argv, struct zygote *zygote);
 int cmd_status(int argc, char **argv, struct zygote *zygote);
+int cmd_doctor(int argc, char **argv, struct zygote *zygote);
 int cmd_drain(int argc, char **argv, struct zygote *zygote);
 int cmd_keygen(int argc, char **argv, struct zygote *zygote);
 int cmd_workloads(int argc, char **argv, struct zygote *zygote);
+int cmd_launch(int argc, char **argv, struct zygote *zygote);
 int cmd_origin(int argc, char **argv, struct zygote *zygote);
 
 #endif

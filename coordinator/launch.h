@@ -42,6 +42,10 @@ struct launch_options {
     void (*revoke)(void *arg, const char *name);
     /* A place is given up: its worker has ended, or could not be started, and nothing more is tried. */
     void (*given_up)(void *arg, size_t index);
+    /* What is run there in place of a worker that works: the arguments of quartet-worker, NULL-terminated, and who hears
+     * each line of its standard output. NULL: a worker, which says nothing there. */
+    const char *const *arguments;
+    void (*heard)(void *arg, size_t index, const char *line);
     void *arg;
 };
 

@@ -49,7 +49,8 @@ static int write_command(struct ssh_host *host, char *ret_command, size_t size)
         arguments[count++] = "--slots";
         arguments[count++] = slots;
     }
-    return write_shell(host, arguments, ret_command, size);
+    return write_shell(
+        host, options->arguments != NULL ? options->arguments : arguments, ret_command, size);
 }
 
 /* A connection of this ssh's own: one that is shared would keep the tunnel when ssh ends. `forward` has

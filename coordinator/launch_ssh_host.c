@@ -140,6 +140,10 @@ static bool hear_tunnel(struct ssh_host *host, const char *line)
 
 static void on_output(struct ssh_host *host, const char *line)
 {
+    const struct launch_options *options = &host->launch->options;
+    if (host->state == HOST_UP && options->heard != NULL) {
+        options->heard(options->arg, (size_t)(host - host->launch->hosts), line);
+    }
     if (host->state != HOST_CONNECTING && host->state != HOST_COPYING) {
         return;
     }

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OPTIONS_MAX = 80, WORKERS_LOCAL_MAX = 256, ADVERTISE_MAX = 8 };
+enum { OPTIONS_MAX = 80, WORKERS_LOCAL_MAX = 256, ADVERTISE_MAX = 8, SWEEP_MAX = 16 };
 
 /* What the flags said. Filled with defaults by options_init. */
 struct options {
@@ -44,8 +44,11 @@ struct options {
     bool local_only;
     uint64_t workers; /* to start on this machine; settled by options_check */
     uint64_t workers_default;
-    const char *listen;  /* NULL: nobody but our own workers is expected */
-    uint64_t wait_count; /* workers to wait for, with --listen */
+    uint64_t sweep[SWEEP_MAX]; /* numbers of workers to compare, rising, of those that are there */
+    size_t sweep_count;        /* 0: one, all of them */
+    bool no_local;             /* compare without local cells */
+    const char *listen;        /* NULL: nobody but our own workers is expected */
+    uint64_t wait_count;       /* workers to wait for, with --listen */
     double wait_timeout_s;
     bool insecure;
 
@@ -123,9 +126,11 @@ void options_add_yes(struct cli_table *table, struct options *options);
 void options_add_one_strategy(struct cli_table *table, struct options *options);
 void options_add_strategies(struct cli_table *table, struct options *options);
 void options_add_concurrency(struct cli_table *table, struct options *options);
+/* Where it runs. `sweep`: several numbers of workers may be given, and placements be left out. */
 void options_add_placement(struct cli_table *table,
                            struct options *options,
-                           const char *workers_default);
+                           const char *workers_default,
+                           bool sweep);
 /* Who may be a worker, and how it learns where to go; part of options_add_placement. */
 void options_add_keys(struct cli_table *table, struct options *options);
 /* Workers on other hosts; part of the placement. */

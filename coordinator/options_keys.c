@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-static int add_advertised(const char *value, void *target, struct err_text *ret_error)
+int options_add_advertised(const char *value, void *target, struct err_text *ret_error)
 {
     struct options *options = target;
     if (options->advertise_count == ADVERTISE_MAX) {
@@ -44,7 +44,7 @@ void options_add_keys(struct cli_table *table, struct options *options)
          .kind = CLI_CALL,
          .value = "HOST[:PORT]",
          .target = options,
-         .call = add_advertised,
+         .call = options_add_advertised,
          .repeatable = true,
          .help = "with --access: where workers find this machine first, as behind a NAT, a tunnel "
                  "or a name; repeatable"},

@@ -76,6 +76,7 @@ struct peer {
     bool cooperative;
     uint64_t cpu_us;        /* of the job so far */
     uint64_t items_done;    /* of the job, as far as results have come */
+    uint64_t items_all;     /* of all jobs of its session */
     uint64_t asked_us;      /* when it was sent the job */
     uint64_t startup_us;    /* of the job */
     uint64_t round_trip_us; /* the shortest so far; 0: none was measured */

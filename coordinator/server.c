@@ -304,10 +304,8 @@ static void cancel_job(struct server *server)
 static int muster(struct server *server, struct err_text *ret_error, uint64_t *ret_startup_us)
 {
     struct server_run *run = &server->run;
-    for (uint32_t i = 0; i < server->peers.high; i++) {
-        if (server->peers.by_index[i] != NULL) {
-            server_send_job(server, server->peers.by_index[i]);
-        }
+    if (server_call_crew(server) != 0) {
+        return err_set(ret_error, ERR_NOMEM, "no memory to choose workers");
     }
     uint64_t parts;
     int rc;

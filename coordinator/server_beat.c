@@ -66,5 +66,6 @@ void server_on_beat(uv_timer_t *timer)
         }
     }
     server_keys_beat(server);
+    server_call_reserves(server);
     give_up_alone(server, now_us);
 }

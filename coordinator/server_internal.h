@@ -1,10 +1,12 @@
 /* What the files of the server share: server.c has its life and the runs, server_send.c says things,
- * server_register.c lets workers in, server_workers.c hears them, server_results.c looks into what
+ * server_register.c lets workers in, server_probe.c answers doctors, server_workers.c hears them, server_results.c looks into what
  * comes of chunks, server_beat.c watches over who lives, server_hosts.c knows where they are,
+ * server_crew.c chooses who takes part,
  * server_keys.c who may come, server_status.c tells about it all. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
 
+#include "common/base/bucket.h"
 #include "common/base/line_limit.h"
 #include "common/io/zap.h"
 #include "common/io/zsock.h"
@@ -42,6 +44,7 @@ struct server_run {
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
     bool cooperative;
+    bool vacant; /* a place in the crew may be free: server_call_reserves */
 };
 
 enum { KNOCKS_SAID_MAX = 32, KNOCK_TEXT_SIZE = 192 };
@@ -61,6 +64,12 @@ struct server_keys {
     uint64_t failed; /* handshakes that failed for other reasons than a key */
 };
 
+/* Those who look whether they can be heard here, all together: what they may cost. */
+struct server_doctors {
+    struct bucket probes; /* of any size */
+    struct bucket pieces; /* of payload that is sent back */
+};
+
 struct server_stats {
     uint64_t messages_in;
     uint64_t messages_out;
@@ -68,6 +77,7 @@ struct server_stats {
     uint64_t rejected;       /* workers refused */
     uint64_t stale_messages; /* of sessions or jobs that are over */
     uint64_t ignored;        /* registrations passed over: too many by one connection */
+    uint64_t doctors;        /* who introduced themselves as such */
     uint64_t registrations;  /* HELLOs that were answered with a session */
 };
 
@@ -84,6 +94,7 @@ struct server {
     struct server_keys keys;
     struct patience patience;
     struct line_limit notes;
+    struct server_doctors doctors;
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
     bool probe_due; /* some connection dropped: find out whose */
@@ -127,6 +138,13 @@ int server_try_send(struct server *server,
 bool server_send(struct server *server, struct peer *peer, struct wire_message *message);
 bool server_send_heartbeat(struct server *server, struct peer *peer);
 
+/* To somebody who has no session, with `payload_len` zeros as a payload unless that is 0: nothing depends on
+ * whether it arrives. */
+void server_send_plain(struct server *server,
+                       struct zsock_peer address,
+                       const struct wire_message *message,
+                       size_t payload_len);
+
 /* Refuse a message of `session` (0: a HELLO, or what could not be read). Nothing depends on
  * whether this arrives. */
 void server_reject(struct server *server,
@@ -165,6 +183,11 @@ void server_on_hello(struct server *server,
                      struct zsock_peer address,
                      const struct wire_message *message);
 
+/* A PROBE, of whoever got through the handshake: nobody is registered for it. Its payload is server->payload. */
+void server_on_probe(struct server *server,
+                     struct zsock_peer address,
+                     const struct wire_message *message);
+
 /* A RESULTS of a registered worker; its payload is server->payload. */
 void server_on_results(struct server *server,
                        struct peer *peer,
@@ -187,6 +210,17 @@ extern const struct runner_link server_link;
 extern const struct zsock_handlers server_socket_handlers;
 /* Life signs, both ways. */
 void server_on_beat(uv_timer_t *timer);
+
+/* --- server_crew.c --- */
+
+/* Send the job of the run on stage to those that are to take part: all, or as many as it says. Returns
+ * 0 or ERR_NOMEM. */
+int server_call_crew(struct server *server);
+
+/* A worker came, left, or cannot run the job: somebody may have to take a place, at the end of the
+ * turn (server_call_reserves). */
+void server_crew_changed(struct server *server);
+void server_call_reserves(struct server *server);
 
 /* --- server_keys.c --- */
 

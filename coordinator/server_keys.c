@@ -2,6 +2,7 @@
  * here, looked at again with every beat; and who came and was refused. See server_internal.h. */
 #include "common/io/secret_file.h"
 #include "coordinator/server_internal.h"
+#include "coordinator/server_status.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -239,6 +240,12 @@ void server_keys_beat(struct server *server)
     while (zap_take_knock(server->keys.zap, &knock)) {
         note_once(server, knock.address, "its key is not among those authorized in --keys");
     }
+}
+
+uint64_t server_refusals(const struct server *server)
+{
+    uint64_t by_key = server->keys.zap == NULL ? 0 : zap_refusals(server->keys.zap);
+    return by_key + server->keys.failed;
 }
 
 void server_say_refusals(struct server *server)

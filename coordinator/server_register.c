@@ -131,7 +131,11 @@ void server_on_hello(struct server *server,
     struct wire_message welcome = {.type = WIRE_WELCOME};
     welcome.as.welcome.protocol_minor = WIRE_PROTOCOL_MINOR;
     welcome.as.welcome.heartbeat_ms = server->options.heartbeat_ms;
-    if (server_send(server, peer, &welcome) && server->run.job != NULL) {
+    if (!server_send(server, peer, &welcome) || server->run.job == NULL) {
+        return;
+    }
+    if (server->run.job->workers == 0) {
         server_send_job(server, peer);
     }
+    server_crew_changed(server);
 }

@@ -54,13 +54,16 @@ static int put_header(struct server *server, const struct wire_message *message)
     return 0;
 }
 
-/* To somebody who has no session, or as a last word: nothing depends on whether it arrives. */
-static void send_plain(struct server *server,
+void server_send_plain(struct server *server,
                        struct zsock_peer address,
-                       struct wire_message *message)
+                       const struct wire_message *message,
+                       size_t payload_len)
 {
+    static const char zeros[WIRE_PROBE_MAX];
+    const struct zsock_part part = {.bytes = zeros, .len = payload_len};
     if (put_header(server, message) == 0) {
-        (void)zsock_send(server->socket, address, NULL);
+        (void)(payload_len > 0 ? zsock_send_parts(server->socket, address, &part, 1)
+                               : zsock_send(server->socket, address, NULL));
         server->stats.messages_out++;
     }
 }
@@ -116,7 +119,7 @@ void server_reject(struct server *server,
     struct wire_message message = {.type = WIRE_REJECT, .session = session};
     message.as.reject.reason = reason;
     message.as.reject.text = wire_text(text);
-    send_plain(server, address, &message);
+    server_send_plain(server, address, &message, 0);
 }
 
 bool server_send_heartbeat(struct server *server, struct peer *peer)

@@ -27,6 +27,10 @@ void server_list_workers(const struct server *server,
 uint64_t server_registrations(const struct server *server);
 uint32_t server_unable(const struct server *server);
 
+/* Doctors that were answered, and connections that were refused: for their key, or without a proper handshake. */
+uint64_t server_doctors(const struct server *server);
+uint64_t server_refusals(const struct server *server);
+
 /* Let a worker leave: it gives back what it has not begun, finishes the rest, and goes. `name`: its
  * name, or name@host. `ret_text` says what was done, or why not. Returns 0; ERR_NOT_FOUND (says who
  * there is); ERR_INVALID: more than one has this name (says which); ERR_GONE: it could not be told. */

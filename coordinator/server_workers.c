@@ -29,6 +29,7 @@ void server_forget(struct server *server,
         }
     }
     peers_remove(&server->peers, peer);
+    server_crew_changed(server);
     if (joined && server->run.runner != NULL) {
         runner_worker_event(server->run.runner, stage_now_us(), worker, how);
     }
@@ -60,6 +61,7 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
     }
     if (ready->error.len > 0) {
         peer->state = PEER_UNABLE;
+        server_crew_changed(server);
         (void)err_set(&run->unable,
                       ERR_INVALID,
                       "worker %s@%s: %.*s",
@@ -161,6 +163,7 @@ static void on_returned(struct server *server,
     uint64_t now_us = stage_now_us();
     if (peer->state == PEER_RUNNING) {
         peer->state = PEER_LEAVING;
+        server_crew_changed(server);
         runner_worker_event(server->run.runner, now_us, worker, SCHED_WORKER_DRAINING);
     }
     for (size_t i = 0; i < message->as.returned.count; i++) {
@@ -287,6 +290,10 @@ static void on_message(void *arg,
         server_drop_bad(server, address, error.s);
     } else if (message.type == WIRE_HELLO) {
         server_on_hello(server, address, &message);
+    } else if (message.type == WIRE_PROBE) {
+        server->payload = payload;
+        server_on_probe(server, address, &message);
+        server->payload = NULL;
     } else {
         server->payload = payload;
         on_session_message(server, address, &message);
@@ -302,7 +309,9 @@ static void on_bad(void *arg, struct zsock_peer address, const char *why)
 
 static void on_turn_end(void *arg)
 {
-    server_flush(arg);
+    struct server *server = arg;
+    server_flush(server);
+    server_call_reserves(server);
 }
 
 const struct zsock_handlers server_socket_handlers = {

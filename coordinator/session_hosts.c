@@ -1,4 +1,5 @@
 /* The workers of a session that are launched on other hosts. */
+#include "coordinator/reach.h"
 #include "coordinator/session_internal.h"
 
 #include <stdio.h>
@@ -9,35 +10,6 @@ enum {
     TOLD_MAX = 20,                    /* hosts whose words are all printed */
     OTHERS_WAIT_US = 5 * 1000 * 1000, /* so that one run names all hosts that are out of order */
 };
-
-/* The port of an endpoint that is bound. */
-static uint16_t port_of(const char *endpoint)
-{
-    const char *colon = strrchr(endpoint, ':');
-    return colon == NULL ? 0 : (uint16_t)strtoul(colon + 1, NULL, 10);
-}
-
-static bool is_every_address(const char *endpoint)
-{
-    return strncmp(endpoint, "tcp://0.0.0.0:", 14) == 0 ||
-           strncmp(endpoint, "tcp://[::]:", 11) == 0 || strncmp(endpoint, "tcp://*:", 8) == 0;
-}
-
-/* What every host is told, when they are all told the same: what --advertise says, or the one address that is listened on.
- * Otherwise each is told the address that its own ssh connection came from (SSH_CONNECTION): a way that is known to exist, by the
- * user's own ssh configuration, with its aliases and whichever of IPv4 and IPv6 it took. (The address that a socket of ours would
- * get towards a host needs that host's name resolved as ssh does, and is none of a way through a jump host either.) */
-static void settle_endpoint(struct session *session)
-{
-    const struct options *options = session->options;
-    const char *bound = server_endpoint(session->server);
-    session->told[0] = '\0';
-    if (options->advertise_count > 0) {
-        (void)launch_shell_advertised(options->advertise[0], port_of(bound), session->told);
-    } else if (!is_every_address(bound)) {
-        (void)snprintf(session->told, sizeof(session->told), "%s", bound);
-    }
-}
 
 /* While workers are gathered, the error says it. */
 static void on_given_up(void *arg, size_t index)
@@ -62,7 +34,7 @@ int session_open_hosts(struct session *session, struct err_text *ret_error)
     if (options->hosts.count == 0) {
         return 0;
     }
-    settle_endpoint(session);
+    reach_told(options, server_endpoint(session->server), session->told);
     if (options->tunnel &&
         launch_tunnel_to(server_endpoint(session->server), &session->tunnel) != 0) {
         return err_set(ret_error,
@@ -77,7 +49,7 @@ int session_open_hosts(struct session *session, struct err_text *ret_error)
         .bundle = options->bundle,
         .tunnel = options->tunnel ? &session->tunnel : NULL,
         .endpoint = session->told[0] != '\0' ? session->told : NULL,
-        .port = port_of(server_endpoint(session->server)),
+        .port = reach_port(server_endpoint(session->server)),
         .insecure = options->insecure,
         .grant = server_public_key(session->server) != NULL ? session_grant_line : NULL,
         .revoke = session_revoke,

@@ -221,8 +221,11 @@ static void dispatch(struct client *client,
     case WIRE_PART:
         client_on_part(client, message, payload);
         break;
+    case WIRE_ECHO: /* of a question that no worker asks */
+        break;
     case WIRE_HELLO:
     case WIRE_HOLDING:
+    case WIRE_PROBE:
     case WIRE_READY:
     case WIRE_RESULTS:
     case WIRE_RETURNED:

@@ -1,6 +1,7 @@
 /* quartet-worker: connects to a coordinator and runs what it is sent. */
 #include "common/io/access.h"
 #include "common/io/descriptors.h"
+#include "common/io/first_process.h"
 #include "common/io/parent.h"
 #include "common/io/versions.h"
 #include "worker/client.h"
@@ -43,9 +44,11 @@ static int work(const struct worker_options *asked, struct zygote *zygote)
         .slots = (uint32_t)asked->slots,
         .credit_max = (uint32_t)asked->credit_max,
         .give_up_s = asked->give_up_s,
+        .spread_s = asked->spread_s,
         .idle_limit_s = asked->idle_limit_s,
         .drain_limit_s = asked->drain_limit_s,
         .time_limit_s = asked->time_limit_s,
+        .drained_status = (uint32_t)asked->drained_status,
         .load_limit_s = PLUGIN_LOAD_LIMIT_S,
         .allow_exec = asked->allow_exec,
         .allow_plugins = asked->allow_plugins,
@@ -64,7 +67,8 @@ int main(int argc, char **argv)
     /* First of all: nothing exists yet that a fork could tear. */
     struct zygote *zygote = NULL;
     struct err_text error = {{0}};
-    if (descriptors_prepare(&error) != 0 || zygote_start(&error, &zygote) != 0) {
+    if (first_process_leave(&error) != 0 || descriptors_prepare(&error) != 0 ||
+        zygote_start(&error, &zygote) != 0) {
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
         return EXIT_CANNOT_GO_ON;
     }
@@ -83,7 +87,9 @@ int main(int argc, char **argv)
         status = describe(asked.describe);
     }
     status = status < 0 ? worker_options_check(&asked) : status;
-    status = status < 0 ? work(&asked, zygote) : status;
+    if (status < 0) {
+        status = asked.doctor ? doctor_run(&asked.doctor_options) : work(&asked, zygote);
+    }
     zygote_stop(zygote);
     if (fflush(stdout) != 0 && status == EXIT_SUCCESS) {
         perror("quartet-worker: standard output");

@@ -31,18 +31,20 @@ static int parse_with(const struct cli_option *options, size_t option_count, int
 {
     const struct cli cli = {
         .program = "quartet-worker",
-        .usage = "--access FILE | --connect ENDPOINT | --describe FILE",
+        .usage = "--access FILE | --connect ENDPOINT [--doctor] | --describe FILE",
         .summary = "Connects to a quartet coordinator, runs the chunks of items that it sends, and "
                    "exits when the "
                    "coordinator is done. SIGTERM: gives back what is not begun, finishes the rest, "
                    "leaves.",
         .examples = "quartet-worker --access worker.json\n"
                     "ssh host quartet-worker --access - < worker.json\n"
-                    "quartet-worker --connect tcp://127.0.0.1:5555\n\n"
+                    "quartet-worker --connect tcp://127.0.0.1:5555\n"
+                    "quartet-worker --doctor --access worker.json\n\n"
                     "Exit status: 0 done or left on request; 2 wrong usage, or a plugin that\n"
                     "cannot be used; 3 no coordinator, or this machine refused (open files,\n"
                     "memory); 4 refused by the coordinator (another protocol version, a key that\n"
-                    "it does not accept).",
+                    "it does not accept). With --doctor: 0 all is well; 1 something fails;\n"
+                    "2 wrong usage; 3 it could not look.",
         .options = options,
         .option_count = option_count,
     };
@@ -93,6 +95,14 @@ static void add_where(struct cli_table *table, struct worker_options *to)
          .max = 1e9,
          .default_text = "600",
          .help = "exit after so long without a coordinator; 0: never"},
+        {.name = "spread",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->spread_s,
+         .max = 3600,
+         .default_text = "0",
+         .help = "wait at random up to so long before the first attempt to connect: for many "
+                 "workers that start in one instant"},
     };
     cli_table_head(table, "Coordinator");
     cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
@@ -161,6 +171,14 @@ static void add_leave(struct cli_table *table, struct worker_options *to)
          .help =
              "on SIGTERM or before --time-limit: leave after so long even when items still run; "
              "0: wait for them"},
+        {.name = "drained-status",
+         .kind = CLI_COUNT,
+         .value = "N",
+         .target = &to->drained_status,
+         .max = 125,
+         .default_text = "0",
+         .help = "exit status after SIGTERM, when all was finished or given back: for whoever "
+                 "replaces workers unless they end with 0, as a Job of Kubernetes does"},
         {.name = "idle-timeout",
          .kind = CLI_SECONDS,
          .value = "SECONDS",
@@ -182,6 +200,22 @@ static void add_leave(struct cli_table *table, struct worker_options *to)
     };
     cli_table_head(table, "Leaving");
     cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
+}
+
+/* What it does instead. */
+static void add_doctor(struct cli_table *table, struct worker_options *to)
+{
+    const struct cli_option list[] = {
+        {.name = "doctor",
+         .kind = CLI_FLAG,
+         .target = &to->doctor,
+         .help = "be no worker: look, step by step, whether one on this host gets through to the "
+                 "coordinator, and say what to change; as 'quartet doctor'"},
+    };
+    cli_table_head(table, "Looking whether it would work");
+    cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
+    doctor_options_init(&to->doctor_options, "quartet-worker");
+    doctor_add_options(table, &to->doctor_options);
 }
 
 static void add_others(struct cli_table *table, struct worker_options *to)
@@ -213,8 +247,13 @@ int worker_options_parse(int argc, char **argv, struct worker_options *ret_optio
     add_where(&table, ret_options);
     add_work(&table, ret_options);
     add_leave(&table, ret_options);
+    add_doctor(&table, ret_options);
     add_others(&table, ret_options);
-    return parse_with(table.list, table.count, argc, argv);
+    int status = parse_with(table.list, table.count, argc, argv);
+    ret_options->doctor_options.access = ret_options->access;
+    ret_options->doctor_options.connect = ret_options->connect;
+    ret_options->doctor_options.one_line = ret_options->end_with_stdin;
+    return status;
 }
 
 /* Returns -1 or EXIT_USAGE. */
@@ -277,8 +316,28 @@ static int check_endpoint(const struct worker_options *options)
     return -1;
 }
 
+static int check_doctor(const struct worker_options *options)
+{
+    struct err_text error = {{0}};
+    if (doctor_check(&options->doctor_options, options->insecure, &error) != 0) {
+        (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
 int worker_options_check(const struct worker_options *options)
 {
+    if (options->doctor) {
+        return check_doctor(options);
+    }
+    if (options->doctor_options.json != NULL) {
+        (void)fprintf(
+            stderr,
+            "quartet-worker: --json '%.200s' is for --doctor, and a worker writes no report\n",
+            options->doctor_options.json);
+        return EXIT_USAGE;
+    }
     if ((options->connect == NULL) == (options->access == NULL)) {
         (void)fprintf(
             stderr,

@@ -2,6 +2,8 @@
 #ifndef QUARTET_WORKER_OPTIONS_H
 #define QUARTET_WORKER_OPTIONS_H
 
+#include "common/doctor/doctor.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -13,9 +15,11 @@ struct worker_options {
     uint64_t slots;
     uint64_t credit_max;
     double give_up_s;
+    double spread_s;
     double idle_limit_s;
     double drain_limit_s;
     double time_limit_s; /* 0: none */
+    uint64_t drained_status;
     uint64_t parent;
     bool insecure;
     bool allow_exec;
@@ -23,6 +27,8 @@ struct worker_options {
     bool end_with_stdin;
     bool quiet;
     bool version;
+    bool doctor; /* be no worker, but look whether one could reach the coordinator */
+    struct doctor_options doctor_options;
 };
 
 /* Read argv into `ret_options`, whose texts are borrowed from it. Returns -1 to go on; or the
@@ -30,7 +36,7 @@ struct worker_options {
  * error), 3 (no memory). */
 int worker_options_parse(int argc, char **argv, struct worker_options *ret_options);
 
-/* Do they make a worker that can connect? Returns -1, or 2 with the reason on standard error. */
+/* Do they make a worker, or a doctor, that can connect? Returns -1, or 2 with the reason on standard error. */
 int worker_options_check(const struct worker_options *options);
 
 #endif

@@ -1,4 +1,4 @@
-/* One ZeroMQ socket on a libuv loop, and, with zap.c and keys.c, the only code that calls libzmq.
+/* One ZeroMQ socket on a libuv loop, and, with zap.c, zdial.c and keys.c, the only code that calls libzmq.
  *
  * The shape that does not lose wake-ups (libzmq's file descriptor is edge-triggered and every
  * send or receive may eat the edge): uv_poll wakes the loop, uv_prepare re-reads ZMQ_EVENTS

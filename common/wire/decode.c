@@ -98,6 +98,12 @@ static bool same_length_or_none(const struct reader *r, const char *field, size_
     return len == 0 || same_length(r, field, len, count);
 }
 
+static bool is_of_quartet(const struct reader *r, uint64_t magic)
+{
+    return magic == WIRE_MAGIC ||
+           refuse(&r->refusal, "magic is 0x%016" PRIx64 ": this is not quartet", magic);
+}
+
 /* Who it is, and the versions: of another version's HELLO that is all we know. */
 static struct wire_hello read_stranger(const Quartet__Hello *body)
 {
@@ -286,6 +292,53 @@ static bool read_fetch(const struct reader *r, const void *from, struct wire_mes
     return true;
 }
 
+static bool read_probe(const struct reader *r, const void *from, struct wire_message *message)
+{
+    const Quartet__Probe *body = from;
+    struct wire_probe *probe = &message->as.probe;
+    if (!is_of_quartet(r, body->magic)) {
+        return false;
+    }
+    *probe = (struct wire_probe){
+        .protocol_major = body->protocol_major,
+        .protocol_minor = body->protocol_minor,
+        .build = clean_text_of(body->build, WIRE_NAME_MAX),
+        .host = clean_text_of(body->host, WIRE_NAME_MAX),
+    };
+    if (probe->protocol_major == WIRE_PROTOCOL_MAJOR) {
+        probe->seq = body->seq;
+        probe->want = body->want;
+    }
+    return true;
+}
+
+static bool read_echo(const struct reader *r, const void *from, struct wire_message *message)
+{
+    const Quartet__Echo *body = from;
+    if (!is_of_quartet(r, body->magic)) {
+        return false;
+    }
+    struct wire_echo echo = {
+        .protocol_major = body->protocol_major,
+        .protocol_minor = body->protocol_minor,
+        .build = clean_text_of(body->build, WIRE_NAME_MAX),
+        .host = clean_text_of(body->host, WIRE_NAME_MAX),
+    };
+    if (echo.protocol_major == WIRE_PROTOCOL_MAJOR) {
+        echo.seq = body->seq;
+        echo.received_us = body->received_us;
+        echo.sent_us = body->sent_us;
+        echo.got = body->got;
+        echo.workers = body->workers;
+        echo.workers_max = body->workers_max;
+        echo.files_max = body->files_max;
+        echo.files_left = body->files_left;
+        echo.running = body->running != 0;
+    }
+    message->as.echo = echo;
+    return true;
+}
+
 /* NULL: that type has no body. */
 static bool (*const readers[])(const struct reader *r,
                                const void *from,
@@ -303,6 +356,8 @@ static bool (*const readers[])(const struct reader *r,
     [WIRE_FETCH] = read_fetch,
     [WIRE_PART] = read_fetch,
     [WIRE_HOLDING] = read_chunks,
+    [WIRE_PROBE] = read_probe,
+    [WIRE_ECHO] = read_echo,
 };
 
 static const void *body_of(const Quartet__Header *header, size_t offset)

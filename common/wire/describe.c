@@ -200,6 +200,28 @@ static void describe_fetch(struct line *line, const struct wire_message *message
     add(line, " offset=%" PRIu64, fetch->offset);
 }
 
+static void describe_probe(struct line *line, const struct wire_message *message)
+{
+    const struct wire_probe *probe = &message->as.probe;
+    add(line, " protocol=%" PRIu32 ".%" PRIu32, probe->protocol_major, probe->protocol_minor);
+    add_text(line, "host", probe->host);
+    add(line, " seq=%" PRIu64 " want=%" PRIu32, probe->seq, probe->want);
+}
+
+static void describe_echo(struct line *line, const struct wire_message *message)
+{
+    const struct wire_echo *echo = &message->as.echo;
+    add(line, " protocol=%" PRIu32 ".%" PRIu32, echo->protocol_major, echo->protocol_minor);
+    add_text(line, "host", echo->host);
+    add(line,
+        " seq=%" PRIu64 " got=%" PRIu32 " workers=%" PRIu32 "/%" PRIu32 "%s",
+        echo->seq,
+        echo->got,
+        echo->workers,
+        echo->workers_max,
+        echo->running ? " running" : "");
+}
+
 /* NULL: that type has no body. */
 static void (*const describers[])(struct line *line, const struct wire_message *message) = {
     [WIRE_HELLO] = describe_hello,
@@ -215,6 +237,8 @@ static void (*const describers[])(struct line *line, const struct wire_message *
     [WIRE_FETCH] = describe_fetch,
     [WIRE_PART] = describe_fetch,
     [WIRE_HOLDING] = describe_holding,
+    [WIRE_PROBE] = describe_probe,
+    [WIRE_ECHO] = describe_echo,
 };
 
 char *wire_describe(const struct wire_message *message, char *ret_text, size_t size)

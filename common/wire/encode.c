@@ -27,6 +27,8 @@ struct wire_encoder {
         Quartet__Beat beat;
         Quartet__Returned returned;
         Quartet__Fetch fetch;
+        Quartet__Probe probe;
+        Quartet__Echo echo;
     } body;
 
     ProtobufCBinaryData names[WIRE_LIST_MAX];
@@ -290,6 +292,43 @@ static void fill_part(struct wire_encoder *e, const struct wire_message *message
     e->header.part = fill_part_of_plugin(e, message);
 }
 
+static void fill_probe(struct wire_encoder *e, const struct wire_message *message)
+{
+    const struct wire_probe *probe = &message->as.probe;
+    Quartet__Probe *body = &e->body.probe;
+    quartet__probe__init(body);
+    body->magic = WIRE_MAGIC;
+    body->protocol_major = probe->protocol_major;
+    body->protocol_minor = probe->protocol_minor;
+    body->build = cut_data_of(probe->build, WIRE_NAME_MAX);
+    body->host = cut_data_of(probe->host, WIRE_NAME_MAX);
+    body->seq = probe->seq;
+    body->want = probe->want;
+    e->header.probe = body;
+}
+
+static void fill_echo(struct wire_encoder *e, const struct wire_message *message)
+{
+    const struct wire_echo *echo = &message->as.echo;
+    Quartet__Echo *body = &e->body.echo;
+    quartet__echo__init(body);
+    body->magic = WIRE_MAGIC;
+    body->protocol_major = echo->protocol_major;
+    body->protocol_minor = echo->protocol_minor;
+    body->build = cut_data_of(echo->build, WIRE_NAME_MAX);
+    body->host = cut_data_of(echo->host, WIRE_NAME_MAX);
+    body->seq = echo->seq;
+    body->received_us = echo->received_us;
+    body->sent_us = echo->sent_us;
+    body->got = echo->got;
+    body->workers = echo->workers;
+    body->workers_max = echo->workers_max;
+    body->files_max = echo->files_max;
+    body->files_left = echo->files_left;
+    body->running = echo->running;
+    e->header.echo = body;
+}
+
 /* NULL: that type has no body. */
 static void (*const fillers[])(struct wire_encoder *e, const struct wire_message *message) = {
     [WIRE_HELLO] = fill_hello,
@@ -305,6 +344,8 @@ static void (*const fillers[])(struct wire_encoder *e, const struct wire_message
     [WIRE_FETCH] = fill_fetch,
     [WIRE_PART] = fill_part,
     [WIRE_HOLDING] = fill_holding,
+    [WIRE_PROBE] = fill_probe,
+    [WIRE_ECHO] = fill_echo,
 };
 
 static size_t fill(struct wire_encoder *e, const struct wire_message *message)

@@ -21,6 +21,8 @@ static const struct wire_type_info types[] = {
     [WIRE_FETCH] = {"FETCH", BODY(fetch), true, true},
     [WIRE_PART] = {"PART", BODY(part), true, true},
     [WIRE_HOLDING] = {"HOLDING", BODY(holding), true, true},
+    [WIRE_PROBE] = {"PROBE", BODY(probe), false, false},
+    [WIRE_ECHO] = {"ECHO", BODY(echo), false, false},
 };
 
 const struct wire_type_info *wire_type_info(uint32_t type)

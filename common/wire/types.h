@@ -11,7 +11,7 @@
 
 enum {
     WIRE_TYPE_FIRST = WIRE_HELLO,
-    WIRE_TYPE_LAST = WIRE_HOLDING,
+    WIRE_TYPE_LAST = WIRE_ECHO,
     WIRE_STRATEGIES_KNOWN = 1 << STRATEGY_SERIAL | 1 << STRATEGY_THREADS | 1 << STRATEGY_ASYNC |
                             1 << STRATEGY_PROCESSES, /* bits of a HELLO's strategies */
 };

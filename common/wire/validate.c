@@ -266,6 +266,18 @@ static bool validate_fetch(const struct refusal *r, const struct wire_message *m
            in_range(r, "offset", fetch->offset, 0, WIRE_PLUGIN_MAX - 1);
 }
 
+static bool validate_probe(const struct refusal *r, const struct wire_message *message)
+{
+    return in_range(r, "want", message->as.probe.want, 0, WIRE_PROBE_MAX);
+}
+
+static bool validate_echo(const struct refusal *r, const struct wire_message *message)
+{
+    const struct wire_echo *echo = &message->as.echo;
+    return in_range(r, "got", echo->got, 0, WIRE_PROBE_MAX) &&
+           in_range(r, "sent_us", echo->sent_us, echo->received_us, INT64_MAX);
+}
+
 /* NULL: there is nothing beyond the header to check. */
 static bool (*const validators[])(const struct refusal *r, const struct wire_message *message) = {
     [WIRE_HELLO] = validate_hello,
@@ -281,6 +293,8 @@ static bool (*const validators[])(const struct refusal *r, const struct wire_mes
     [WIRE_FETCH] = validate_fetch,
     [WIRE_PART] = validate_fetch,
     [WIRE_HOLDING] = validate_holding,
+    [WIRE_PROBE] = validate_probe,
+    [WIRE_ECHO] = validate_echo,
 };
 
 static bool validate_header(const struct refusal *r, const struct wire_message *message)

@@ -17,7 +17,7 @@
 
 enum {
     WIRE_PROTOCOL_MAJOR = 1,
-    WIRE_PROTOCOL_MINOR = 2,
+    WIRE_PROTOCOL_MINOR = 3,
     WIRE_MINOR_HOLDING = 2,              /* from this minor version on a peer knows HOLDING */
     WIRE_HEADER_MAX = 64 * 1024,         /* bytes of a header frame */
     WIRE_PAYLOAD_MAX = 16 * 1024 * 1024, /* bytes of a payload frame */
@@ -31,6 +31,7 @@ enum {
     WIRE_HASH_SIZE = 32,         /* bytes of a SHA-256 */
     WIRE_PART_MAX = 1024 * 1024, /* bytes of one part of a plugin */
     WIRE_PLUGIN_MAX = 256 * 1024 * 1024, /* bytes of a plugin */
+    WIRE_PROBE_MAX = 1024 * 1024,        /* bytes of the payload of a PROBE or an ECHO */
 };
 
 enum wire_type {
@@ -50,6 +51,8 @@ enum wire_type {
     WIRE_FETCH = 14,    /* worker: send me this part of the job's plugin */
     WIRE_PART = 15,     /* coordinator: here it is */
     WIRE_HOLDING = 16,  /* worker: of this job I have these in hand from an earlier session */
+    WIRE_PROBE = 17,    /* a doctor: do you hear me? */
+    WIRE_ECHO = 18,     /* coordinator: yes, and this is how I am */
 };
 
 enum wire_reason {
@@ -175,9 +178,31 @@ struct wire_returned {
     size_t count; /* 0 to WIRE_CHUNKS_MAX */
 };
 
+/* Of another protocol_major only the versions, build and host of PROBE and ECHO are decoded, and nothing else is
+ * checked. */
+struct wire_probe {
+    uint32_t protocol_major, protocol_minor;
+    struct wire_text build, host;
+    uint64_t seq;
+    uint32_t want; /* bytes of the answer's payload frame, 0 to WIRE_PROBE_MAX */
+};
+
+struct wire_echo {
+    uint32_t protocol_major, protocol_minor;
+    struct wire_text build, host;
+    uint64_t seq; /* of the PROBE */
+    /* When the PROBE came and when this went, by the coordinator's clock: us since 1970. Decoded: sent_us is not the
+     * earlier. */
+    uint64_t received_us, sent_us;
+    uint32_t got;                   /* bytes of the PROBE's payload frame, 0 to WIRE_PROBE_MAX */
+    uint32_t workers, workers_max;  /* registered, and how many may be */
+    uint64_t files_max, files_left; /* that the coordinator may have open, and can still open */
+    bool running;                   /* a run is on */
+};
+
 struct wire_message {
     enum wire_type type;
-    uint64_t session; /* >= 1 but for HELLO, REJECT, HEARTBEAT and BYE */
+    uint64_t session; /* >= 1 but for HELLO, REJECT, HEARTBEAT, BYE, PROBE and ECHO */
     uint64_t job;     /* >= 1 for JOB, READY, CHUNKS, RESULTS, CANCEL, FETCH, PART and HOLDING */
     uint64_t ack;
 
@@ -192,6 +217,8 @@ struct wire_message {
         struct wire_heartbeat heartbeat;
         struct wire_returned returned;
         struct wire_fetch fetch; /* FETCH and PART */
+        struct wire_probe probe;
+        struct wire_echo echo;
     } as;
 };
 

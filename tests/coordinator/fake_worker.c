@@ -71,7 +71,7 @@ void fake_worker_send(struct fake_worker *fake,
     }
 }
 
-static void receive(struct fake_worker *fake, struct wire_message *ret_message)
+void fake_worker_wait_for_any(struct fake_worker *fake, struct wire_message *ret_message)
 {
     int more = 0;
     size_t size = sizeof(more);
@@ -96,7 +96,7 @@ void fake_worker_wait_for(struct fake_worker *fake,
                           struct wire_message *ret_message)
 {
     do {
-        receive(fake, ret_message);
+        fake_worker_wait_for_any(fake, ret_message);
     } while (ret_message->type != type);
 }
 

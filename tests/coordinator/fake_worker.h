@@ -39,6 +39,9 @@ void fake_worker_wait_for(struct fake_worker *fake,
                           enum wire_type type,
                           struct wire_message *ret_message);
 
+/* The next message, whatever it is; type 0: an empty one, which asks nothing. */
+void fake_worker_wait_for_any(struct fake_worker *fake, struct wire_message *ret_message);
+
 /* HELLO, and nothing more. */
 void fake_worker_hello(struct fake_worker *fake, uint32_t minor);
 

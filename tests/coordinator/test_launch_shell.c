@@ -56,7 +56,8 @@ static void test_shell_takes_no_word_for_anything_but_itself(void **state)
     const char *const arguments[] = {"a b", "'", "$HOME", "`echo x`", "\\", "*", "", "\";x", NULL};
     char command[SAID_SIZE];
     char said[SAID_SIZE];
-    assert_int_equal(launch_shell_command("/bin/echo", false, arguments, command, sizeof(command)), 0);
+    assert_int_equal(launch_shell_command("/bin/echo", false, arguments, command, sizeof(command)),
+                     0);
     run_in_shell(command, "to $HOME\\n", said);
     assert_string_equal(strchr(said, '\n') + 1,
                         "--connect to $HOME a b ' $HOME `echo x` \\ *  \";x\n");

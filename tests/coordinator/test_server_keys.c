@@ -25,7 +25,7 @@ struct scene {
     struct server *server;
     struct fake_worker fake;
     struct key_pair pair; /* of the worker */
-    uint32_t reasons[2];  /* why it was refused, and then its next HELLO */
+    uint32_t reasons[3];  /* why it was refused, then its next HELLO, then its PROBE */
     bool ended;
     pthread_t thread;
 };
@@ -89,7 +89,8 @@ static bool has_ended(void *arg)
     return __atomic_load_n(&scene->ended, __ATOMIC_ACQUIRE);
 }
 
-/* Registers, is refused, says HELLO again on the connection that it has, and is refused again. */
+/* Registers, is refused, says HELLO again on the connection that it has, and is refused again; and cannot be a doctor
+ * either. */
 static void *cling(void *arg)
 {
     struct scene *scene = arg;
@@ -103,6 +104,11 @@ static void *cling(void *arg)
     fake_worker_hello(&scene->fake, WIRE_PROTOCOL_MINOR);
     fake_worker_wait_for(&scene->fake, WIRE_REJECT, &message);
     scene->reasons[1] = message.as.reject.reason;
+    message = (struct wire_message){.type = WIRE_PROBE};
+    message.as.probe = (struct wire_probe){.protocol_major = WIRE_PROTOCOL_MAJOR};
+    fake_worker_send(&scene->fake, &message, NULL, 0);
+    fake_worker_wait_for(&scene->fake, WIRE_REJECT, &message);
+    scene->reasons[2] = message.as.reject.reason;
     fake_worker_close(&scene->fake);
     __atomic_store_n(&scene->ended, true, __ATOMIC_RELEASE);
     return NULL;
@@ -122,6 +128,7 @@ static void test_server_keys_ends_a_session_whose_key_was_taken_back(void **stat
     assert_int_equal(server_workers(scene->server), 0);
     assert_int_equal(scene->reasons[0], WIRE_REASON_KEY);
     assert_int_equal(scene->reasons[1], WIRE_REASON_KEY);
+    assert_int_equal(scene->reasons[2], WIRE_REASON_KEY);
 }
 
 static void *visit(void *arg)

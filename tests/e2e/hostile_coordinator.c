@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <zmq.h>
 
-enum { PAUSE_EACH = 50, PAUSE_MS = 20, SELDOM = 500, SLOTS_MAX = 8, KINDS = WIRE_HOLDING + 1 };
+enum { PAUSE_EACH = 50, PAUSE_MS = 20, SELDOM = 500, SLOTS_MAX = 8, KINDS = WIRE_ECHO + 1 };
 
 struct hostile {
     struct raw raw;

@@ -22,7 +22,7 @@ enum {
     WORKS_EACH = 5,  /* one becomes a worker when it is sent a job */
     ANSWERS_READ = 64,
     MAX_CONNECTIONS = 4096,
-    KINDS = WIRE_HOLDING + 1,
+    KINDS = WIRE_ECHO + 1,
 };
 
 struct connection {

@@ -16,7 +16,7 @@ RESULTS = {"out", "format", "keep-order", "tag", "results", "joblog", "failures"
 
 FLAGS = {
     "compare": ITEMS | COMMAND | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
-        "yes", "strategies", "rounds", "warmup", "seed", "csv", "markdown"},
+        "yes", "strategies", "placements", "rounds", "warmup", "seed", "csv", "markdown"},
     "run": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
         "strategy", "retries", "halt", "journal"},
     "resume": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
@@ -24,10 +24,16 @@ FLAGS = {
     "status": {"json", "control"},
     "drain": {"control"},
     "keygen": {"worker", "quiet"},
+    "launch": set(),
     "workloads": set(),
     "origin": {"listen", "insecure", "parent"},
 }
-WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "idle-timeout",
+LAUNCH = {"access", "wait-access", "connect", "insecure", "workers", "slots", "worker-path", "allow-exec", "allow-plugins",
+          "give-up", "drain-limit", "dry-run", "quiet"}
+LAUNCHER_FLAGS = {
+    "mpi": LAUNCH | {"hosts", "hostfile", "mpirun", "mpi", "ssh"},
+}
+WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "spread", "idle-timeout",
                 "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
                 "version", "end-with-stdin"}
 DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",
@@ -51,6 +57,12 @@ class Help(EndToEndTest):
         for command, flags in FLAGS.items():
             for spelling in ("--help", "-h"):
                 self.look_at_help([QUARTET, command, spelling], flags)
+
+    def test_help_of_every_launcher_names_every_flag(self):
+        for launcher, flags in LAUNCHER_FLAGS.items():
+            self.look_at_help([QUARTET, "launch", launcher, "--help"], flags)
+        listed = re.findall(r"(?m)^quartet launch ([a-z0-9]+)  ", self.quartet("launch", "--help").out)
+        self.assertEqual(set(listed), set(LAUNCHER_FLAGS))
 
     def test_help_of_the_worker_names_every_flag(self):
         self.look_at_help([WORKER, "--help"], WORKER_FLAGS)

@@ -49,7 +49,7 @@ static void test_wire_reads_the_golden_bytes(void **state)
 static void test_wire_has_a_golden_vector_of_every_type(void **state)
 {
     (void)state;
-    for (int type = WIRE_HELLO; type <= WIRE_HOLDING; type++) {
+    for (int type = WIRE_HELLO; type <= WIRE_ECHO; type++) {
         size_t found = 0;
         for (size_t i = 0; i < wire_sample_count; i++) {
             found += (int)wire_samples[i].message.type == type;

@@ -108,15 +108,15 @@ static void test_wire_refuses_a_frame_beyond_the_limit(void **state)
 static void test_wire_refuses_an_unknown_type(void **state)
 {
     Quartet__Header header = header_of(WIRE_ACK);
-    header.type = WIRE_HOLDING + 1;
-    assert_refused(state, &header, "header: type is 17, which is unknown");
+    header.type = WIRE_ECHO + 1;
+    assert_refused(state, &header, "header: type is 19, which is unknown");
     header.type = UINT32_MAX;
     assert_refused(state, &header, "type is 4294967295");
 }
 
 static void test_wire_refuses_every_type_without_its_body(void **state)
 {
-    for (int type = WIRE_HELLO; type <= WIRE_HOLDING; type++) {
+    for (int type = WIRE_HELLO; type <= WIRE_ECHO; type++) {
         if (type != WIRE_ACK && type != WIRE_CANCEL && type != WIRE_DRAIN) {
             Quartet__Header header = header_of((enum wire_type)type);
             assert_refused(state, &header, "has no body");
@@ -317,6 +317,56 @@ static void test_wire_refuses_a_fetch_or_part_with_bad_values(void **state)
     header.part = &fetch;
     header.session = 0;
     assert_refused(state, &header, "PART: session is 0");
+}
+
+static void test_wire_refuses_a_probe_or_echo_with_bad_values(void **state)
+{
+    Quartet__Probe probe = QUARTET__PROBE__INIT;
+    Quartet__Echo echo = QUARTET__ECHO__INIT;
+    Quartet__Header header = header_of(WIRE_PROBE);
+    header.probe = &probe;
+    assert_refused(state, &header, "PROBE: magic is 0x0000000000000000: this is not quartet");
+    probe.magic = echo.magic = WIRE_MAGIC;
+    probe.protocol_major = echo.protocol_major = WIRE_PROTOCOL_MAJOR;
+    probe.want = WIRE_PROBE_MAX + 1;
+    assert_refused(state, &header, "PROBE: want is 1048577, allowed is 0 to 1048576");
+    header = header_of(WIRE_ECHO);
+    header.echo = &echo;
+    echo.got = WIRE_PROBE_MAX + 1;
+    assert_refused(state, &header, "ECHO: got is 1048577, allowed is 0 to 1048576");
+    echo.got = 0;
+    echo.received_us = 1000;
+    echo.sent_us = 999;
+    assert_refused(state, &header, "ECHO: sent_us is 999, allowed is 1000 to");
+    echo.sent_us = UINT64_MAX;
+    assert_refused(state, &header, "ECHO: sent_us is 18446744073709551615");
+}
+
+/* So that it can be said which versions met. */
+static void test_wire_reads_the_version_of_any_probe_and_echo(void **state)
+{
+    unsigned char bytes[256];
+    struct wire_message message;
+    Quartet__Probe probe = QUARTET__PROBE__INIT;
+    Quartet__Echo echo = QUARTET__ECHO__INIT;
+    Quartet__Header header = header_of(WIRE_PROBE);
+    header.probe = &probe;
+    probe.magic = echo.magic = WIRE_MAGIC;
+    probe.protocol_major = echo.protocol_major = WIRE_PROTOCOL_MAJOR + 1;
+    probe.want = UINT32_MAX; /* may mean another thing there */
+    assert_int_equal(
+        wire_decode(*state, bytes, pack(&header, bytes, sizeof(bytes)), NULL, &message), 0);
+    assert_int_equal(message.as.probe.protocol_major, WIRE_PROTOCOL_MAJOR + 1);
+    assert_int_equal(message.as.probe.want, 0);
+    header = header_of(WIRE_ECHO);
+    header.echo = &echo;
+    echo.received_us = 7;
+    echo.build = (ProtobufCBinaryData)BYTES("9.9\x1b[2J");
+    assert_int_equal(
+        wire_decode(*state, bytes, pack(&header, bytes, sizeof(bytes)), NULL, &message), 0);
+    assert_int_equal(message.as.echo.protocol_major, WIRE_PROTOCOL_MAJOR + 1);
+    assert_int_equal(message.as.echo.received_us, 0);
+    assert_memory_equal(message.as.echo.build.s, "9.9?[2J", 7);
 }
 
 static void test_wire_refuses_a_ready_without_slots_or_error(void **state)
@@ -685,6 +735,8 @@ int main(void)
         TEST(test_wire_refuses_a_job_with_bad_values),
         TEST(test_wire_refuses_a_job_with_a_bad_plugin),
         TEST(test_wire_refuses_a_fetch_or_part_with_bad_values),
+        TEST(test_wire_refuses_a_probe_or_echo_with_bad_values),
+        TEST(test_wire_reads_the_version_of_any_probe_and_echo),
         TEST(test_wire_refuses_a_ready_without_slots_or_error),
         TEST(test_wire_refuses_chunk_arrays_of_different_lengths),
         TEST(test_wire_refuses_chunks_with_bad_values),

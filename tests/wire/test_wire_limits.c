@@ -300,6 +300,29 @@ static void test_wire_describes_plugins_and_records(void **state)
                         "run_us=11 records=48");
 }
 
+static void test_wire_describes_probes_and_echoes(void **state)
+{
+    (void)state;
+    char line[256];
+    struct wire_message message = {
+        .type = WIRE_PROBE,
+        .as.probe = {.protocol_major = 1, .protocol_minor = 3, .host = wire_text("h1"), .seq = 5},
+    };
+    assert_string_equal(wire_describe(&message, line, sizeof(line)),
+                        "PROBE session=0 protocol=1.3 host=\"h1\" seq=5 want=0");
+    message.type = WIRE_ECHO;
+    message.as.echo = (struct wire_echo){.protocol_major = 1,
+                                         .host = wire_text("head"),
+                                         .seq = 5,
+                                         .got = 9,
+                                         .workers = 2,
+                                         .workers_max = 16,
+                                         .running = true};
+    assert_string_equal(
+        wire_describe(&message, line, sizeof(line)),
+        "ECHO session=0 protocol=1.0 host=\"head\" seq=5 got=9 workers=2/16 running");
+}
+
 static void test_wire_describe_cuts_at_the_size_given(void **state)
 {
     (void)state;
@@ -325,6 +348,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_wire_cuts_long_texts_for_people, setup, teardown),
         cmocka_unit_test(test_wire_describes_in_one_line),
         cmocka_unit_test(test_wire_describes_plugins_and_records),
+        cmocka_unit_test(test_wire_describes_probes_and_echoes),
         cmocka_unit_test(test_wire_describe_cuts_at_the_size_given),
     };
     return cmocka_run_group_tests_name("wire_limits", tests, NULL, NULL);

@@ -86,6 +86,23 @@ static bool results_equal(const struct wire_results *a, const struct wire_result
            u32s_equal(a->records_len, b->records_len, a->count);
 }
 
+static bool probe_equal(const struct wire_probe *a, const struct wire_probe *b)
+{
+    return a->protocol_major == b->protocol_major && a->protocol_minor == b->protocol_minor &&
+           text_equal(a->build, b->build) && text_equal(a->host, b->host) && a->seq == b->seq &&
+           a->want == b->want;
+}
+
+static bool echo_equal(const struct wire_echo *a, const struct wire_echo *b)
+{
+    return a->protocol_major == b->protocol_major && a->protocol_minor == b->protocol_minor &&
+           text_equal(a->build, b->build) && text_equal(a->host, b->host) && a->seq == b->seq &&
+           a->received_us == b->received_us && a->sent_us == b->sent_us && a->got == b->got &&
+           a->workers == b->workers && a->workers_max == b->workers_max &&
+           a->files_max == b->files_max && a->files_left == b->files_left &&
+           a->running == b->running;
+}
+
 static bool body_equal(const struct wire_message *a, const struct wire_message *b)
 {
     switch (a->type) {
@@ -119,6 +136,10 @@ static bool body_equal(const struct wire_message *a, const struct wire_message *
     case WIRE_PART:
         return text_equal(a->as.fetch.hash, b->as.fetch.hash) &&
                a->as.fetch.offset == b->as.fetch.offset;
+    case WIRE_PROBE:
+        return probe_equal(&a->as.probe, &b->as.probe);
+    case WIRE_ECHO:
+        return echo_equal(&a->as.echo, &b->as.echo);
     case WIRE_ACK:
     case WIRE_CANCEL:
     case WIRE_DRAIN:

@@ -296,6 +296,38 @@ const struct wire_sample wire_samples[] = {
                         {.items_done = 3300, .held = 5, .cpu_us = 330001, .coming = 1048640}},
         .golden = "080911080000000000000018038a010d08e41910051891921420c08040",
     },
+    /* --- new in 1.3 --- */
+    {
+        .name = "probe",
+        .message = {.type = WIRE_PROBE,
+                    .as.probe = {.protocol_major = 1,
+                                 .protocol_minor = 3,
+                                 .build = TEXT("0.1.0"),
+                                 .host = TEXT("node-7"),
+                                 .seq = 5,
+                                 .want = 1048576}},
+        .golden = "0811ba0122097175617274657431100118032205302e312e302a066e6f64652d37300538"
+                  "808040",
+    },
+    {
+        .name = "echo",
+        .message = {.type = WIRE_ECHO,
+                    .as.echo = {.protocol_major = 1,
+                                .protocol_minor = 3,
+                                .build = TEXT("0.1.0"),
+                                .host = TEXT("head"),
+                                .seq = 5,
+                                .received_us = 1700000000000000,
+                                .sent_us = 1700000000000042,
+                                .got = 65536,
+                                .workers = 4,
+                                .workers_max = 16384,
+                                .files_max = 1048576,
+                                .files_left = 1048000,
+                                .running = true}},
+        .golden = "0812c20142097175617274657431100118032205302e312e302a04686561643005388080"
+                  "f9c0c1c4820340aa80f9c0c1c48203488080045004588080016080804068c0fb3f7001",
+    },
 };
 
 const size_t wire_sample_count = COUNT_OF(wire_samples);

@@ -119,6 +119,12 @@ class Work(OnBareHosts):
         self.assert_status(result, EXIT_CANNOT_GO_ON)
         self.assertIn("is not the one that its .sha256 is of", result.err)
 
+    def test_doctor_looks_from_a_bare_host(self):
+        result = self.quartet("doctor", *self.push("h1"), "--load", "0")
+        self.assert_status(result, EXIT_OK)
+        self.assert_copied(result, "h1")
+        self.assertRegex(result.out, r"h1 .*round trip")
+
     def test_resumed_run_pushes_too(self):
         program = self.start_quartet("run", "sleep", "--range", "1:300", "--param", "seconds=0.05", "--journal", self.path("journal"),
                                      "--out", self.path("out"), *self.push("h1"))

@@ -51,6 +51,13 @@ class Work(OnKeptInHosts):
         self.assert_none_left(2)
         self.assert_no_port_left()
 
+    def test_doctor_looks_through_the_tunnel(self):
+        result = self.quartet("doctor", *self.tunnel(hosts="h1"), "--load", "0")
+        self.assert_status(result, EXIT_OK)
+        self.assertRegex(result.out, r"h1 .*round trip")
+        self.assert_none_left(3)
+        self.assert_no_port_left()
+
     def test_comparison_says_where_it_ran(self):
         result = self.quartet("compare", "sleep", "--range", "1:40", "--param", "seconds=0.002", "--rounds", "1", "--warmup", "0",
                               *self.tunnel())

@@ -246,7 +246,7 @@ static void test_hops_arrive_on_the_loopback(void **state)
     struct seen_way way;
     in->sin_family = AF_INET;
     in->sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    hops_look(&address, 3000, &way);
+    hops_look(&address, false, 3000, &way);
     assert_int_equal(way.hops, HOPS_ARRIVED);
     assert_string_equal(way.address, "127.0.0.1");
 }

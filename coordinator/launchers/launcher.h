@@ -68,5 +68,6 @@ const struct launcher_ops *launcher_find(const char *name);
 const char *launcher_nearest(const char *name);
 
 extern const struct launcher_ops launcher_mpi;
+extern const struct launcher_ops launcher_slurm;
 
 #endif

@@ -8,6 +8,7 @@ const struct launcher_ops *const launchers[] = {
     &launcher_mpi,
     &launcher_k8s,
     &launcher_slurm,
+    &launcher_systemd,
     NULL,
 };
 

@@ -166,6 +166,13 @@ static int check_worker_side(const struct doctor_command *command, struct err_te
             "%s is for the coordinator's side: --listen ENDPOINT, or --hosts, is missing",
             lost);
     }
+    if (options->access == NULL && command->doctor.connect == NULL) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "what is to be looked at? --access FILE or --connect ENDPOINT as a worker "
+                       "does, --listen ENDPOINT "
+                       "as a coordinator, --hosts LIST from hosts over ssh");
+    }
     return doctor_check(&command->doctor, options->insecure, ret_error);
 }
 

@@ -83,15 +83,19 @@ static bool look_at_keys(struct listening *listening)
     memset(&pair, 0, sizeof(pair)); /* only whether it can be read was asked */
     rc = rc != 0 ? rc : keyring_list(directory, &error, &trouble, &keys, &count);
     if (rc != 0) {
-        (void)findings_add(findings, HEALTH_FAIL, "keys", "%s", error.s);
+        struct finding *finding = findings_add(findings, HEALTH_FAIL, "keys", "%s", error.s);
+        finding_advise(finding,
+                       "'quartet keygen %.100s' makes what is missing; secrets are for this user "
+                       "alone (chmod 600)",
+                       directory);
         return false;
     }
     say_who_is_authorized(findings, directory, keys, count);
+    free(keys);
     if (trouble.s[0] != '\0') {
         (void)findings_add(findings, HEALTH_WARN, "keys", "left out: %s", trouble.s);
     }
-    free(keys);
-    return true;
+    return count > 0;
 }
 
 /* server_new has tried it, or would not be listening. */
@@ -193,7 +197,7 @@ static void say_room(struct listening *listening)
 
 /* --- listening --- */
 
-/* Returns 0 also when what failed is noted as a finding; ERR_INVALID: wrong usage. */
+/* Returns 0 also when what failed is noted as a finding; ERR_INVALID: wrong usage, or ERR_NOMEM. */
 static int open_server(struct listening *listening, struct err_text *ret_error)
 {
     const struct options *options = listening->options;
@@ -205,15 +209,15 @@ static int open_server(struct listening *listening, struct err_text *ret_error)
         .workers_max = WORKERS_MAX,
     };
     int rc = server_new(&listening->stage, &server, ret_error, &listening->server);
+    if (rc == 0 || rc == ERR_NOMEM || !zsock_endpoint_has_form(options->listen)) {
+        return rc;
+    }
     if (rc == ERR_BUSY) {
         say_it_is_taken(listening, ret_error->s);
-        return 0;
-    }
-    if (rc == ERR_IO) {
+    } else {
         (void)findings_add(&listening->findings, HEALTH_FAIL, "listen", "%s", ret_error->s);
-        return 0;
     }
-    return rc;
+    return 0;
 }
 
 static int look_here(struct listening *listening, struct err_text *ret_error)

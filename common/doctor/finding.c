@@ -2,6 +2,7 @@
 
 #include "common/base/check.h"
 #include "common/base/err.h"
+#include "common/base/printable.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -34,11 +35,24 @@ static struct finding *next_place(struct findings *findings, enum health health)
     return &findings->list[findings->max];
 }
 
-/* Texts quote what names, peers and strangers gave. */
+/* Texts quote what names, peers and strangers gave, and may be cut within a character. */
+static void clean(char *text)
+{
+    for (size_t left = strlen(text); left > 0;) {
+        size_t step = printable_len(text, left);
+        if (step == 0) {
+            *text = '?';
+            step = 1;
+        }
+        text += step;
+        left -= step;
+    }
+}
+
 static void write_text(char *ret_text, const char *format, va_list arguments)
 {
     (void)vsnprintf(ret_text, FINDING_TEXT_SIZE, format, arguments);
-    err_one_line(ret_text);
+    clean(ret_text);
 }
 
 struct finding *findings_add(struct findings *findings,
@@ -50,6 +64,7 @@ struct finding *findings_add(struct findings *findings,
     struct finding *finding = next_place(findings, health);
     *finding = (struct finding){.health = health, .check = check};
     (void)snprintf(finding->subject, sizeof(finding->subject), "%s", findings->subject);
+    clean(finding->subject);
     va_list arguments;
     va_start(arguments, format);
     write_text(finding->text, format, arguments);

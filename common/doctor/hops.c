@@ -18,6 +18,7 @@ enum {
     SILENT_MAX = 3,        /* hops in a row that say nothing: the rest will not, either */
     UNLIKELY_PORT = 33434, /* where nobody listens, by custom (traceroute) */
     FAR = 64,
+    SILENCE_MS = 2300,
 };
 
 enum hops_meaning hops_meaning(bool ipv6, unsigned type, unsigned code)
@@ -177,11 +178,26 @@ static uint64_t now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-void hops_look(const struct knock_address *address, uint32_t limit_ms, struct seen_way *ret_way)
+/* Of the address itself, or of whoever does not let us go there. Linux, as a router, says so once in two seconds, and asking in
+ * between puts that off. */
+static struct answer ask_far(const struct knock_address *address, bool again)
+{
+    struct answer answer = ask(address, FAR);
+    if (again && answer.meaning == HOPS_MEANS_NOTHING) {
+        (void)poll(NULL, 0, SILENCE_MS);
+        answer = ask(address, FAR);
+    }
+    return answer;
+}
+
+void hops_look(const struct knock_address *address,
+               bool refused,
+               uint32_t limit_ms,
+               struct seen_way *ret_way)
 {
     uint64_t end_ms = now_ms() + limit_ms;
     unsigned silent = 0;
-    struct answer answer = ask(address, FAR);
+    struct answer answer = ask_far(address, refused && limit_ms > SILENCE_MS);
     *ret_way = (struct seen_way){.hops = HOPS_NONE};
     if (is_final(ret_way, FAR, &answer)) {
         return;

@@ -6,8 +6,12 @@
 #include "common/doctor/knock.h"
 #include "common/doctor/seen.h"
 
-/* Within about `limit_ms`. */
-void hops_look(const struct knock_address *address, uint32_t limit_ms, struct seen_way *ret_way);
+/* Within about `limit_ms`. `refused`: it is known that somebody says no, and worth while to ask again until he says so once
+ * more: routers say such things only once in a second or two. */
+void hops_look(const struct knock_address *address,
+               bool refused,
+               uint32_t limit_ms,
+               struct seen_way *ret_way);
 
 /* What an ICMP message of this type and code means. Pure. */
 enum hops_meaning {

@@ -104,12 +104,8 @@ static void listen_to(int fd, uint64_t end_us, struct seen_address *seen)
 {
     unsigned char bytes[GREETING_SIZE];
     size_t len = 0;
-    uint64_t half_us = now_us() + (end_us - now_us()) / 2;
-    (void)send(fd, greeting_asked, sizeof(greeting_asked), MSG_NOSIGNAL);
-    if (!await(fd, POLLIN, half_us)) {
-        /* Many who do not know our greeting wait for the end of a line, or of a request, before they say so. */
-        (void)send(fd, "\r\n\r\n", 4, MSG_NOSIGNAL);
-    }
+    seen->hung_up = false;
+    seen->reset = false;
     while (!is_enough(bytes, len) && await(fd, POLLIN, end_us)) {
         ssize_t got = recv(fd, bytes + len, sizeof(bytes) - len, MSG_DONTWAIT);
         if (got <= 0 && (got == 0 || (errno != EAGAIN && errno != EINTR))) {
@@ -122,11 +118,24 @@ static void listen_to(int fd, uint64_t end_us, struct seen_address *seen)
     seen->greeting = greeting_read(bytes, len);
 }
 
-static void knock_at(const struct sockaddr *address,
-                     socklen_t len,
-                     uint32_t connect_ms,
-                     uint32_t greeting_ms,
-                     struct seen_address *seen)
+/* What is said first, by us. */
+struct opening {
+    const void *bytes;
+    size_t len;
+};
+
+/* Many who do not know our greeting hang up on it, or wait for the end of a line. */
+static const char request[] = "GET / HTTP/1.0\r\n\r\n";
+
+static const struct opening as_zmtp = {greeting_asked, sizeof(greeting_asked)};
+static const struct opening as_http = {request, sizeof(request) - 1};
+
+static void knock_once(const struct sockaddr *address,
+                       socklen_t len,
+                       uint32_t connect_ms,
+                       uint32_t greeting_ms,
+                       const struct opening *opening,
+                       struct seen_address *seen)
 {
     uint64_t begun_us = now_us();
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -136,10 +145,27 @@ static void knock_at(const struct sockaddr *address,
     seen->took_us = now_us() - begun_us;
     seen->knock = seen->error == 0 ? KNOCK_CONNECTED : KNOCK_FAILED;
     if (seen->error == 0) {
+        (void)send(fd, opening->bytes, opening->len, MSG_NOSIGNAL);
         listen_to(fd, now_us() + (uint64_t)greeting_ms * US_PER_MS, seen);
     }
     if (fd >= 0) {
         (void)close(fd);
+    }
+}
+
+static void knock_at(const struct sockaddr *address,
+                     socklen_t len,
+                     uint32_t connect_ms,
+                     uint32_t greeting_ms,
+                     struct seen_address *seen)
+{
+    knock_once(address, len, connect_ms, greeting_ms, &as_zmtp, seen);
+    if (seen->knock == KNOCK_CONNECTED && seen->greeting.kind == GREETING_NONE) {
+        struct seen_address again = *seen;
+        knock_once(address, len, connect_ms, greeting_ms, &as_http, &again);
+        if (again.greeting.kind != GREETING_NONE) {
+            *seen = again;
+        }
     }
 }
 

@@ -16,8 +16,9 @@ struct knock_address {
 /* Is there a way to it, and with which address of ours? No packet is sent. Fills in text, route_error and source. */
 void knock_route(const struct knock_address *address, struct seen_address *ret_seen);
 
-/* Connect, say what makes a ZeroMQ socket greet, and listen. Fills in knock, error, took_us, greeting, hung_up and
- * reset. */
+/* Connect, say what makes a ZeroMQ socket greet, and listen; of one who then says nothing, whether a question of HTTP is
+ * answered. Each connection and each listening takes so long at most. Fills in knock, error, took_us, greeting, hung_up
+ * and reset. */
 void knock(const struct knock_address *address,
            uint32_t connect_ms,
            uint32_t greeting_ms,

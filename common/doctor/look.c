@@ -18,7 +18,9 @@ enum {
         4000, /* the kernel asks for a neighbour's hardware address for 3 s before it says so */
     HANDSHAKE_MS = 5000,
     GREETING_MS = 2000,
-    HOPS_MS = 3000,
+    HOPS_MS = 4000,
+    NEIGHBOUR_US = 900 *
+                   1000, /* after so long it is no answer, but the lack of one of a neighbour */
     US_PER_MS = 1000,
 };
 
@@ -131,7 +133,8 @@ static void look_closer(const struct look_options *options,
         }
         knock(&addresses[i], connect_ms, at_most(options, GREETING_MS), address);
         if (i == 0 && is_unreachable(address)) {
-            hops_look(&addresses[0], at_most(options, HOPS_MS), &address->way);
+            bool refused = address->error != ETIMEDOUT && address->took_us < NEIGHBOUR_US;
+            hops_look(&addresses[0], refused, at_most(options, HOPS_MS), &address->way);
         }
     }
 }

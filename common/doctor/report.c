@@ -119,7 +119,7 @@ static bool read_check(const json_t *check, struct findings *findings)
                                                    "%s",
                                                    text_at(check, "text"));
             finding_advise(finding, "%s", text_at(check, "advice"));
-            err_one_line(finding->subject);
+
             findings->subject = "";
             return true;
         }

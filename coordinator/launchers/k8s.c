@@ -62,14 +62,14 @@ static void add_pods(struct cli_table *table, struct k8s_options *k8s)
          .value = "QUANTITY",
          .target = &k8s->cpus,
          .default_text = "1",
-         .help = "processor time of each, asked for and not exceeded: 2, 500m; without --slots it "
-                 "is what says how many items a worker runs at once"},
+         .help = "processor time of each, asked for and not exceeded: 2, 500m; what counts as "
+                 "usable cores there"},
         {.name = "memory",
          .kind = CLI_TEXT,
          .value = "QUANTITY",
          .target = &k8s->memory,
          .default_text = "1Gi",
-         .help = "memory of each, with its items and what they write to /tmp in memory: 512Mi"},
+         .help = "memory of each with its items, asked for and not exceeded: 512Mi"},
         {.name = "user",
          .kind = CLI_COUNT,
          .value = "UID",

@@ -7,6 +7,8 @@
 const struct launcher_ops *const launchers[] = {
     &launcher_mpi,
     &launcher_k8s,
+    &launcher_slurm,
+    &launcher_systemd,
     NULL,
 };
 

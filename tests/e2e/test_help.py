@@ -12,6 +12,7 @@ CHUNKS = {"chunk", "credit"}
 RECOVERY = {"crash-limit", "speculate", "control"}
 OUTPUT = {"json", "no-progress", "quiet"}
 COMMAND = {"colsep", "shell", "stdin", "cwd", "timeout", "kill-after", "max-output"}
+DOCTOR = {"json", "timeout", "load"}
 RESULTS = {"out", "format", "keep-order", "tag", "results", "joblog", "failures", "dry-run"}
 
 FLAGS = {
@@ -23,6 +24,8 @@ FLAGS = {
         "strategy", "retries", "halt", "journal"},
     "status": {"json", "control"},
     "drain": {"control"},
+    "doctor": DOCTOR | {"access", "connect", "insecure", "listen", "wait", "keys", "access-for", "advertise", "hosts", "ssh",
+                        "remote-path"},
     "keygen": {"worker", "quiet"},
     "launch": set(),
     "workloads": set(),
@@ -32,10 +35,11 @@ LAUNCH = {"access", "wait-access", "connect", "insecure", "workers", "slots", "w
           "give-up", "drain-limit", "dry-run", "quiet"}
 LAUNCHER_FLAGS = {
     "mpi": LAUNCH | {"hosts", "hostfile", "mpirun", "mpi", "ssh"},
+    "slurm": LAUNCH | {"cpus", "time", "partition", "account", "qos", "job-name"},
 }
 WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "spread", "idle-timeout",
                 "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
-                "version", "end-with-stdin"}
+                "version", "end-with-stdin", "doctor"} | DOCTOR
 DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",
             "wait-timeout": "60", "seed": "1", "crash-limit": "3", "speculate": "off"}
 

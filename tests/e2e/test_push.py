@@ -197,6 +197,10 @@ class Whole(OnBareHosts):
 
     def test_how_far_a_slow_copy_is_is_said(self):
         self.hosts[0].narrow("4mbit")
+        program = self.start_quartet("run", "noop", "--range", "1:10", *self.push("h1,h2"))
+        program.err.wait_for(r"waiting for 1 of 2 workers to start; host h1: copying [\d.]+ of [\d.]+ MB", 20)
+        program.signal(signal.SIGINT)
+        self.assertNotEqual(program.finish(10).status, EXIT_OK)
         result = self.run_there("--wait-timeout", "4", hosts="h1")
         self.assert_status(result, EXIT_CANNOT_GO_ON)
         self.assertRegex(result.err, r"host h1: copying [\d.]+ of [\d.]+ MB of quartet-worker")

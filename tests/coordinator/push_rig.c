@@ -147,7 +147,7 @@ static void on_ended(void *arg, const struct spawn_end *end)
     visit->end = *end;
 }
 
-static const struct launch_child_handlers handlers = {on_line, on_ended};
+static const struct launch_child_handlers handlers = {.line = on_line, .ended = on_ended};
 
 void push_begin(struct push_rig *rig, struct push_visit *visit)
 {

@@ -38,7 +38,7 @@ libraries_of() {
 }
 
 copy_program() {
-    mkdir -p "$directory/bin" "$directory/lib"
+    mkdir -p "$directory/bin" "$directory/lib" "$directory/share"
     cp "$worker" "$directory/lib/quartet-worker"
     strip --strip-debug "$directory/lib/quartet-worker"
     while read -r library; do
@@ -48,7 +48,7 @@ copy_program() {
     [ -n "$loader" ] || fail "no loader (ld.so) is among the libraries of '$worker'"
 }
 
-# "PATH PACKAGE VERSION" of the libraries. ldd says /lib where dpkg may know the file in /usr/lib, or the other way round.
+# Which packages the libraries are of ("PACKAGE PATH"), and which versions those have ("PACKAGE VERSION"). ldd says /lib where dpkg may know the file in /usr/lib, or the other way round.
 name_packages() {
     while read -r library; do
         real=$(readlink -f "$library")
@@ -58,24 +58,28 @@ name_packages() {
     cut -d ' ' -f 1 "$work/owners" | sort -u | xargs dpkg-query -W -f '${Package} ${Version}\n' 2>/dev/null | sort -u >"$work/versions" || true
 }
 
+# Copy the copyright of package $1 ("": none is known), which library $2 is of; prints where it is in the bundle.
+copy_copyright() {
+    copyright=share/doc/$1/copyright
+    if [ -n "$1" ] && [ -e "/usr/$copyright" ]; then
+        mkdir -p "$directory/share/doc/$1"
+        cp -L "/usr/$copyright" "$directory/$copyright"
+        echo "$copyright"
+    else
+        echo "deploy/bundle.sh: note: no copyright of '$2' is known here (package '$1'), and none is in the bundle" >&2
+        echo -
+    fi
+}
+
 # Debian's copyright files name the licences that are the same for many packages; those go along too.
-copy_copyrights() {
-    mkdir -p "$directory/share/doc"
+list_libraries() {
     cp -rL /usr/share/common-licenses "$directory/share/common-licenses" 2>/dev/null || true
     while read -r library; do
         real=$(readlink -f "$library")
         package=$(awk -v a="${real#/usr}" -v b="/usr${real#/usr}" -v c="$library" \
             '$2 == a || $2 == b || $2 == c { print $1; exit }' "$work/owners")
         version=$(awk -v package="$package" '$1 == package { print $2; exit }' "$work/versions")
-        copyright=share/doc/$package/copyright
-        if [ -n "$package" ]; then
-            mkdir -p "$directory/share/doc/$package"
-            cp -L "/usr/$copyright" "$directory/$copyright"
-        else
-            echo "deploy/bundle.sh: note: dpkg does not know of which package '$library' is: its copyright is not in the bundle" >&2
-            copyright=-
-        fi
-        printf '%s\t%s\t%s\t%s\n' "lib/${library##*/}" "${package:--}" "${version:--}" "$copyright"
+        printf '%s\t%s\t%s\t%s\n' "lib/${library##*/}" "${package:--}" "${version:--}" "$(copy_copyright "$package" "$library")"
     done <"$work/libraries" >"$directory/LIBRARIES"
 }
 
@@ -116,7 +120,7 @@ rm -rf "$directory"
 libraries_of "$worker" >"$work/libraries"
 copy_program
 name_packages
-copy_copyrights
+list_libraries
 write_runner
 list_files
 write_archive

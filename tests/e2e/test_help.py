@@ -25,7 +25,7 @@ FLAGS = {
     "status": {"json", "control"},
     "drain": {"control"},
     "doctor": DOCTOR | {"access", "connect", "insecure", "listen", "wait", "keys", "access-for", "advertise", "hosts", "ssh",
-                        "remote-path"},
+                        "remote-path", "push", "bundle", "tunnel"},
     "keygen": {"worker", "quiet"},
     "launch": set(),
     "workloads": set(),

@@ -144,6 +144,7 @@ static void close_pipes(struct pipes *pipes)
 }
 
 static int start_process(const char *const *argv,
+                         bool ends_in_order,
                          struct pipes *pipes,
                          struct err_text *ret_error,
                          struct spawn_child *ret_process)
@@ -162,6 +163,7 @@ static int start_process(const char *const *argv,
         .out = pipes->out[1],
         .err = pipes->err[1],
         .ends_with_thread = true,
+        .ends_in_order = ends_in_order,
     };
     return spawn(&options, ret_error, ret_process);
 }
@@ -189,7 +191,7 @@ int launch_child_start(uv_loop_t *loop,
     if (child == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory to start '%s'", argv[0]);
     }
-    int rc = start_process(argv, &pipes, ret_error, &child->process);
+    int rc = start_process(argv, handlers->ends_in_order, &pipes, ret_error, &child->process);
     if (rc != 0) {
         close_pipes(&pipes);
         free(child);

@@ -20,6 +20,9 @@ struct launch_child_handlers {
     void (*line)(void *arg, bool is_error_output, const char *line);
     /* The last call: everything that it said has been handed over, and the child is gone. */
     void (*ended)(void *arg, const struct spawn_end *end);
+    /* It has workers to end elsewhere, as srun has: when the coordinator is killed it is asked to end (SIGTERM)
+     * instead of being killed. */
+    bool ends_in_order;
 };
 
 /* Only from the thread that lives as long as the program. Returns 0, ERR_IO (no such program, no more

@@ -6,6 +6,7 @@
 
 const struct launcher_ops *const launchers[] = {
     &launcher_mpi,
+    &launcher_slurm,
     &launcher_k8s,
     &launcher_systemd,
     NULL,

@@ -69,6 +69,7 @@ const char *launcher_nearest(const char *name);
 
 extern const struct launcher_ops launcher_k8s;
 extern const struct launcher_ops launcher_mpi;
+extern const struct launcher_ops launcher_slurm;
 extern const struct launcher_ops launcher_systemd;
 
 #endif

@@ -204,11 +204,10 @@ const struct launcher_ops launcher_mpi = {
         "nothing is bound to cores, and a worker that ends does not end the others. Runs until "
         "the coordinator is done or the workers give up; Ctrl-C ends them.",
     .rest = "OPTIONS OF MPIRUN...",
-    .examples =
-        "quartet launch mpi --access worker.json --hosts h1,h2,h3\n"
-        "quartet launch mpi --access worker.json --hostfile hosts --allow-exec\n"
-        "quartet launch mpi --access worker.json --workers 4 -- --allow-run-as-root\n"
-        "quartet launch mpi --access worker.json --hosts h1,h2 --mpirun mpiexec.hydra",
+    .examples = "quartet launch mpi --access worker.json --hosts h1,h2,h3\n"
+                "quartet launch mpi --access worker.json --hostfile hosts --allow-exec\n"
+                "quartet launch mpi --access worker.json --workers 4 -- --allow-run-as-root\n"
+                "quartet launch mpi --access worker.json --hosts h1,h2 --mpirun mpiexec.hydra",
     .options_size = sizeof(struct mpi_options),
     .defaults = defaults,
     .add_options = add_options,

@@ -84,7 +84,9 @@ static void on_ended(void *arg, const struct spawn_end *end)
     (void)uv_timer_stop(&performance->leaving);
 }
 
-static const struct launch_child_handlers child_handlers = {on_line, on_ended};
+static const struct launch_child_handlers child_handlers = {.line = on_line,
+                                                            .ended = on_ended,
+                                                            .ends_in_order = true};
 
 /* --- signals --- */
 

@@ -45,7 +45,7 @@ static void on_ended(void *arg, const struct spawn_end *end)
     heard->end = *end;
 }
 
-static const struct launch_child_handlers handlers = {on_line, on_ended};
+static const struct launch_child_handlers handlers = {.line = on_line, .ended = on_ended};
 
 static int set_up(void **state)
 {

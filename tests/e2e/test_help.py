@@ -32,6 +32,7 @@ LAUNCH = {"access", "wait-access", "connect", "insecure", "workers", "slots", "w
           "give-up", "drain-limit", "dry-run", "quiet"}
 LAUNCHER_FLAGS = {
     "mpi": LAUNCH | {"hosts", "hostfile", "mpirun", "mpi", "ssh"},
+    "slurm": LAUNCH | {"cpus", "time", "partition", "account", "qos", "job-name"},
 }
 WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "spread", "idle-timeout",
                 "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",

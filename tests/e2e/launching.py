@@ -58,6 +58,20 @@ class LaunchTest(EndToEndTest):
 
     # --- what came of it ---
 
+    def hostnames(self):
+        """Work whose results say where it was done."""
+        work = results.commands(1, 300, "hostname", lambda item: "", seconds=0.02)
+        work.is_right = lambda item, record: record["stdout"].strip() in ("h1", "h2", "h3")
+        return work
+
+    def assert_all_hosts_worked(self, work, coordinator):
+        result = coordinator.finish(60)
+        self.assert_status(result, EXIT_OK)
+        self.assertEqual(results.record_differences(work, self.out), [])
+        for name in ("h1", "h2", "h3"):
+            self.assertIn('"stdout":"%s' % name, self.read_file("out.ndjson"))
+        return result.report()
+
     def assert_all_right(self, work, coordinator, undisturbed, seconds=60):
         result = coordinator.finish(seconds)
         self.assertEqual(results.outcome_differences(work, result, self.out, undisturbed), [], result)

@@ -296,6 +296,11 @@ const struct wire_sample wire_samples[] = {
                         {.items_done = 3300, .held = 5, .cpu_us = 330001, .coming = 1048640}},
         .golden = "080911080000000000000018038a010d08e41910051891921420c08040",
     },
+    {
+        .name = "heartbeat-tempo",
+        .message = {.type = WIRE_HEARTBEAT, .session = 8, .as.heartbeat = {.heartbeat_ms = 20000}},
+        .golden = "08091108000000000000008a010428a09c01",
+    },
 };
 
 const size_t wire_sample_count = COUNT_OF(wire_samples);

@@ -5,6 +5,7 @@
 #include "coordinator/commands.h"
 #include "coordinator/launchers/launcher.h"
 #include "coordinator/launchers/perform.h"
+#include "coordinator/options.h"
 #include "worker/engine/engine.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WORKERS_MAX = 16384, ACCESS_POLL_MS = 100 };
+enum { ACCESS_POLL_MS = 100 };
 
 struct launch_command {
     const struct launcher_ops *launcher;

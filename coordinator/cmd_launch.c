@@ -5,6 +5,7 @@
 #include "coordinator/commands.h"
 #include "coordinator/launchers/launcher.h"
 #include "coordinator/launchers/perform.h"
+#include "coordinator/options.h"
 #include "worker/engine/engine.h"
 
 #include <stdio.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { WORKERS_MAX = 16384, ACCESS_POLL_MS = 100 };
+enum { ACCESS_POLL_MS = 100 };
 
 struct launch_command {
     const struct launcher_ops *launcher;
@@ -23,6 +24,8 @@ struct launch_command {
     bool dry_run;
     char *access_path; /* what request.access borrows */
     char *access_text; /* and request.access_text */
+    char endpoints[ACCESS_ENDPOINTS_MAX][ACCESS_ENDPOINT_SIZE];
+    const char *endpoint_list[ACCESS_ENDPOINTS_MAX]; /* and request.endpoints */
 };
 
 /* --- the command line --- */
@@ -202,6 +205,16 @@ static int read_when_there(const struct launch_command *command,
     return rc;
 }
 
+static void keep_endpoints(struct launch_command *command, const struct access *access)
+{
+    memcpy(command->endpoints, access->endpoints, sizeof(command->endpoints));
+    for (size_t i = 0; i < access->endpoint_count; i++) {
+        command->endpoint_list[i] = command->endpoints[i];
+    }
+    command->request.endpoints = command->endpoint_list;
+    command->request.endpoint_count = access->endpoint_count;
+}
+
 static int read_access(struct launch_command *command, struct err_text *ret_error)
 {
     struct access access;
@@ -217,6 +230,7 @@ static int read_access(struct launch_command *command, struct err_text *ret_erro
     }
     command->access_path = realpath(request->access, NULL);
     command->access_text = access_format(&access, true);
+    keep_endpoints(command, &access);
     access_wipe(&access);
     if (command->access_path == NULL || command->access_text == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory for '%.300s'", request->access);

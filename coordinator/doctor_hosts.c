@@ -12,7 +12,6 @@
 
 enum {
     HEARTBEAT_MS = 1000,
-    WORKERS_MAX = 16384,
     REPORT_MAX = 1024 * 1024, /* bytes of what one host says */
     REPORT_FIRST = 8 * 1024,
     TIMEOUT_THERE_MAX_S = 40,   /* of a doctor there */

@@ -287,7 +287,7 @@ void options_add_placement(struct cli_table *table,
                             .value = "N",
                             .target = &options->wait_count,
                             .min = 1,
-                            .max = 65535,
+                            .max = WORKERS_MAX,
                             .default_text = "1",
                             .help = "with --listen: begin when N workers have come by themselves"});
     add(table,

@@ -16,7 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OPTIONS_MAX = 80, WORKERS_LOCAL_MAX = 256, ADVERTISE_MAX = 8, SWEEP_MAX = 16 };
+enum {
+    OPTIONS_MAX = 80,
+    WORKERS_LOCAL_MAX = 256, /* started on this machine */
+    WORKERS_MAX = 16384,     /* that a coordinator holds */
+    ADVERTISE_MAX = 8,
+    SWEEP_MAX = 16, /* numbers of workers in one comparison */
+};
 
 /* What the flags said. Filled with defaults by options_init. */
 struct options {

@@ -97,10 +97,11 @@ struct server {
     struct server_doctors doctors;
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
-    bool probe_due; /* some connection dropped: find out whose */
+    bool probe_due; /* connections dropped: find out whether those that had them are gone */
     bool no_more_workers;
     struct err_text
         full; /* why the last worker was refused for want of room; "": none was since one got in */
+    uint64_t slowest_us;     /* the longest that any worker may be silent between two life signs */
     uint64_t alone_since_us; /* since when a run has had no worker; 0: it has */
     bool closing;            /* BYE was said: workers that go are no news */
     uint64_t next_job;
@@ -245,7 +246,14 @@ void server_on_refused(void *arg, const char *address, const char *why);
 /* How many were refused in all; said at the end. */
 void server_say_refusals(struct server *server);
 
-/* Some connection dropped: find out soon whose. */
+/* Its connection may have dropped: see, when libzmq may know. */
+void server_probe_soon(struct peer *peer);
+
+/* This connection dropped; and now libzmq may know whose it was. */
+void server_on_dropping(void *arg, uint64_t connection);
 void server_on_peer_dropped(void *arg);
+
+/* How often each worker and the server give life signs now. */
+uint64_t server_tempo_us(const struct server *server);
 
 #endif

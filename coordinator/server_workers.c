@@ -22,7 +22,7 @@ void server_forget(struct server *server,
     if (peer->busy_job == server->run.job_id) {
         server->run.cpu_us_gone += peer->cpu_us;
     }
-    for (size_t i = 0; i < server->dirty_count; i++) {
+    for (size_t i = 0; peer->dirty && i < server->dirty_count; i++) {
         if (server->dirty[i] == peer) {
             server->dirty[i] = server->dirty[--server->dirty_count];
             break;
@@ -268,6 +268,7 @@ static void on_session_message(struct server *server,
         return;
     }
     peer->heard_us = stage_now_us();
+    tempo_heard(&peer->tempo);
     peer->coming_until_us = 0;
     if (handlers[type].of_run && !server_is_of_run(server, message)) {
         server->stats.stale_messages++;
@@ -318,6 +319,7 @@ const struct zsock_handlers server_socket_handlers = {
     .message = on_message,
     .bad = on_bad,
     .turn_end = on_turn_end,
+    .dropping = server_on_dropping,
     .peer_dropped = server_on_peer_dropped,
     .refused = server_on_refused,
 };

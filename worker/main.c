@@ -7,6 +7,7 @@
 #include "worker/client.h"
 #include "worker/describe.h"
 #include "worker/engine/zygote.h"
+#include "worker/name.h"
 #include "worker/options.h"
 
 #include <signal.h>
@@ -17,26 +18,19 @@
 
 enum { EXIT_USAGE = 2, EXIT_CANNOT_GO_ON = 3, PLUGIN_LOAD_LIMIT_S = 10 };
 
-/* What it is called when nobody says so. */
-static void make_name(const struct access *access, char *ret_name, size_t size)
-{
-    const char *key = access != NULL ? access->name : "worker";
-    (void)snprintf(ret_name, size, "%.*s-%ld", KEY_NAME_MAX, key, (long)getpid());
-}
-
 /* The access file is read here, after the zygote was forked: what runs items in processes of its own
  * has never had the key. */
 static int work(const struct worker_options *asked, struct zygote *zygote)
 {
     struct access access;
     struct err_text error = {{0}};
-    char name[KEY_NAME_SIZE + 32];
+    char name[WORKER_NAME_SIZE];
     bool keys = asked->access != NULL;
     if (keys && access_read(asked->access, asked->end_with_stdin, &error, &access) != 0) {
         (void)fprintf(stderr, "quartet-worker: %s\n", error.s);
         return EXIT_USAGE;
     }
-    make_name(keys ? &access : NULL, name, sizeof(name));
+    worker_name_make(keys ? access.name : NULL, getpid(), getenv, name);
     struct client_options options = {
         .endpoint = asked->connect,
         .access = keys ? &access : NULL,

@@ -116,7 +116,8 @@ static void add_work(struct cli_table *table, struct worker_options *to)
          .kind = CLI_TEXT,
          .value = "NAME",
          .target = &to->name,
-         .default_text = "worker-PID, or KEY-PID after the key's name in --access",
+         .default_text = "worker-PID, or KEY-PID after the key's name in --access, with the rank "
+                         "or task between them where there is one",
          .help = "what to be called in notes and reports"},
         {.name = "slots",
          .kind = CLI_COUNT,

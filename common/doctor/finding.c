@@ -49,7 +49,9 @@ static void clean(char *text)
     }
 }
 
-static void write_text(char *ret_text, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void write_text(char *ret_text,
+                                                             const char *format,
+                                                             va_list arguments)
 {
     (void)vsnprintf(ret_text, FINDING_TEXT_SIZE, format, arguments);
     clean(ret_text);

@@ -12,7 +12,7 @@
 enum {
     ECHOES = 10,
     ANSWER_LIMIT_MS = 5000,
-    LOAD_LIMIT_MS = 8000,
+    LOAD_LIMIT_MS = 5000,
     PIECE_BYTES = 256 * 1024, /* of a load: one message */
     US_PER_S = 1000 * 1000,
     US_PER_MS = 1000,

@@ -210,7 +210,8 @@ static int send_frame(struct zdial *dial, const void *bytes, size_t len, bool mo
 
 int zdial_send(struct zdial *dial, const void *header, size_t len, size_t payload_len)
 {
-    int rc = send_frame(dial, header, len, payload_len > 0);
+    /* libzmq takes it for a while after it has said that the connection is gone. */
+    int rc = dial->dropped ? ERR_GONE : send_frame(dial, header, len, payload_len > 0);
     return rc == 0 && payload_len > 0 ? send_frame(dial, NULL, payload_len, false) : rc;
 }
 

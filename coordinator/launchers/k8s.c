@@ -1,8 +1,6 @@
 /* quartet launch k8s: workers in a Kubernetes cluster. The manifest (k8s_manifest.h) is printed, for whoever applies or keeps it, or with
  * --apply given to kubectl. Returns at once: the cluster keeps the workers. */
 #include "common/base/units.h"
-#include "common/io/access.h"
-#include "common/io/zsock.h"
 #include "coordinator/launchers/k8s_manifest.h"
 #include "coordinator/launchers/launcher.h"
 #include "coordinator/launchers/worker_command.h"
@@ -282,33 +280,23 @@ static int check_leads_there(const struct launcher_request *request,
                              uint16_t port,
                              struct err_text *ret_error)
 {
-    struct access access = {.endpoint_count = 0};
-    if (request->access == NULL) {
-        access_add_endpoint(&access, request->connect);
-    } else {
-        int rc = access_parse(
-            request->access_text, strlen(request->access_text), ret_error, &access);
-        if (rc != 0) {
-            return rc;
+    bool keys = request->access != NULL;
+    const char *const *endpoints = keys ? request->endpoints : &request->connect;
+    size_t count = keys ? request->endpoint_count : 1;
+    for (size_t i = 0; i < count; i++) {
+        if (leads_to(endpoints[i], name, port)) {
+            return 0;
         }
     }
-    bool leads = false;
-    for (size_t i = 0; i < access.endpoint_count; i++) {
-        leads |= leads_to(access.endpoints[i], name, port);
-    }
-    int rc = leads ? 0
-                   : err_set(ret_error,
-                             ERR_INVALID,
-                             "--service: workers are told to go to %.100s, and not to %.64s:%u: "
-                             "give the coordinator "
-                             "--advertise %.64s:%u",
-                             access.endpoints[0],
-                             name,
-                             port,
-                             name,
-                             port);
-    access_wipe(&access);
-    return rc;
+    return err_set(ret_error,
+                   ERR_INVALID,
+                   "--service: workers are told to go to %.100s, and not to %.64s:%u: give the "
+                   "coordinator --advertise %.64s:%u",
+                   count > 0 ? endpoints[0] : "nowhere",
+                   name,
+                   port,
+                   name,
+                   port);
 }
 
 /* --- the plan --- */

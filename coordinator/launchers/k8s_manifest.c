@@ -1,6 +1,5 @@
 #include "coordinator/launchers/k8s_manifest.h"
 
-#include "common/io/secret_file.h"
 #include "coordinator/json_build.h"
 
 #include <math.h>
@@ -106,6 +105,15 @@ static bool has_access(const struct k8s_spec *spec)
     return spec->secret_name != NULL || spec->access_text != NULL;
 }
 
+/* Overwrite and free a text that holds the secret. */
+static void wipe(char *text)
+{
+    if (text != NULL) {
+        sodium_memzero(text, strlen(text));
+        free(text);
+    }
+}
+
 static json_t *encode(const char *plain)
 {
     size_t size = sodium_base64_encoded_len(strlen(plain), sodium_base64_VARIANT_ORIGINAL);
@@ -119,7 +127,7 @@ static json_t *encode(const char *plain)
                                 sodium_base64_VARIANT_ORIGINAL);
         json = text(encoded);
     }
-    secret_free(encoded);
+    wipe(encoded);
     return json;
 }
 
@@ -387,5 +395,5 @@ void k8s_manifest_add(struct script *script, const struct k8s_spec *spec, bool r
         return;
     }
     script_add(script, "%s\n", dumped);
-    secret_free(dumped);
+    wipe(dumped);
 }

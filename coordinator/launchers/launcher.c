@@ -6,8 +6,8 @@
 
 const struct launcher_ops *const launchers[] = {
     &launcher_mpi,
-    &launcher_k8s,
     &launcher_slurm,
+    &launcher_k8s,
     &launcher_systemd,
     NULL,
 };

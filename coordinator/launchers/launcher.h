@@ -20,6 +20,8 @@
 struct launcher_request {
     const char *access;      /* absolute path of the access file; NULL: `connect`, without keys */
     const char *access_text; /* what is in it, in one line with its line end: a secret */
+    const char *const *endpoints; /* where that file sends workers */
+    size_t endpoint_count;
     const char *connect;
     uint64_t workers;        /* how many to start; 0: not said */
     uint64_t slots;          /* items at once in each; 0: as the job says */

@@ -1,7 +1,5 @@
 /* What `quartet launch k8s` prints and would run. Whole manifests are in tests/coordinator/golden; whether Kubernetes would take them is for
  * tests/e2e/test_launch_k8s.py, which has its schemas. */
-#include "common/io/access.h"
-#include "common/io/secret_file.h"
 #include "tests/coordinator/launcher_rig.h"
 
 #include <fcntl.h>
@@ -52,29 +50,14 @@ static void test_job_of_workers_is_printed(void **state)
     expect_golden(&request, RIG_ARGUMENTS(NULL), "k8s_job.txt");
 }
 
-/* A worker's access file with one endpoint; for secret_free. */
-static char *make_access(const char *endpoint)
-{
-    struct access access = {.endpoint_count = 0};
-    struct key_pair server;
-    access_add_endpoint(&access, endpoint);
-    key_pair_make(&server);
-    key_pair_make(&access.pair);
-    (void)snprintf(access.run, sizeof(access.run), "0123456789abcdef");
-    (void)snprintf(access.name, sizeof(access.name), "worker");
-    (void)snprintf(access.server_key, sizeof(access.server_key), "%s", server.public_key);
-    char *text = access_format(&access, true);
-    assert_non_null(text);
-    return text;
-}
-
 static void test_deployment_with_a_service_is_applied(void **state)
 {
     (void)state;
     static const char *const rest[] = {"--context", "far away"};
     struct launcher_request request = request_for(1000);
-    char *access = make_access("tcp://quartet.batch.svc:7000");
-    request.access_text = access;
+    static const char *const endpoints[] = {"tcp://10.0.0.7:7000", "tcp://quartet.batch.svc:7000"};
+    request.endpoints = endpoints;
+    request.endpoint_count = 2;
     request.rest = rest;
     request.rest_count = 2;
     request.drain_limit_s = 299.5;
@@ -102,7 +85,6 @@ static void test_deployment_with_a_service_is_applied(void **state)
                                 "/opt/kubectl",
                                 NULL),
                   "k8s_deployment.txt");
-    secret_free(access);
 }
 
 static void test_secret_is_in_what_is_done_and_not_in_what_is_shown(void **state)
@@ -182,15 +164,14 @@ static void test_service_must_be_where_workers_are_told_to_go(void **state)
 
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct launcher_request request = request_for(1);
-        char *access = make_access(cases[i].endpoint);
-        request.access_text = access;
+        request.endpoints = &cases[i].endpoint;
+        request.endpoint_count = 1;
         const char *const *arguments = RIG_ARGUMENTS("--service", cases[i].service, NULL);
         if (cases[i].leads) {
             assert_true(plans(&request, arguments, "\"kind\": \"Service\""));
         } else {
             rig_expect_refused(&launcher_k8s, &request, arguments, "--advertise quartet:555");
         }
-        secret_free(access);
     }
 }
 

@@ -15,9 +15,9 @@
 
 enum {
     LIMIT_US = 60 * 1000 * 1000,
-    MANY = 1000,
-    AT_ONCE = 256,   /* as server_probe.c has it */
-    EACH_US = 10000, /* likewise */
+    MANY = 6000,
+    AT_ONCE = 4096, /* as server_probe.c has it */
+    EACH_US = 1000, /* likewise */
     GIVEN_AT_ONCE = 64 * 1024 * 1024,
     GIVEN_PER_S = 4 * 1024 * 1024 + 512 * 1024, /* and a little: 16 KiB each 4 ms */
 };

@@ -8,7 +8,7 @@
  * ours: a socket for each would take two descriptors for each, and poll would look at all of them for every message.
  *
  * Prints what it took in seconds, as soon as that is known, and how many HELLOs: "serial 0.412", or "welcomed 0.120", "working 0.180",
- * "hellos 1000". */
+ * "hellos 1000", and HEARTBEATs until all worked. */
 #include "common/base/check.h"
 #include "common/io/access.h"
 #include "tests/e2e/raw_peer.h"
@@ -25,7 +25,7 @@ enum {
     HELD_MAX = 8, /* chunks; the credit is 1 */
     HELLO_AGAIN_MS = 5000,
     HANDSHAKE_MS =
-        20000, /* that it may take with keys; nobody tells this program when it is over */
+        30000, /* that it may take with keys; nobody tells this program when it is over */
     POLL_MS = 100,
     LIMIT_S = 300,
 };
@@ -60,6 +60,8 @@ struct join {
     size_t working;
     size_t gone;
     size_t hellos;
+    size_t beats_said;
+    size_t beats_heard;
     double patience_s; /* without a WELCOME it says HELLO again */
     double start_s;
     double looked_s; /* when it was last looked whose turn it is to say something by itself */
@@ -215,6 +217,7 @@ static void say(struct join *join, size_t i, enum wire_type type)
 /* As long as it has a job it is asked about that. */
 static void beat(struct join *join, size_t i)
 {
+    join->beats_said++;
     struct wire_message message = {
         .type = WIRE_HEARTBEAT, .session = join->workers[i].session, .job = join->workers[i].job};
     send_as(join, i, &message);
@@ -264,6 +267,10 @@ static void hear(struct join *join, size_t i, const struct wire_message *message
     switch (message->type) {
     case WIRE_WELCOME:
         be_welcome(join, i, message);
+        break;
+    case WIRE_HEARTBEAT:
+        join->beats_heard++;
+        worker->beat_s = message->as.heartbeat.heartbeat_ms / 1000.0;
         break;
     case WIRE_JOB:
         worker->job = message->job;
@@ -346,10 +353,11 @@ static void join_at_once(struct join *join)
         turn(join);
     }
     say_how_long(join, "welcomed");
-    while (join->working < join->count) {
+    while (join->working < join->count && join->gone < join->count) {
         turn(join);
     }
     say_how_long(join, "working");
+    (void)printf("beats-said %zu\nbeats-heard %zu\n", join->beats_said, join->beats_heard);
     (void)printf("hellos %zu\n", join->hellos);
     (void)fflush(stdout);
     while (join->gone < join->count) {

@@ -46,10 +46,10 @@ class LaunchTest(EndToEndTest):
         return self.start_quartet("launch", self.launcher, "--access", self.access, "--wait-access", "20", "--worker-path", WORKER,
                                   *arguments, *(("--", *rest) if rest else ()), **how)
 
-    def begin(self, *arguments, work=None, rest=()):
+    def begin(self, *arguments, work=None):
         """A run that does not end by itself soon, its items running, and the launch that brought the workers."""
         coordinator = self.coordinate(work or results.sleep(1, 100000, 0.05), "--threads", "2")
-        launched = self.launch(*arguments, rest=rest)
+        launched = self.launch(*arguments)
         self.wait_for_results()
         return coordinator, launched
 
@@ -57,6 +57,20 @@ class LaunchTest(EndToEndTest):
         wait_until(lambda: results.bytes_in(self.out) > 0, 40, "the first results")
 
     # --- what came of it ---
+
+    def hostnames(self):
+        """Work whose results say where it was done."""
+        work = results.commands(1, 300, "hostname", lambda item: "", seconds=0.02)
+        work.is_right = lambda item, record: record["stdout"].strip() in ("h1", "h2", "h3")
+        return work
+
+    def assert_all_hosts_worked(self, work, coordinator):
+        result = coordinator.finish(60)
+        self.assert_status(result, EXIT_OK)
+        self.assertEqual(results.record_differences(work, self.out), [])
+        for name in ("h1", "h2", "h3"):
+            self.assertIn('"stdout":"%s' % name, self.read_file("out.ndjson"))
+        return result.report()
 
     def assert_all_right(self, work, coordinator, undisturbed, seconds=60):
         result = coordinator.finish(seconds)

@@ -53,37 +53,48 @@ def items(manifest, kind):
     return [item for item in json.loads(manifest)["items"] if item["kind"] == kind]
 
 
-class Pod:
-    """One pod of the Job or Deployment in a manifest. `program` is the started one, `name` what it is called."""
+def secret_of(manifest):
+    """What is in the Secret that its pods mount."""
+    (secret,) = items(manifest, "Secret")
+    _, spec = of_workload(manifest)
+    (volume,) = [volume["secret"] for volume in spec["volumes"] if "secret" in volume]
+    assert volume["secretName"] == secret["metadata"]["name"]
+    return {key: base64.b64decode(data, validate=True) for key, data in secret["data"].items()}
 
-    def __init__(self, test, manifest, number=0):
-        (workload,) = items(manifest, "Job") + items(manifest, "Deployment")
-        self.spec = workload["spec"]["template"]["spec"]
+
+def of_workload(manifest, number=0):
+    """The name and the spec of one of the pods that the Job or Deployment in a manifest would have."""
+    (workload,) = items(manifest, "Job") + items(manifest, "Deployment")
+    return "%s-%d" % (workload["metadata"]["name"], number), workload["spec"]["template"]["spec"]
+
+
+class Pod:
+    """A pod that runs. `secret`: the bytes of each key of the Secret that it mounts. `program` is what was started."""
+
+    def __init__(self, test, name, spec, secret):
+        self.name = name
+        self.spec = spec
         (self.container,) = self.spec["containers"]
-        self.name = "%s-%d" % (workload["metadata"]["name"], number)
         security = self.spec["securityContext"]
         assert security["runAsNonRoot"] and security["fsGroup"] == security["runAsGroup"]
         assert self.container["securityContext"]["readOnlyRootFilesystem"]
-        mounts = self.mounts_of(["secret"])
+        mounts = self.mounts_of_secrets()
         self.program = test.start(
-            ["unshare", "--mount", "sh", "-ec", START, "sh", self.write_secret(test, manifest) if mounts else "",
+            ["unshare", "--mount", "sh", "-ec", START, "sh", self.write_secret(test, secret) if mounts else "",
              str(security["fsGroup"]), str(security["runAsUser"]), " ".join(mounts), self.container["workingDir"],
              *map(self.expand, self.container["command"] + self.container["args"])], env=self.environment())
 
-    def mounts_of(self, kinds):
-        """PATH=FILE of each volume of those kinds that is mounted as a file."""
-        volumes = {volume["name"] for volume in self.spec["volumes"] for kind in kinds if kind in volume}
+    def mounts_of_secrets(self):
+        """PATH=KEY of each key of a Secret that is mounted as a file."""
+        volumes = {volume["name"] for volume in self.spec["volumes"] if "secret" in volume}
         return ["%s=%s" % (mount["mountPath"], mount["subPath"]) for mount in self.container["volumeMounts"] if mount["name"] in volumes]
 
-    def write_secret(self, test, manifest):
-        (secret,) = items(manifest, "Secret")
-        (volume,) = [volume["secret"] for volume in self.spec["volumes"] if "secret" in volume]
-        assert volume["secretName"] == secret["metadata"]["name"]
+    def write_secret(self, test, secret):
         folder = test.path("secret-of-" + self.name)
         os.mkdir(folder, 0o700)
-        for name, data in secret["data"].items():
-            with open(os.path.join(folder, name), "wb") as file:
-                file.write(base64.b64decode(data, validate=True))
+        for key, data in secret.items():
+            with open(os.path.join(folder, key), "wb") as file:
+                file.write(data)
         return folder
 
     def environment(self):

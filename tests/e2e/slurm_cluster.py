@@ -3,12 +3,15 @@
 import os
 import subprocess
 
+import launching
+import ssh_hosts
 from harness import Program, wait_until
 from netns import ENVIRONMENT
 
 SCRIPT = os.path.join(os.environ.get("QUARTET_SOURCE", ""), "tests", "slurm.sh")
 SETUP_TIMEOUT_S = 40
 CPUS = 2  # that each host says it has
+WHY_NOT = launching.missing("munged", "slurmctld", "slurmd", "sbatch", "srun") or ssh_hosts.unavailable()
 
 
 class Cluster:
@@ -48,3 +51,13 @@ class Cluster:
     def _end(self):
         self.keeper.stdin.close()
         self.keeper.process.wait(SETUP_TIMEOUT_S)
+
+
+class SlurmTest(launching.LaunchTest):
+    """A cluster on the three hosts of launching.py."""
+
+    launcher = "slurm"
+
+    def setUp(self):
+        super().setUp()
+        self.cluster = Cluster(self, self.hosts)

@@ -91,6 +91,16 @@ class AllIsWell(DoctorTest):
         self.assertNotRegex(result.err, r"worker \S+@")
         self.assertNotIn("refused", result.err)
 
+    def test_many_doctors_at_once_and_in_a_row_are_all_answered(self):
+        coordinator, at = self.coordinator("--listen", FREE_PORT)
+        for _ in range(2):
+            doctors = [self.start([WORKER, "--doctor", "--connect", at, "--load", "1048576", "--json", "-"]) for _ in range(12)]
+            for doctor in doctors:
+                result = doctor.finish(60)
+                self.assert_status(result, EXIT_OK)
+                self.assertEqual(len(checks_of(result.report())), len(ALL_CHECKS))
+        self.end(coordinator)
+
     def test_plaintext_and_ipc(self):
         for listen in (FREE_PORT, "ipc://" + self.path("socket")):
             coordinator, at = self.coordinator("--listen", listen)

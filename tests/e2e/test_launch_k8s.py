@@ -2,13 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import unittest
 
 import pods
-import procfs
-from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_USAGE, WORKER, EndToEndTest, main, wait_until
+from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_USAGE, QUARTET, WORKER, EndToEndTest, main, wait_until
 
 SCHEMAS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schemas")
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -20,9 +20,9 @@ NO_PODS = pods.unavailable()
 def no_validator():
     """Why no schema can be looked at here, in words; None: it can."""
     try:
-        subprocess.run([DEBIAN_PYTHON, "-c", "import jsonschema"], check=True, capture_output=True, timeout=60)
+        subprocess.run([DEBIAN_PYTHON, "-c", "import jsonschema, yaml"], check=True, capture_output=True, timeout=60)
     except (OSError, subprocess.SubprocessError):
-        return "python3-jsonschema is missing: deploy/install-packages.sh test"
+        return "python3-jsonschema or python3-yaml is missing: deploy/install-packages.sh test"
     return None
 
 
@@ -71,14 +71,16 @@ class K8s(EndToEndTest):
             return file.read().strip()
 
 
-@unittest.skipIf(NO_VALIDATOR, NO_VALIDATOR or "")
-class Schemas(K8s):
     def errors_in(self, document):
+        """What is wrong with a List, by Kubernetes' schemas."""
         done = subprocess.run([DEBIAN_PYTHON, os.path.join(SCHEMAS, "validate.py"), os.path.join(SCHEMAS, "kubernetes.json")],
                               input=document, capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(done.stderr, "")
         return done.stdout
 
+
+@unittest.skipIf(NO_VALIDATOR, NO_VALIDATOR or "")
+class Schemas(K8s):
     def test_manifests_are_as_kubernetes_has_them(self):
         self.make_access()
         for arguments in MANIFESTS:
@@ -150,7 +152,8 @@ class Apply(K8s):
 class Pods(K8s):
     def start_pods(self, count, *arguments):
         manifest = self.manifest("--worker-path", WORKER, "--allow-exec", *arguments, workers=count)
-        return [pods.Pod(self, manifest, number) for number in range(count)]
+        secret = pods.secret_of(manifest)
+        return [pods.Pod(self, *pods.of_workload(manifest, number), secret) for number in range(count)]
 
     def test_run_is_done_by_pods_that_are_as_the_manifest_says(self):
         coordinator = self.coordinate("--range", "1:200", "--wait", "2", "--out", self.path("out"), "--", "sh", "-c",
@@ -190,6 +193,52 @@ class Pods(K8s):
             coordinator.signal(signal.SIGINT)
             coordinator.finish(20)
             os.rename(self.path("secret-of-" + pod.name), self.path("done-" + kind))
+
+
+@unittest.skipIf(NO_VALIDATOR or NO_PODS, NO_VALIDATOR or NO_PODS or "")
+class Page(K8s):
+    """deploy/kubernetes.md: a coordinator in the cluster."""
+
+    def coordinator_yaml(self):
+        with open(os.path.join(SCHEMAS, "..", "..", "deploy", "kubernetes.md"), encoding="utf-8") as file:
+            (block,) = re.findall(r"^```yaml\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
+        done = subprocess.run([DEBIAN_PYTHON, "-c", "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"], input=block,
+                              capture_output=True, text=True, timeout=60, check=True)
+        return json.loads(done.stdout)
+
+    def keys_as_secret(self):
+        secret = {}
+        for path in ("coordinator.key", "authorized/worker.pub", "workers/worker.key"):
+            with open(os.path.join(self.keys, path), "rb") as file:
+                secret[os.path.basename(path)] = file.read()
+        return secret
+
+    def test_its_pod_is_as_kubernetes_has_it(self):
+        self.assertEqual(self.errors_in(json.dumps({"apiVersion": "v1", "kind": "List", "items": [self.coordinator_yaml()]})), "")
+
+    def test_its_pod_runs_and_workers_come_to_its_service(self):
+        pod = self.coordinator_yaml()
+        (container,) = pod["spec"]["containers"]
+        container["command"] = [QUARTET]  # where it is here, and a port that is free
+        swaps = {"--listen=tcp://*:5555": "--listen=tcp://127.0.0.1:*", "--wait=20": "--wait=2"}
+        self.assertLessEqual(swaps.keys(), set(container["args"]))
+        container["args"] = [swaps.get(word, word) for word in container["args"]]
+        coordinator = pods.Pod(self, pod["metadata"]["name"], pod["spec"], self.keys_as_secret())
+        coordinator.program.err.wait_for("listening on", 20)
+        (first,) = self.named("quartet-init")
+        copy = subprocess.run(["nsenter", "--target", str(first), "--mount", "--pid", "cat", "/tmp/worker.json"], capture_output=True, timeout=20,
+                              check=True)
+        self.write_file("worker.json", copy.stdout)
+        os.chmod(self.access, 0o600)
+        service = self.manifest("--service", "quartet:5555", "--worker-path", WORKER, "--allow-exec", workers=2)
+        (selector,) = [item["spec"]["selector"] for item in pods.items(service, "Service")]
+        self.assertEqual(selector, pod["metadata"]["labels"])
+        workers = [pods.Pod(self, *pods.of_workload(service, number), pods.secret_of(service)) for number in range(2)]
+        result = coordinator.program.finish(60)
+        self.assert_status(result, EXIT_OK)
+        self.assertEqual(sorted(map(int, result.out.split())), [n * n for n in range(1, 1001)])
+        for worker in workers:
+            self.assert_status(worker.program.finish(20), EXIT_OK)
 
 
 if __name__ == "__main__":

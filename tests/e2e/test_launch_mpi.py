@@ -76,6 +76,18 @@ class OpenMpi(AnyMpi, launching.LaunchTest):
         self.assert_no_worker_left(3)
         self.interrupt(coordinator)
 
+    def test_host_that_vanishes_is_done_without_and_the_launch_ends_when_it_is_told_to(self):
+        """mpirun waits for it, and would leave an ssh behind."""
+        work = results.sleep(1, 1000, 0.02)
+        undisturbed = work.undisturbed(self)
+        coordinator, launched = self.begin(work=work)
+        self.hosts[2].vanish()
+        coordinator.err.wait_for("lost worker", 15)
+        self.assert_all_right(work, coordinator, undisturbed)
+        launched.signal(signal.SIGINT)
+        self.assert_status(launched.finish(30), EXIT_SIGINT)
+        self.assertEqual([p.name for p in self.left_over() if p.name in ("ssh", "mpirun.openmpi", "mpirun", "orterun")], [])
+
     def test_host_that_cannot_be_reached_is_named(self):
         self.coordinate(results.noop(1, 10))
         coordinator = self.programs[-1]

@@ -393,14 +393,11 @@ const struct launcher_ops launcher_k8s = {
         "has the secret in it unless --secret names one that is there; --dry-run shows it "
         "without.",
     .rest = "OPTIONS OF KUBECTL...",
-    .examples =
-        "quartet launch k8s --access worker.json --workers 20 --image registry/quartet-worker "
-        "--apply\n"
-        "quartet launch k8s --access worker.json --workers 20 --cpus 4 --memory 8Gi | kubectl "
-        "apply -f -\n"
-        "quartet launch k8s --access worker.json --workers 5 --kind deployment --apply -- "
-        "--context far\n"
-        "quartet launch k8s --access worker.json --workers 5 --service quartet:5555 --apply",
+    .examples = "quartet launch k8s --access worker.json --workers 20 --image IMAGE --apply\n"
+                "quartet launch k8s --access worker.json --workers 20 --cpus 4 --memory 8Gi\n"
+                "quartet launch k8s --access worker.json --workers 5 --kind deployment\n"
+                "quartet launch k8s --access worker.json --workers 5 --service quartet:5555\n"
+                "quartet launch k8s --access worker.json --workers 5 --apply -- --context far",
     .options_size = sizeof(struct k8s_options),
     .defaults = defaults,
     .add_options = add_options,

@@ -4,6 +4,7 @@
 #include "common/io/secret_file.h"
 #include "common/io/text.h"
 #include "coordinator/launch_child.h"
+#include "coordinator/launchers/orphans.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -12,7 +13,7 @@
 #include <string.h>
 #include <uv.h>
 
-enum { LAST_LINES = 3, SIGNAL_COUNT = 3 };
+enum { LAST_LINES = 3, SIGNAL_COUNT = 3, ORPHANS_GRACE_MS = 1000 };
 
 static const int signals[SIGNAL_COUNT] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -90,11 +91,20 @@ static const struct launch_child_handlers child_handlers = {.line = on_line,
 
 /* --- signals --- */
 
+static void on_terminated_too_long(uv_timer_t *timer)
+{
+    struct performance *performance = timer->data;
+    launch_child_signal(performance->child, SIGKILL);
+}
+
+/* The workers of a held input have gone; there is nothing that a command could still be waiting for but what does not come,
+ * as mpirun does for a host that has vanished. */
 static void on_leaving_too_long(uv_timer_t *timer)
 {
     struct performance *performance = timer->data;
-    if (performance->child != NULL) {
-        launch_child_signal(performance->child, SIGTERM);
+    launch_child_signal(performance->child, SIGTERM);
+    if (performance->step->input == PLAN_HELD_TEXT) {
+        (void)uv_timer_start(timer, on_terminated_too_long, PERFORM_LEAVING_MS, 0);
     }
 }
 
@@ -190,19 +200,21 @@ static int run(struct performance *performance, struct err_text *ret_error)
 {
     memset(performance->last_lines, 0, sizeof(performance->last_lines));
     memset(performance->last_word, 0, sizeof(performance->last_word));
+    struct orphans orphans;
+    orphans_adopt(&orphans);
     int rc = start(performance, ret_error);
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        feed(performance);
     }
-    feed(performance);
     while (performance->child != NULL) {
         (void)uv_run(&performance->loop, UV_RUN_ONCE);
     }
-    if (performance->signal == 0 &&
+    orphans_end(&orphans, ORPHANS_GRACE_MS);
+    if (rc == 0 && performance->signal == 0 &&
         (performance->end.exit_status != 0 || performance->end.signal != 0)) {
-        return describe_end(performance, ret_error);
+        rc = describe_end(performance, ret_error);
     }
-    return 0;
+    return rc;
 }
 
 /* There already, and as it is to be? */

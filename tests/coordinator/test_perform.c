@@ -210,6 +210,18 @@ static void test_text_is_printed_as_it_is(void **state)
     assert_string_equal(take("said", text, sizeof(text)), "{}\nsecret\n");
 }
 
+/* A child that it does not wait for, in a group of its own, as mpirun's ssh is. */
+static void test_what_a_command_leaves_behind_is_ended(void **state)
+{
+    struct rig *rig = *state;
+    char text[64];
+    add_script(rig, "setsid sleep 1000 >/dev/null 2>&1 & echo $! >file; exit 0");
+    assert_int_equal(play(rig), 0);
+    pid_t left = (pid_t)strtol(take("file", text, sizeof(text)), NULL, 10);
+    assert_true(left > 1);
+    assert_int_equal(kill(left, 0), -1);
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -227,6 +239,7 @@ int main(void)
         PLAY(test_signal_ends_a_held_input_and_nothing_more_is_done),
         PLAY(test_signal_is_passed_on_where_no_input_is_held),
         PLAY(test_second_signal_ends_what_does_not_want_to),
+        PLAY(test_what_a_command_leaves_behind_is_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

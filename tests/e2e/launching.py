@@ -46,10 +46,10 @@ class LaunchTest(EndToEndTest):
         return self.start_quartet("launch", self.launcher, "--access", self.access, "--wait-access", "20", "--worker-path", WORKER,
                                   *arguments, *(("--", *rest) if rest else ()), **how)
 
-    def begin(self, *arguments, work=None, rest=()):
+    def begin(self, *arguments, work=None):
         """A run that does not end by itself soon, its items running, and the launch that brought the workers."""
         coordinator = self.coordinate(work or results.sleep(1, 100000, 0.05), "--threads", "2")
-        launched = self.launch(*arguments, rest=rest)
+        launched = self.launch(*arguments)
         self.wait_for_results()
         return coordinator, launched
 

@@ -49,7 +49,7 @@ class Host(Links):
 
 
 class Hosts:
-    """`hosts[i]` is h(i + 1); `ssh` is the command that reaches them by name."""
+    """`hosts[i]` is h(i + 1); `ssh` is the command that reaches them by name; `here` is this machine's address on their bridge."""
 
     def __init__(self, test, count, *arguments):
         self.directory = test.path("hosts")
@@ -60,6 +60,7 @@ class Hosts:
         self.ssh = "ssh -F %s/ssh_config" % self.directory
         with open(self.directory + "/list", encoding="utf-8") as file:
             self.list = [Host(line) for line in file]
+        self.here = self.list[0].address.rsplit(".", 1)[0] + ".1"
 
     def __getitem__(self, index):
         return self.list[index]

@@ -10,17 +10,16 @@ import results
 import ssh_hosts
 from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_SIGINT, EXIT_USAGE, WORKER, EndToEndTest, main, wait_until
 
-WHY_NOT = launching.missing("mpirun.openmpi") or ssh_hosts.unavailable()
+NO_HOSTS = ssh_hosts.unavailable()
+NO_OPENMPI = launching.missing("mpirun.openmpi") or NO_HOSTS
+NO_HYDRA = launching.missing("mpiexec.hydra") or NO_HOSTS
 ROOT = ["--allow-run-as-root"] if os.geteuid() == 0 else []
 
 
-@unittest.skipIf(WHY_NOT, WHY_NOT)
-class OpenMpi(launching.LaunchTest):
-    launcher = "mpi"
+class AnyMpi:
+    """What holds for each of them."""
 
-    def launch(self, *arguments, rest=(), **how):
-        return super().launch("--mpirun", "mpirun.openmpi", "--hosts", "h1,h2,h3", "--ssh", self.hosts.ssh, *arguments,
-                              rest=(*ROOT, *rest), **how)
+    launcher = "mpi"
 
     def test_run_with_three_hosts_comes_to_what_it_comes_to_here(self):
         work = self.hostnames()
@@ -48,14 +47,6 @@ class OpenMpi(launching.LaunchTest):
         launched.finish(30)
         self.assert_no_worker_left(3)
 
-    def test_interrupted_launch_takes_its_workers_along(self):
-        coordinator, launched = self.begin()
-        launched.signal(signal.SIGINT)
-        self.assert_status(launched.finish(20), EXIT_SIGINT)
-        coordinator.err.wait_for("worker .* left", 10)
-        self.assert_no_worker_left(3)
-        self.interrupt(coordinator)
-
     def test_killed_launch_takes_its_workers_along(self):
         coordinator, launched = self.begin()
         launched.signal(signal.SIGKILL)
@@ -70,6 +61,33 @@ class OpenMpi(launching.LaunchTest):
         self.assertIn("the coordinator has been gone for 1.0 s", result.err)
         self.assert_no_worker_left(3)
 
+
+@unittest.skipIf(NO_OPENMPI, NO_OPENMPI)
+class OpenMpi(AnyMpi, launching.LaunchTest):
+    def launch(self, *arguments, rest=(), **how):
+        return super().launch("--mpirun", "mpirun.openmpi", "--hosts", "h1,h2,h3", "--ssh", self.hosts.ssh, *arguments,
+                              rest=(*ROOT, *rest), **how)
+
+    def test_interrupted_launch_takes_its_workers_along(self):
+        coordinator, launched = self.begin()
+        launched.signal(signal.SIGINT)
+        self.assert_status(launched.finish(20), EXIT_SIGINT)
+        coordinator.err.wait_for("worker .* left", 10)
+        self.assert_no_worker_left(3)
+        self.interrupt(coordinator)
+
+    def test_host_that_vanishes_is_done_without_and_the_launch_ends_when_it_is_told_to(self):
+        """mpirun waits for it, and would leave an ssh behind."""
+        work = results.sleep(1, 1000, 0.02)
+        undisturbed = work.undisturbed(self)
+        coordinator, launched = self.begin(work=work)
+        self.hosts[2].vanish()
+        coordinator.err.wait_for("lost worker", 15)
+        self.assert_all_right(work, coordinator, undisturbed)
+        launched.signal(signal.SIGINT)
+        self.assert_status(launched.finish(30), EXIT_SIGINT)
+        self.assertEqual([p.name for p in self.left_over() if p.name in ("ssh", "mpirun.openmpi", "mpirun", "orterun")], [])
+
     def test_host_that_cannot_be_reached_is_named(self):
         self.coordinate(results.noop(1, 10))
         coordinator = self.programs[-1]
@@ -77,6 +95,26 @@ class OpenMpi(launching.LaunchTest):
         self.assert_status(result, EXIT_CANNOT_GO_ON)
         self.assertIn("h9", result.err)
         self.assertIn("exited with status", result.err.splitlines()[-1])
+        self.interrupt(coordinator)
+
+
+@unittest.skipIf(NO_HYDRA, NO_HYDRA)
+class Hydra(AnyMpi, launching.LaunchTest):
+    """MPICH's. Its proxies ask for this machine by an address that they can reach."""
+
+    def launch(self, *arguments, **how):
+        ssh = self.write_file("ssh", "#!/bin/sh\nexec %s \"$@\"\n" % self.hosts.ssh)
+        os.chmod(ssh, 0o755)
+        return super().launch("--mpirun", "mpiexec.hydra", "--hosts", "h1,h2,h3", "--ssh", ssh, *arguments,
+                              rest=("-localhost", self.hosts.here), **how)
+
+    def test_interrupted_launch_lets_its_workers_finish_what_they_have_begun(self):
+        coordinator, launched = self.begin()
+        launched.signal(signal.SIGINT)
+        self.assert_status(launched.finish(20), EXIT_SIGINT)
+        coordinator.err.wait_for("(?s)(worker .* left.*){3}", 10)
+        self.assertNotIn("lost worker", coordinator.err.text())
+        self.assert_no_worker_left(3)
         self.interrupt(coordinator)
 
 

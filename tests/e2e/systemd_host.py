@@ -99,6 +99,18 @@ def unavailable():
     return None if done.returncode == 0 else "no host with systemd can be made here: " + done.stderr.strip()
 
 
+# A manager of a user's own services, as user@.service starts it, without a login.
+USER_MANAGER = """
+[Service]
+User=%(user)s
+Type=notify
+Delegate=yes
+RuntimeDirectory=user-manager
+Environment=XDG_RUNTIME_DIR=/run/user-manager HOME=/run/user-manager
+ExecStart=%(systemd)s --user --unit=basic.target --log-target=null
+"""
+
+
 class SystemdHost:
     """`shared` is a folder that it has too. `trees`: others, such as where the programs are."""
 
@@ -114,7 +126,7 @@ class SystemdHost:
         self.program = test.start(["sh", "-ec", enter, " ".join(self.groups), BOOT, shared, " ".join(trees)])
         test.addCleanup(self._end)
         self.first = wait_until(self._first, 20, "the host's first process")
-        self.enter = ["nsenter", "--target", str(self.first), "--all", "--root", "--wd=/"]
+        self.enter = ["nsenter", "--target", str(self.first), "--all", "--root", "--wdns=/"]
         wait_until(lambda: self.ask("is-active", "basic.target").stdout.strip() == "active", 30, "its systemd")
 
     def _first(self):
@@ -135,6 +147,18 @@ class SystemdHost:
     def ask(self, *arguments):
         """systemctl there."""
         return subprocess.run([*self.enter, "systemctl", "--no-pager", *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+    def start_user_manager(self, user):
+        """What goes before a command of that user, who has a manager; its home is /run/user-manager."""
+        script = "rm -rf /usr/lib/systemd/user/*.wants /etc/systemd/user; cat >/etc/systemd/system/user-manager.service"
+        subprocess.run([*self.enter, "sh", "-c", script], input=USER_MANAGER % {"user": user, "systemd": SYSTEMD}, text=True, timeout=20,
+                       check=True)
+        self.ask("daemon-reload")
+        started = self.ask("start", "user-manager.service")
+        if started.returncode != 0:
+            raise AssertionError("no manager of %s: %s" % (user, started.stderr))
+        return [*self.enter, "setpriv", "--reuid", user, "--regid", user, "--clear-groups", "env", "HOME=/run/user-manager",
+                "XDG_RUNTIME_DIR=/run/user-manager"]
 
     def property_of(self, unit, name):
         return self.ask("show", "--property", name, "--value", unit).stdout.strip()

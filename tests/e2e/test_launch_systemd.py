@@ -11,7 +11,8 @@ import unittest
 
 import results
 import systemd_host
-from harness import EXIT_CANNOT_GO_ON, EXIT_OK, SANITIZED, WORKER, EndToEndTest, main, wait_until
+from harness import (EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, QUARTET, SANITIZED, WORKER, EndToEndTest, main,
+                     wait_until)
 
 NO_ANALYZE = None if shutil.which("systemd-analyze") else "systemd-analyze is missing: deploy/install-packages.sh test"
 # A sanitizer needs what the unit shuts off: to trace itself, and addresses where it expects them.
@@ -142,7 +143,7 @@ class RealSystemd(Systemd):
         self.host = systemd_host.SystemdHost(self, self.directory, [os.path.dirname(WORKER)])
 
     def launch_there(self, *arguments, **how):
-        program = self.start([*self.host.enter, os.path.join(os.path.dirname(WORKER), "quartet"), *self.arguments(*arguments, **how)])
+        program = self.start([*self.host.enter, QUARTET, *self.arguments(*arguments, **how)])
         result = program.finish(30)
         return result
 
@@ -164,6 +165,27 @@ class RealSystemd(Systemd):
         for unit in ("quartet-worker@1", "quartet-worker@2"):
             wait_until(lambda unit=unit: self.host.property_of(unit, "ActiveState") == "inactive", 20, "the end of " + unit)
             self.assertEqual(self.host.property_of(unit, "Result"), "success")
+
+    def test_run_is_done_by_services_of_a_user(self):
+        coordinator = self.coordinate("--range", "1:200", "--wait", "2", "--out", self.path("out"), "--", "sh", "-c", "id -un; echo $XDG_CACHE_HOME", "{}")
+        of_user = self.host.start_user_manager("daemon")
+        copy = "install -o daemon -m 600 %s /run/user-manager/worker.json" % self.access
+        subprocess.run([*self.host.enter, "sh", "-c", copy], timeout=20, check=True)
+        self.access = "/run/user-manager/worker.json"
+        self.assert_status(self.start([*of_user, QUARTET, *self.arguments("--user")]).finish(30), EXIT_OK)
+        self.assert_status(coordinator.finish(60), EXIT_OK)
+        self.assertLessEqual({record["stdout"] for record in self.records()},
+                             {"daemon\n/run/user-manager/.cache/quartet-worker/%d\n" % number for number in (1, 2)})
+
+    def test_item_that_takes_too_much_memory_does_not_take_its_worker_along(self):
+        if not os.path.exists("/sys/fs/cgroup/memory"):
+            self.skipTest("no group here limits memory")
+        coordinator = self.coordinate("--range", "1:20", "--wait", "1", "--chunk", "1", "--out", self.path("out"), "--", "sh", "-c",
+                                      "[ $1 != 3 ] || exec tail /dev/zero", "item", "{}")
+        self.assert_status(self.launch_there("--memory", "64Mi", workers=1), EXIT_OK)
+        self.assert_status(coordinator.finish(60), EXIT_ITEMS_FAILED)
+        self.assertEqual([record["item"] for record in self.records() if record["status"] != "ok"], [3])
+        self.assertEqual(self.host.property_of("quartet-worker@1", "NRestarts"), "0")
 
     def test_worker_that_is_killed_comes_back_and_one_that_is_stopped_drains(self):
         coordinator = self.coordinate("--range", "1:100000", "--wait", "2", "--threads", "2", "--out", self.path("out"), "--", "sh", "-c",

@@ -328,12 +328,15 @@ static void add_manifest(struct plan *plan,
     k8s_manifest_add(&redacted, spec, true);
     if (whole.incomplete || redacted.incomplete) {
         plan->incomplete = true;
-    } else if (k8s->apply) {
-        add_apply(plan, request, k8s, whole.text);
-        plan_redact(plan, redacted.text);
     } else {
-        plan_print(plan, whole.text);
-        plan_redact(plan, redacted.text);
+        if (k8s->apply) {
+            add_apply(plan, request, k8s, whole.text);
+        } else {
+            plan_print(plan, whole.text);
+        }
+        if (strcmp(whole.text, redacted.text) != 0) {
+            plan_redact(plan, redacted.text);
+        }
     }
     script_deinit(&whole);
     script_deinit(&redacted);

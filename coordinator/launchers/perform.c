@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 enum { LAST_LINES = 3, SIGNAL_COUNT = 3, ORPHANS_GRACE_MS = 1000 };
@@ -243,8 +244,16 @@ static int write_file(const struct plan_step *step, struct err_text *ret_error)
     return rc == ERR_BUSY ? expect_same(step, ret_error) : rc;
 }
 
+/* A secret is for whoever reads this output, and not for a screen. */
 static int print(const struct plan_step *step, struct err_text *ret_error)
 {
+    if (step->shown_text != NULL && isatty(STDOUT_FILENO) == 1) {
+        return err_set(
+            ret_error,
+            ERR_INVALID,
+            "this would show a secret on the terminal: pipe it on, write it to a file that "
+            "is yours alone, or see the rest of it with --dry-run");
+    }
     if (fputs(step->text.text, stdout) == EOF || fflush(stdout) != 0) {
         return err_set(ret_error, ERR_IO, "cannot write to standard output: %s", strerror(errno));
     }

@@ -9,6 +9,7 @@ import unittest
 
 import pods
 from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_USAGE, QUARTET, WORKER, EndToEndTest, main, wait_until
+from terminal import Terminal
 
 SCHEMAS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schemas")
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -137,6 +138,15 @@ class Apply(K8s):
             whole = json.loads(self.manifest())
             self.assertEqual([item for item in shown["items"] if item["kind"] != "Secret"],
                              [item for item in whole["items"] if item["kind"] != "Secret"])
+
+    def test_secret_is_not_shown_on_a_terminal(self):
+        self.make_access()
+        for arguments, status in (((), EXIT_USAGE), (("--secret", "mine"), EXIT_OK), (("--dry-run",), EXIT_OK)):
+            terminal = Terminal(self, 100)
+            program = terminal.start_quartet("launch", "k8s", "--access", self.access, "--workers", "1", *arguments, whole=True)
+            self.assertEqual(program.process.wait(20), status)
+            terminal.stream.wait_for("--dry-run" if status else '"kind": "Job"', 10)
+            self.assertEqual('"kind"' in terminal.text(), status == EXIT_OK)
 
     def test_what_makes_no_sense_is_refused(self):
         self.make_access()

@@ -212,8 +212,8 @@ class Page(K8s):
     def coordinator_yaml(self):
         with open(os.path.join(SCHEMAS, "..", "..", "deploy", "kubernetes.md"), encoding="utf-8") as file:
             (block,) = re.findall(r"^```yaml\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
-        done = subprocess.run([DEBIAN_PYTHON, "-c", "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"], input=block,
-                              capture_output=True, text=True, timeout=60, check=True)
+        to_json = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"
+        done = subprocess.run([DEBIAN_PYTHON, "-c", to_json], input=block, capture_output=True, text=True, timeout=60, check=True)
         return json.loads(done.stdout)
 
     def keys_as_secret(self):
@@ -236,8 +236,8 @@ class Page(K8s):
         coordinator = pods.Pod(self, pod["metadata"]["name"], pod["spec"], self.keys_as_secret())
         coordinator.program.err.wait_for("listening on", 20)
         (first,) = self.named("quartet-init")
-        copy = subprocess.run(["nsenter", "--target", str(first), "--mount", "--pid", "cat", "/tmp/worker.json"], capture_output=True, timeout=20,
-                              check=True)
+        copy = subprocess.run(["nsenter", "--target", str(first), "--mount", "--pid", "cat", "/tmp/worker.json"], capture_output=True,
+                              timeout=20, check=True)
         self.write_file("worker.json", copy.stdout)
         os.chmod(self.access, 0o600)
         service = self.manifest("--service", "quartet:5555", "--worker-path", WORKER, "--allow-exec", workers=2)

@@ -1,5 +1,5 @@
-"""`quartet launch systemd`: what it installs is a unit without a mistake, nothing that is there is changed, and under a real systemd workers run, come back
-and leave as they should."""
+"""`quartet launch systemd`: what it installs is a unit without a mistake, nothing that is there is changed, and under a real systemd workers
+run, come back and leave as they should."""
 
 import json
 import os
@@ -34,7 +34,8 @@ class Systemd(EndToEndTest):
         self.assert_status(self.quartet("keygen", self.keys), EXIT_OK)
 
     def coordinate(self, *arguments):
-        coordinator = self.start_quartet("run", "exec", "--keys", self.keys, "--access", self.access, "--listen", "tcp://127.0.0.1:*", *arguments)
+        coordinator = self.start_quartet("run", "exec", "--keys", self.keys, "--access", self.access, "--listen", "tcp://127.0.0.1:*",
+                                         *arguments)
         coordinator.err.wait_for("listening on", 20)
         return coordinator
 
@@ -106,7 +107,8 @@ class Install(Systemd):
 
 @unittest.skipIf(NO_ANALYZE, NO_ANALYZE or "")
 class Analyze(Systemd):
-    CASES = ((), ("--stay", "--cpus", "1.5", "--memory", "2Gi", "--run-as", "daemon"), ("--user",), ("--drain-limit", "3600", "--slots", "4"))
+    CASES = ((), ("--stay", "--cpus", "1.5", "--memory", "2Gi", "--run-as", "daemon"), ("--user",),
+             ("--drain-limit", "3600", "--slots", "4"))
 
     def analyze(self, *arguments):
         environment = {**os.environ, "XDG_RUNTIME_DIR": self.directory, "HOME": self.directory}
@@ -152,8 +154,8 @@ class RealSystemd(Systemd):
             return [json.loads(line) for line in file]
 
     def test_run_is_done_by_services(self):
-        coordinator = self.coordinate("--range", "1:200", "--wait", "2", "--out", self.path("out"), "--", "sh", "-c",
-                                      "id -u; touch /var/x 2>/dev/null || echo ro; touch $XDG_CACHE_HOME/x /tmp/x && echo rw; sleep 0.02", "{}")
+        look = "id -u; touch /var/x 2>/dev/null || echo ro; touch $XDG_CACHE_HOME/x /tmp/x && echo rw; sleep 0.02"
+        coordinator = self.coordinate("--range", "1:200", "--wait", "2", "--out", self.path("out"), "--", "sh", "-c", look, "{}")
         result = self.launch_there()
         self.assert_status(result, EXIT_OK)
         self.assert_status(coordinator.finish(60), EXIT_OK)
@@ -167,7 +169,8 @@ class RealSystemd(Systemd):
             self.assertEqual(self.host.property_of(unit, "Result"), "success")
 
     def test_run_is_done_by_services_of_a_user(self):
-        coordinator = self.coordinate("--range", "1:200", "--wait", "2", "--out", self.path("out"), "--", "sh", "-c", "id -un; echo $XDG_CACHE_HOME", "{}")
+        coordinator = self.coordinate("--range", "1:200", "--wait", "2", "--out", self.path("out"), "--", "sh", "-c",
+                                      "id -un; echo $XDG_CACHE_HOME", "{}")
         of_user = self.host.start_user_manager("daemon")
         copy = "install -o daemon -m 600 %s /run/user-manager/worker.json" % self.access
         subprocess.run([*self.host.enter, "sh", "-c", copy], timeout=20, check=True)

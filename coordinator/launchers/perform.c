@@ -129,24 +129,10 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static int start(struct performance *performance, struct err_text *ret_error)
 {
-    const struct plan_step *step = performance->step;
-    char *path = NULL;
-    int rc = path_find(step->command.list[0], NULL, ret_error, &path);
-    if (rc != 0) {
-        return rc == ERR_NOMEM ? rc : ERR_CHILD;
-    }
-    const char **argv = calloc(step->command.count + 1, sizeof(*argv));
-    if (argv == NULL) {
-        free(path);
-        return err_set(ret_error, ERR_NOMEM, "no memory to start '%s'", step->command.list[0]);
-    }
-    memcpy(argv, step->command.list, step->command.count * sizeof(*argv));
-    argv[0] = path;
-    rc = launch_child_start(
+    const char *const *argv = (const char *const *)performance->step->command.list;
+    int rc = launch_child_start(
         &performance->loop, argv, &child_handlers, performance, ret_error, &performance->child);
-    free(argv);
-    free(path);
-    return rc;
+    return rc == 0 || rc == ERR_NOMEM ? rc : ERR_CHILD;
 }
 
 static void feed(struct performance *performance)

@@ -108,6 +108,18 @@ static void test_command_that_is_killed_is_no_success(void **state)
     assert_string_equal(rig->error.s, "'sh' was ended by signal 9");
 }
 
+static void test_command_is_called_what_the_plan_calls_it(void **state)
+{
+    struct rig *rig = *state;
+    char text[64];
+    struct words *words = plan_run(&rig->plan);
+    words_add(words, "sh");
+    words_add(words, "-c");
+    words_add(words, "tr '\\0' '\\n' </proc/$$/cmdline | head -n 1 >file");
+    assert_int_equal(play(rig), 0);
+    assert_string_equal(take("file", text, sizeof(text)), "sh\n");
+}
+
 static void test_command_that_there_is_not_is_said(void **state)
 {
     struct rig *rig = *state;
@@ -187,6 +199,7 @@ int main(void)
         PLAY(test_command_without_input_finds_none),
         PLAY(test_command_that_fails_is_named_with_its_last_words_and_ends_the_plan),
         PLAY(test_command_that_is_killed_is_no_success),
+        PLAY(test_command_is_called_what_the_plan_calls_it),
         PLAY(test_command_that_there_is_not_is_said),
         PLAY(test_number_that_a_command_prints_is_told),
         PLAY(test_signal_ends_a_held_input_and_nothing_more_is_done),

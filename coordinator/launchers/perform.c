@@ -55,7 +55,7 @@ static void keep_line(struct performance *performance, const char *line)
     memmove(performance->last_lines[1],
             performance->last_lines[0],
             sizeof(performance->last_lines) - sizeof(performance->last_lines[0]));
-    (void)snprintf(performance->last_lines[0], LAUNCH_LINE_SIZE, "%s", line);
+    (void)snprintf(performance->last_lines[0], LAUNCH_LINE_SIZE, "%s", line + strspn(line, " "));
 }
 
 static void on_line(void *arg, bool is_error_output, const char *text)

@@ -93,7 +93,7 @@ static void test_command_without_input_finds_none(void **state)
 static void test_command_that_fails_is_named_with_its_last_words_and_ends_the_plan(void **state)
 {
     struct rig *rig = *state;
-    add_script(rig, "for i in 1 2 3 4; do echo \"line $i\" >&2; echo ---- >&2; done; exit 7");
+    add_script(rig, "for i in 1 2 3 4; do echo \"  line $i\" >&2; echo ---- >&2; done; exit 7");
     add_script(rig, ": >file");
     assert_int_equal(play(rig), ERR_CHILD);
     assert_string_equal(rig->error.s, "'sh' exited with status 7: line 2 / line 3 / line 4");

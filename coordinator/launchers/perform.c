@@ -57,7 +57,7 @@ static void keep_line(struct performance *performance, const char *line)
     memmove(performance->last_lines[1],
             performance->last_lines[0],
             sizeof(performance->last_lines) - sizeof(performance->last_lines[0]));
-    (void)snprintf(performance->last_lines[0], LAUNCH_LINE_SIZE, "%s", line);
+    (void)snprintf(performance->last_lines[0], LAUNCH_LINE_SIZE, "%s", line + strspn(line, " "));
 }
 
 static void on_line(void *arg, bool is_error_output, const char *text)
@@ -131,24 +131,10 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static int start(struct performance *performance, struct err_text *ret_error)
 {
-    const struct plan_step *step = performance->step;
-    char *path = NULL;
-    int rc = path_find(step->command.list[0], NULL, ret_error, &path);
-    if (rc != 0) {
-        return rc == ERR_NOMEM ? rc : ERR_CHILD;
-    }
-    const char **argv = calloc(step->command.count + 1, sizeof(*argv));
-    if (argv == NULL) {
-        free(path);
-        return err_set(ret_error, ERR_NOMEM, "no memory to start '%s'", step->command.list[0]);
-    }
-    memcpy(argv, step->command.list, step->command.count * sizeof(*argv));
-    argv[0] = path;
-    rc = launch_child_start(
+    const char *const *argv = (const char *const *)performance->step->command.list;
+    int rc = launch_child_start(
         &performance->loop, argv, &child_handlers, performance, ret_error, &performance->child);
-    free(argv);
-    free(path);
-    return rc;
+    return rc == 0 || rc == ERR_NOMEM ? rc : ERR_CHILD;
 }
 
 static void feed(struct performance *performance)

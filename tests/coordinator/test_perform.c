@@ -93,7 +93,7 @@ static void test_command_without_input_finds_none(void **state)
 static void test_command_that_fails_is_named_with_its_last_words_and_ends_the_plan(void **state)
 {
     struct rig *rig = *state;
-    add_script(rig, "for i in 1 2 3 4; do echo \"line $i\" >&2; echo ---- >&2; done; exit 7");
+    add_script(rig, "for i in 1 2 3 4; do echo \"  line $i\" >&2; echo ---- >&2; done; exit 7");
     add_script(rig, ": >file");
     assert_int_equal(play(rig), ERR_CHILD);
     assert_string_equal(rig->error.s, "'sh' exited with status 7: line 2 / line 3 / line 4");
@@ -106,6 +106,18 @@ static void test_command_that_is_killed_is_no_success(void **state)
     add_script(rig, "kill -9 $$");
     assert_int_equal(play(rig), ERR_CHILD);
     assert_string_equal(rig->error.s, "'sh' was ended by signal 9");
+}
+
+static void test_command_is_called_what_the_plan_calls_it(void **state)
+{
+    struct rig *rig = *state;
+    char text[64];
+    struct words *words = plan_run(&rig->plan);
+    words_add(words, "sh");
+    words_add(words, "-c");
+    words_add(words, "tr '\\0' '\\n' </proc/$$/cmdline | head -n 1 >file");
+    assert_int_equal(play(rig), 0);
+    assert_string_equal(take("file", text, sizeof(text)), "sh\n");
 }
 
 static void test_command_that_there_is_not_is_said(void **state)
@@ -234,6 +246,7 @@ int main(void)
         PLAY(test_text_is_printed_as_it_is),
         PLAY(test_command_that_fails_is_named_with_its_last_words_and_ends_the_plan),
         PLAY(test_command_that_is_killed_is_no_success),
+        PLAY(test_command_is_called_what_the_plan_calls_it),
         PLAY(test_command_that_there_is_not_is_said),
         PLAY(test_number_that_a_command_prints_is_told),
         PLAY(test_signal_ends_a_held_input_and_nothing_more_is_done),

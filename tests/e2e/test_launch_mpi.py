@@ -7,12 +7,10 @@ import unittest
 
 import launching
 import results
-import ssh_hosts
 from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_SIGINT, EXIT_USAGE, WORKER, EndToEndTest, main, wait_until
 
-NO_HOSTS = ssh_hosts.unavailable()
-NO_OPENMPI = launching.missing("mpirun.openmpi") or NO_HOSTS
-NO_HYDRA = launching.missing("mpiexec.hydra") or NO_HOSTS
+NO_OPENMPI = launching.unavailable("mpirun.openmpi")
+NO_HYDRA = launching.unavailable("mpiexec.hydra")
 ROOT = ["--allow-run-as-root"] if os.geteuid() == 0 else []
 
 
@@ -133,6 +131,7 @@ class Usage(EndToEndTest):
         self.assert_refused(self.refuse("--access", "-"), "'-'")
         self.assert_refused(self.refuse("--connect", "tcp://192.0.2.1:5555"), "--insecure")
         self.assert_refused(self.refuse("--connect", "nowhere"), "'nowhere'")
+        self.assert_refused(self.refuse("--connect", "tcp://127.0.0.1:1", "--worker-path", "w" * 100000), "--worker-path")
         self.assert_refused(self.quartet("launch", "mpj"), "did you mean 'mpi'?")
         self.assert_refused(self.quartet("launch"), "--help")
 

@@ -187,6 +187,25 @@ class WrongCoordinator(DoctorTest):
         coordinator.err.wait_for("its key is not among those authorized", 10)
         self.end(coordinator)
 
+    def test_coordinator_that_waited_in_vain_says_who_was_refused_and_why(self):
+        keys = self.keygen()
+        other, _ = self.coordinator("--listen", FREE_PORT, "--keys", keys, "--access", self.path("access"))
+        for listen, come, why in (
+                (["--keys", keys], lambda at: self.start([WORKER, "--doctor", "--connect", at]),
+                 "from 127.0.0.1: it wants to talk in plaintext, without a key"),
+                ([], lambda at: self.start([WORKER, "--doctor", "--access", self.write_access("plain", endpoints=[at])]),
+                 "from 127.0.0.1: it wants to encrypt, and this coordinator has no keys"),
+                ([], lambda at: self.start([test_program("strange_peer"), "version", at]),
+                 "refused a worker: this coordinator speaks protocol")):
+            program = self.start_quartet("run", *IDLE, "--listen", FREE_PORT, "--wait", "1", "--wait-timeout", "3", *listen)
+            at = program.err.wait_for(r"listening on (\S+),", 20).group(1)
+            come(at).finish(40)
+            result = program.finish(40)
+            self.assert_status(result, EXIT_CANNOT_GO_ON)
+            self.assertIn(why, result.err.splitlines()[-1])
+            self.assertIn("'quartet-worker --doctor' there says more", result.err.splitlines()[-1])
+        self.end(other)
+
     def test_coordinator_that_stands_still(self):
         coordinator, at = self.coordinator("--listen", FREE_PORT)
         coordinator.signal(signal.SIGSTOP)

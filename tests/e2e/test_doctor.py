@@ -202,8 +202,9 @@ class WrongCoordinator(DoctorTest):
             come(at).finish(40)
             result = program.finish(40)
             self.assert_status(result, EXIT_CANNOT_GO_ON)
-            self.assertIn(why, result.err.splitlines()[-1])
-            self.assertIn("'quartet-worker --doctor' there says more", result.err.splitlines()[-1])
+            (line,) = [line for line in result.err.splitlines() if "waited 3 s for 1 workers" in line]
+            self.assertIn(why, line)
+            self.assertIn("'quartet-worker --doctor' there says more", line)
         self.end(other)
 
     def test_coordinator_that_stands_still(self):

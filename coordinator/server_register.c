@@ -92,7 +92,7 @@ void server_on_hello(struct server *server,
                        hello->protocol_major,
                        hello->protocol_minor);
         (void)snprintf(note, sizeof(note), "refused a worker: %s", text);
-        server_note_refusal(server, note);
+        server_note_refusal(server, note, false);
         refuse_hello(server, address, WIRE_REASON_VERSION, text);
         return;
     }

@@ -43,9 +43,10 @@ void server_note(struct server *server, const char *format, ...)
     va_end(arguments);
 }
 
-void server_note_refusal(struct server *server, const char *text)
+void server_note_refusal(struct server *server, const char *text, bool vague)
 {
-    if (server->first_refusal[0] == '\0') {
+    if (server->first_refusal[0] == '\0' || (server->first_refusal_vague && !vague)) {
+        server->first_refusal_vague = vague;
         (void)snprintf(server->first_refusal, sizeof(server->first_refusal), "%s", text);
     }
     server_note(server, "%s", text);

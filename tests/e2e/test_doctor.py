@@ -232,6 +232,16 @@ class WrongCoordinator(DoctorTest):
                 program.stdin.close()
                 self.assert_status(program.finish(10), EXIT_OK)
 
+    def test_hostile_coordinator_is_survived(self):
+        for seed in range(4):
+            at = "ipc://" + self.path("hostile%d" % seed)
+            hostile = self.start([test_program("hostile_coordinator"), at, 2000, seed])
+            hostile.out.wait_for("^listening$", 10)
+            report = self.doctor("--connect", at, "--timeout", "20", status=EXIT_ILL)
+            self.assertEqual([c["check"] for c in report["checks"] if c["health"] == "FAIL"], ["protocol"])
+            hostile.signal(signal.SIGKILL)
+            hostile.finish(10)
+
     def test_coordinator_that_is_older_than_doctors_is_no_failure(self):
         program, at = self.other("old")
         found = checks_of(self.doctor("--connect", at))
@@ -356,6 +366,16 @@ class Network(BetweenHosts):
         found = checks_of(self.look(at))
         self.assertEqual(found["bandwidth"]["health"], "warn")
         self.assertRegex(found["bandwidth"]["text"], r"kbit/s to the coordinator, \S+ [MG]bit/s from it")
+
+    def test_line_that_loses_long_packets_is_warned_of(self):
+        at = self.begin()
+        # Handshake and questions get through, as through a tunnel whose MTU nobody knows.
+        self.rules(self.there, "input", "tcp dport %d meta length gt 1000 drop" % self.port)
+        found = checks_of(self.look(at))
+        self.assertEqual(found["round trip"]["health"], "ok")
+        self.assertEqual(found["bandwidth"]["health"], "warn")
+        self.assertRegex(found["bandwidth"]["text"], "not measured to the coordinator")
+        self.assertIn("MTU", found["bandwidth"]["advice"])
 
     def test_several_addresses_of_which_one_works(self):
         keys = self.keygen()

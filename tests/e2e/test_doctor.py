@@ -314,6 +314,14 @@ class Network(BetweenHosts):
         self.assert_ends_at(self.look("tcp://nohost.invalid:5555", status=EXIT_ILL), "name", "'nohost.invalid' leads to no address",
                             "--advertise ADDRESS")
 
+    def test_name_of_which_a_worker_takes_the_address_that_does_not_work(self):
+        at = self.begin()
+        names = self.write_file("names", "10.0.0.1 dual\nfd00::1 dual\n")
+        program = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', names, WORKER, "--doctor")
+        report = self.look(at.replace("10.0.0.1", "dual"), program=program, status=EXIT_ILL)
+        self.assert_ends_at(report, "route", "none from this host to fd00::1", "IPv6 before IPv4, .*--advertise '10.0.0.1'")
+        self.assertRegex(checks_of(report)["name"]["text"], "dual is fd00::1 and 10.0.0.1")
+
     def test_no_route(self):
         self.assert_ends_at(self.look("tcp://192.0.2.1:5555", status=EXIT_ILL), "route",
                             "none from this host to 192.0.2.1: Network is unreachable", "ip route get 192.0.2.1")

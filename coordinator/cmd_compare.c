@@ -17,7 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { WORKERS_DEFAULT = 2, WORKS_MAX = 16, PLACEMENTS = 2 };
+enum { WORKERS_DEFAULT = 2, WORKS_MAX = 16, PLACES_MAX = SWEEP_MAX + 2 };
 
 struct compare {
     struct options options;
@@ -35,30 +35,47 @@ struct compare {
 
 /* --- the grid --- */
 
+/* The numbers of workers to run with, each a place of its own: 0 is the local one. */
+static size_t list_places(const struct options *options, uint32_t ret_workers[PLACES_MAX])
+{
+    size_t count = 0;
+    if (!options->no_local) {
+        ret_workers[count++] = 0;
+    }
+    if (options_distributed(options) && options->sweep_count == 0) {
+        ret_workers[count++] = (uint32_t)options_workers(options);
+    }
+    for (size_t i = 0; i < options->sweep_count; i++) {
+        ret_workers[count++] = (uint32_t)options->sweep[i];
+    }
+    return count;
+}
+
 /* What a cell will have as far as is known beforehand; its runs say what there really was. */
-static void expect(const struct options *options, struct cell *cell)
+static void expect(const struct options *options, uint32_t workers, struct cell *cell)
 {
     uint32_t slots = options_slots(options, cell->strategy);
     slots = slots > 0 ? slots : strategy_default_slots(cell->strategy, cores_usable());
-    bool local = cell->placement == PLACEMENT_LOCAL;
-    cell->workers = local ? 0 : (uint32_t)options_workers(options);
-    cell->concurrency = slots * (local ? 1 : cell->workers);
+    cell->placement = workers == 0 ? PLACEMENT_LOCAL : PLACEMENT_DISTRIBUTED;
+    cell->workers = workers;
+    cell->concurrency = slots * (workers == 0 ? 1 : workers);
 }
 
 static int make_cells(const struct compare *compare, struct comparison *comparison)
 {
     const struct options *options = &compare->options;
-    size_t placements = options_distributed(options) ? PLACEMENTS : 1;
-    comparison->cells = calloc(options->strategy_count * placements, sizeof(struct cell));
+    uint32_t workers[PLACES_MAX];
+    size_t places = list_places(options, workers);
+    comparison->cells = calloc(options->strategy_count * places, sizeof(struct cell));
     if (comparison->cells == NULL) {
         return ERR_NOMEM;
     }
-    for (size_t p = 0; p < placements; p++) {
+    for (size_t p = 0; p < places; p++) {
         for (size_t s = 0; s < options->strategy_count; s++) {
             struct cell *cell = &comparison->cells[comparison->cell_count++];
             cell->strategy = options->strategies[s];
-            cell->placement = p == 0 ? PLACEMENT_LOCAL : PLACEMENT_DISTRIBUTED;
-            expect(options, cell);
+            cell->sweeps = workers[p] > 0 && options->sweep_count > 0 ? workers[p] : 0;
+            expect(options, workers[p], cell);
             cell->samples = calloc(options->rounds, sizeof(struct sample));
             if (cell->samples == NULL) {
                 return ERR_NOMEM;
@@ -118,6 +135,7 @@ static bool run_cell(struct compare *compare,
     job.credit = (uint32_t)options->credit;
     job.crash_limit = (uint32_t)options->crash_limit;
     job.speculate = options->speculate;
+    job.workers = cell->sweeps;
     job.label = label;
     job.keep_bar = round + 1 == options->warmup + options->rounds;
     struct job_result result;
@@ -221,8 +239,9 @@ static int choose_works(struct compare *compare,
 static int check_idempotent(const struct compare *compare, struct err_text *ret_error)
 {
     const struct options *options = &compare->options;
+    uint32_t workers[PLACES_MAX];
     uint64_t times = (options->rounds + options->warmup) * options->strategy_count *
-                     (options_distributed(options) ? PLACEMENTS : 1);
+                     list_places(options, workers);
     for (size_t i = 0; i < compare->work_count; i++) {
         const struct workload_ops *workload = compare->works[i].workload;
         if (options->yes || (workload->traits & WORKLOAD_IDEMPOTENT) != 0) {
@@ -373,7 +392,7 @@ static int settle(struct compare *compare, int argc, char **argv, const char **w
     options_add_command(&table, options);
     options_add_yes(&table, options);
     options_add_strategies(&table, options);
-    options_add_placement(&table, options, "2");
+    options_add_placement(&table, options, "2", true);
     options_add_chunks(&table, options);
     /* A copy of a late chunk would be work that the other cells do not have: its CPU time is counted,
      * and the bound is judged by that; and what keeps a strategy waiting is to be seen, not mended. */

@@ -156,6 +156,8 @@ static int check_worker_side(const struct doctor_command *command, struct err_te
     const char *lost = options->keys != NULL          ? "--keys"
                        : options->access_for != NULL  ? "--access-for"
                        : options->advertise_count > 0 ? "--advertise"
+                       : options->push                ? "--push"
+                       : options->tunnel              ? "--tunnel"
                                                       : NULL;
     if (lost != NULL) {
         return err_set(

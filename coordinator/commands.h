@@ -40,6 +40,7 @@ int cmd_doctor(int argc, char **argv, struct zygote *zygote);
 int cmd_drain(int argc, char **argv, struct zygote *zygote);
 int cmd_keygen(int argc, char **argv, struct zygote *zygote);
 int cmd_workloads(int argc, char **argv, struct zygote *zygote);
+int cmd_launch(int argc, char **argv, struct zygote *zygote);
 int cmd_origin(int argc, char **argv, struct zygote *zygote);
 
 #endif

@@ -12,7 +12,6 @@
 
 enum {
     HEARTBEAT_MS = 1000,
-    WORKERS_MAX = 16384,
     REPORT_MAX = 1024 * 1024, /* bytes of what one host says */
     REPORT_FIRST = 8 * 1024,
     TIMEOUT_THERE_MAX_S = 40,   /* of a doctor there */
@@ -35,8 +34,9 @@ struct hosts_doctor {
     struct stage stage;
     struct server *server;
     struct launch *launch;
-    struct place *places;     /* one for each of options->hosts */
-    struct findings findings; /* one for each host, in their order */
+    struct launch_tunnel tunnel; /* of --tunnel: its end here */
+    struct place *places;        /* one for each of options->hosts */
+    struct findings findings;    /* one for each host, in their order */
     char told[LAUNCH_ENDPOINT_SIZE];
     bool closing;
 };
@@ -89,7 +89,9 @@ static int open_server(struct hosts_doctor *hosts, struct err_text *ret_error)
 {
     const struct options *options = hosts->options;
     const struct server_options server = {
-        .endpoint = options->listen != NULL ? options->listen : "tcp://*:*",
+        .endpoint = options->listen != NULL ? options->listen
+                    : options->tunnel       ? "tcp://127.0.0.1:*"
+                                            : "tcp://*:*",
         .keys = options->keys,
         .run_keys = options->keys == NULL && !options->insecure,
         .insecure = options->insecure,
@@ -116,10 +118,18 @@ static int visit_all(struct hosts_doctor *hosts,
                      struct err_text *ret_error)
 {
     const struct options *options = hosts->options;
+    if (options->tunnel && launch_tunnel_to(server_endpoint(hosts->server), &hosts->tunnel) != 0) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "--tunnel cannot lead to %.200s",
+                       server_endpoint(hosts->server));
+    }
     const struct launch_options launch = {
         .hosts = &options->hosts,
         .command = options->ssh,
         .worker_path = options->remote_path,
+        .bundle = options->bundle,
+        .tunnel = options->tunnel ? &hosts->tunnel : NULL,
         .endpoint = hosts->told[0] != '\0' ? hosts->told : NULL,
         .port = reach_port(server_endpoint(hosts->server)),
         .insecure = options->insecure,

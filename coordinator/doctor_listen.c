@@ -18,7 +18,6 @@
 
 enum {
     HEARTBEAT_MS = 1000,
-    WORKERS_MAX = 16384,
     NAMES_SHOWN = 6,
     FILES_OF_OUR_OWN = 64, /* about what a run has open itself */
     US_PER_S = 1000 * 1000,

@@ -26,6 +26,7 @@ struct job {
     uint32_t slots;          /* items at once in each engine; 0: the strategy's default there */
     uint64_t chunk_items;    /* 0: automatic */
     uint32_t credit;         /* chunks that a worker may hold; 0: it adapts */
+    uint32_t workers;        /* that take part, of those that are there; 0: all. Distributed only */
     struct sink *sink;       /* NULL: none */
     struct journal *journal; /* NULL: none */
     const struct journal_state *state; /* where an earlier run of it was; NULL: it begins */

@@ -9,7 +9,9 @@
 #define QUARTET_COORDINATOR_LAUNCH_H
 
 #include "common/base/err.h"
+#include "coordinator/bundle.h"
 #include "coordinator/hosts.h"
+#include "coordinator/launch_tunnel.h"
 #include "coordinator/stage.h"
 
 #include <stdbool.h>
@@ -27,6 +29,9 @@ struct launch_options {
     const struct hosts *hosts; /* a worker on each, named as the host is; outlives the launch */
     const char *command;       /* that reaches them, in sh's words: "ssh", "ssh -F FILE" */
     const char *worker_path; /* of quartet-worker there; without a slash it is looked for in PATH */
+    struct bundle *bundle;   /* what places are sent that lack it, and run instead; NULL: nothing */
+    const struct launch_tunnel
+        *tunnel; /* workers come through it, and are told its other end; NULL: by themselves */
     const char *endpoint; /* what workers are told; NULL: the address that the host knows us by */
     uint16_t port;        /* of that */
     bool insecure;

@@ -20,15 +20,127 @@ struct output {
     size_t len; /* of the line so far; what is beyond its size is dropped */
 };
 
+/* A file on its way to the input. */
+struct feed {
+    uv_poll_t poll; /* of the input; watched while `on` */
+    bool on;
+    int file;
+    uint64_t size_bytes;
+    uint64_t fed_bytes;
+};
+
 struct launch_child {
     const struct launch_child_handlers *handlers;
     void *arg;
     struct spawn_child process;
     uv_poll_t end;
     int input; /* -1: closed */
+    struct feed feed;
     struct output outputs[OUTPUTS];
     int open; /* handles that are not closed yet */
 };
+
+/* --- its handles --- */
+
+static void watch(struct launch_child *child,
+                  uv_loop_t *loop,
+                  uv_poll_t *handle,
+                  int fd,
+                  void *data)
+{
+    CHECK(uv_poll_init(loop, handle, fd) == 0);
+    handle->data = data;
+    child->open++;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct launch_child *child = handle->data;
+    if (--child->open == 0) {
+        free(child);
+    }
+}
+
+/* --- what it reads --- */
+
+static void stop_feeding(struct launch_child *child)
+{
+    if (child->feed.on) {
+        child->feed.on = false;
+        uv_close((uv_handle_t *)&child->feed.poll, on_closed);
+    }
+}
+
+void launch_child_end_input(struct launch_child *child)
+{
+    stop_feeding(child);
+    if (child->input >= 0) {
+        (void)close(child->input);
+        child->input = -1;
+    }
+}
+
+void launch_child_write(struct launch_child *child, const char *text, size_t len)
+{
+    CHECK(!child->feed.on);
+    if (child->input >= 0) {
+        (void)!write(child->input, text, len);
+    }
+}
+
+/* One block at a time, so that others on the loop have their turn; what the pipe does not take is read again. */
+static void feed_some(struct launch_child *child)
+{
+    struct feed *feed = &child->feed;
+    char block[64 * 1024];
+    uint64_t left = feed->size_bytes - feed->fed_bytes;
+    size_t wanted = left < sizeof(block) ? (size_t)left : sizeof(block);
+    ssize_t got = pread(feed->file, block, wanted, (off_t)feed->fed_bytes);
+    if (got <= 0) {
+        launch_child_end_input(child);
+        return;
+    }
+    ssize_t put = write(child->input, block, (size_t)got);
+    if (put < 0) {
+        if (errno != EAGAIN && errno != EINTR) {
+            stop_feeding(child); /* it does not read any more: its end tells */
+        }
+        return;
+    }
+    feed->fed_bytes += (uint64_t)put;
+    if (feed->fed_bytes == feed->size_bytes) {
+        stop_feeding(child);
+    }
+}
+
+static void on_writable(uv_poll_t *handle, int status, int events)
+{
+    (void)events;
+    if (status != 0) {
+        stop_feeding(handle->data);
+    } else {
+        feed_some(handle->data);
+    }
+}
+
+void launch_child_feed(struct launch_child *child, int file, uint64_t size_bytes)
+{
+    struct feed *feed = &child->feed;
+    CHECK(feed->size_bytes == 0);
+    if (child->input < 0 || size_bytes == 0) {
+        return;
+    }
+    feed->file = file;
+    feed->size_bytes = size_bytes;
+    feed->on = true;
+    watch(child, child->end.loop, &feed->poll, child->input, child);
+    (void)uv_poll_start(&feed->poll, UV_WRITABLE, on_writable);
+}
+
+uint64_t launch_child_fed_bytes(const struct launch_child *child)
+{
+    return child->feed.fed_bytes;
+}
 
 /* --- what it says --- */
 
@@ -93,14 +205,6 @@ static void read_rest(struct output *output)
 
 /* --- its end --- */
 
-static void on_closed(uv_handle_t *handle)
-{
-    struct launch_child *child = handle->data;
-    if (--child->open == 0) {
-        free(child);
-    }
-}
-
 static void on_output_closed(uv_handle_t *handle)
 {
     struct output *output = handle->data;
@@ -144,6 +248,7 @@ static void close_pipes(struct pipes *pipes)
 }
 
 static int start_process(const char *const *argv,
+                         bool ends_in_order,
                          struct pipes *pipes,
                          struct err_text *ret_error,
                          struct spawn_child *ret_process)
@@ -162,19 +267,9 @@ static int start_process(const char *const *argv,
         .out = pipes->out[1],
         .err = pipes->err[1],
         .ends_with_thread = true,
+        .ends_in_order = ends_in_order,
     };
     return spawn(&options, ret_error, ret_process);
-}
-
-static void watch(struct launch_child *child,
-                  uv_loop_t *loop,
-                  uv_poll_t *handle,
-                  int fd,
-                  void *data)
-{
-    CHECK(uv_poll_init(loop, handle, fd) == 0);
-    handle->data = data;
-    child->open++;
 }
 
 int launch_child_start(uv_loop_t *loop,
@@ -189,7 +284,7 @@ int launch_child_start(uv_loop_t *loop,
     if (child == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory to start '%s'", argv[0]);
     }
-    int rc = start_process(argv, &pipes, ret_error, &child->process);
+    int rc = start_process(argv, handlers->ends_in_order, &pipes, ret_error, &child->process);
     if (rc != 0) {
         close_pipes(&pipes);
         free(child);
@@ -212,21 +307,6 @@ int launch_child_start(uv_loop_t *loop,
     close_pipes(&pipes);
     *ret_child = child;
     return 0;
-}
-
-void launch_child_write(struct launch_child *child, const char *text, size_t len)
-{
-    if (child->input >= 0) {
-        (void)!write(child->input, text, len);
-    }
-}
-
-void launch_child_end_input(struct launch_child *child)
-{
-    if (child->input >= 0) {
-        (void)close(child->input);
-        child->input = -1;
-    }
 }
 
 void launch_child_signal(struct launch_child *child, int signal)

@@ -1,5 +1,5 @@
 /* A program that a launcher runs, such as ssh: a pipe to its standard input, which stays open until
- * it is to end; what it says on its outputs, line by line; and its end. It is killed when the
+ * it is to end, and which a file may be sent through; what it says on its outputs, line by line; and its end. It is killed when the
  * coordinator ends, however that ends. */
 #ifndef QUARTET_COORDINATOR_LAUNCH_CHILD_H
 #define QUARTET_COORDINATOR_LAUNCH_CHILD_H
@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <uv.h>
 
 enum { LAUNCH_LINE_SIZE = 512 }; /* longer lines are cut */
@@ -20,6 +21,9 @@ struct launch_child_handlers {
     void (*line)(void *arg, bool is_error_output, const char *line);
     /* The last call: everything that it said has been handed over, and the child is gone. */
     void (*ended)(void *arg, const struct spawn_end *end);
+    /* It has workers to end elsewhere, as srun has: when the coordinator is killed it is asked to end (SIGTERM)
+     * instead of being killed. */
+    bool ends_in_order;
 };
 
 /* Only from the thread that lives as long as the program. Returns 0, ERR_IO (no such program, no more
@@ -31,8 +35,17 @@ int launch_child_start(uv_loop_t *loop,
                        struct err_text *ret_error,
                        struct launch_child **ret_child);
 
-/* Give it `text`, which fits a pipe. Nothing is said when it does not read any more: its end tells. */
+/* Give it `text`, which fits a pipe. Nothing is said when it does not read any more: its end tells. Not
+ * while a file is under way. */
 void launch_child_write(struct launch_child *child, const char *text, size_t len);
+
+/* Give it the first `size_bytes` of a file, as fast as it reads and no faster; returns at once. `file`
+ * stays the caller's, at whatever position, and open until the child has ended. A file that turns out shorter ends its
+ * input. To be asked for once. */
+void launch_child_feed(struct launch_child *child, int file, uint64_t size_bytes);
+
+/* How much of the file it was given by now. */
+uint64_t launch_child_fed_bytes(const struct launch_child *child);
 
 /* Its standard input ends. */
 void launch_child_end_input(struct launch_child *child);

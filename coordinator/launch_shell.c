@@ -2,6 +2,7 @@
 
 #include "common/base/err.h"
 #include "common/base/units.h"
+#include "coordinator/shell_words.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,37 +17,9 @@ static const char ACCESS[] = "echo \"quartet-launch: $SSH_CONNECTION\" && "
 
 /* --- the command line --- */
 
-struct text {
-    char *bytes;
-    size_t len;
-    size_t size;
-    bool full;
-};
-
-static void append(struct text *text, const char *bytes, size_t len)
+const char *launch_shell_script(bool access)
 {
-    if (text->full || len >= text->size - text->len) {
-        text->full = true;
-        return;
-    }
-    memcpy(text->bytes + text->len, bytes, len);
-    text->len += len;
-    text->bytes[text->len] = '\0';
-}
-
-/* In single quotes all shells take everything as it is; one in the text itself is put between two
- * such strings. */
-static void append_quoted(struct text *text, const char *word)
-{
-    append(text, " '", 2);
-    for (; *word != '\0'; word++) {
-        if (*word == '\'') {
-            append(text, "'\\''", 4);
-        } else {
-            append(text, word, 1);
-        }
-    }
-    append(text, "'", 1);
+    return access ? ACCESS : CONNECT;
 }
 
 int launch_shell_command(const char *worker_path,
@@ -55,14 +28,14 @@ int launch_shell_command(const char *worker_path,
                          char *ret_command,
                          size_t size)
 {
-    struct text text = {.bytes = ret_command, .size = size};
-    append(&text, "exec sh -c", strlen("exec sh -c"));
-    append_quoted(&text, access ? ACCESS : CONNECT);
-    append_quoted(&text, worker_path);
+    struct shell_words words = {.bytes = ret_command, .size = size};
+    shell_words_add(&words, "exec sh -c");
+    shell_words_quote(&words, launch_shell_script(access));
+    shell_words_quote(&words, worker_path);
     for (size_t i = 0; arguments[i] != NULL; i++) {
-        append_quoted(&text, arguments[i]);
+        shell_words_quote(&words, arguments[i]);
     }
-    return text.full ? ERR_INVALID : 0;
+    return words.full ? ERR_INVALID : 0;
 }
 
 /* --- the greeting --- */

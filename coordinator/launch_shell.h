@@ -23,6 +23,10 @@ int launch_shell_command(const char *worker_path,
                          char *ret_command,
                          size_t size);
 
+/* The script in it: what sh does there, with the worker's path as $0 and its arguments as "$@". For
+ * others that have something done before (launch_push.h). It may stand in single quotes in any shell. */
+const char *launch_shell_script(bool access);
+
 /* Is this line the greeting? What else a login shell prints is not. */
 bool launch_shell_is_greeting(const char *line);
 

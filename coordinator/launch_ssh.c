@@ -25,13 +25,32 @@ static size_t count_in(const struct ssh_launch *launch, enum host_state state)
     return count;
 }
 
-/* A login that takes too long is ended; its end says so. */
+/* Of the places of CONNECTING_MAX: a copy has one too, so that ten copies have the line to themselves and are done
+ * soon, instead of all at once late. */
+static bool has_place(const struct ssh_host *host)
+{
+    return host->state == HOST_CONNECTING || host->state == HOST_COPYING;
+}
+
+/* When it has taken too long over what it is at; UINT64_MAX: never. */
+static uint64_t late_at_us(const struct ssh_host *host)
+{
+    if (!has_place(host) || host->late) {
+        return UINT64_MAX;
+    }
+    return host->since_us + (host->state == HOST_COPYING ? (uint64_t)LAUNCH_COPY_LIMIT_US
+                                                         : (uint64_t)LAUNCH_CONNECT_LIMIT_US);
+}
+
+/* A login, or a copy, that takes too long is ended; its end says so. */
 static void end_late(struct ssh_launch *launch, uint64_t now_us)
 {
     for (size_t i = 0; i < launch->count; i++) {
         struct ssh_host *host = &launch->hosts[i];
-        if (host->state == HOST_CONNECTING && !host->late &&
-            now_us - host->since_us >= LAUNCH_CONNECT_LIMIT_US) {
+        if (host->state == HOST_COPYING) {
+            ssh_push_look(host, now_us);
+        }
+        if (late_at_us(host) <= now_us) {
             ssh_host_end_late(host);
         }
     }
@@ -39,12 +58,12 @@ static void end_late(struct ssh_launch *launch, uint64_t now_us)
 
 static void start_due(struct ssh_launch *launch, uint64_t now_us)
 {
-    size_t connecting = count_in(launch, HOST_CONNECTING);
+    size_t connecting = count_in(launch, HOST_CONNECTING) + count_in(launch, HOST_COPYING);
     for (size_t i = 0; i < launch->count && connecting < CONNECTING_MAX; i++) {
         struct ssh_host *host = &launch->hosts[i];
         if (host->state == HOST_WAITS && host->since_us <= now_us) {
             ssh_host_start(host, now_us);
-            connecting += host->state == HOST_CONNECTING;
+            connecting += has_place(host);
         }
     }
 }
@@ -56,11 +75,9 @@ static uint64_t next_due_us(const struct ssh_launch *launch, uint64_t now_us)
     uint64_t due_us = UINT64_MAX;
     for (size_t i = 0; i < launch->count; i++) {
         const struct ssh_host *host = &launch->hosts[i];
-        uint64_t at_us = UINT64_MAX;
+        uint64_t at_us = late_at_us(host);
         if (host->state == HOST_WAITS && host->since_us > now_us) {
             at_us = host->since_us;
-        } else if (host->state == HOST_CONNECTING && !host->late) {
-            at_us = host->since_us + LAUNCH_CONNECT_LIMIT_US;
         }
         due_us = at_us < due_us ? at_us : due_us;
     }
@@ -164,11 +181,11 @@ static bool all_ended(void *arg)
     return true;
 }
 
-static void end_children(struct ssh_launch *launch, bool only_connecting)
+static void end_children(struct ssh_launch *launch, bool only_on_the_way)
 {
     for (size_t i = 0; i < launch->count; i++) {
         struct ssh_host *host = &launch->hosts[i];
-        if (host->child != NULL && (!only_connecting || host->state == HOST_CONNECTING)) {
+        if (host->child != NULL && (!only_on_the_way || has_place(host))) {
             launch_child_signal(host->child, SIGKILL);
         }
     }

@@ -15,8 +15,14 @@ enum {
     EXIT_OF_SSH = 255,
     NOT_FOUND = 127,
     NOT_EXECUTABLE = 126,
-    ARGUMENTS_MAX = 24,
 };
+
+/* ssh's words when the sshd there does not listen for us. */
+static const char TUNNEL_REFUSED[] = "remote port forwarding failed";
+static const char TUNNEL_FORBIDDEN[] =
+    "its sshd does not allow the way back of --tunnel (AllowTcpForwarding, PermitListen)";
+static const char NO_TUNNEL_PORT[] =
+    "ssh got through, but does not say which port its tunnel has (a LogLevel below INFO in --ssh?)";
 
 void ssh_host_enter(struct ssh_host *host, enum host_state state, uint64_t since_us)
 {
@@ -77,6 +83,11 @@ static void take_back(struct ssh_host *host)
 static int settle_endpoint(struct ssh_host *host, const char *greeting)
 {
     const struct launch_options *options = &host->launch->options;
+    if (options->tunnel != NULL) {
+        (void)snprintf(
+            host->endpoint, sizeof(host->endpoint), "tcp://127.0.0.1:%u", host->tunnel_port);
+        return 0;
+    }
     if (options->endpoint == NULL) {
         return launch_shell_endpoint(greeting, options->port, host->endpoint);
     }
@@ -85,7 +96,7 @@ static int settle_endpoint(struct ssh_host *host, const char *greeting)
 }
 
 /* The way is open: tell the worker where to connect. */
-static void on_greeting(struct ssh_host *host, const char *greeting)
+static void open_way(struct ssh_host *host, const char *greeting)
 {
     if (settle_endpoint(host, greeting) != 0) {
         keep_line(host,
@@ -104,17 +115,54 @@ static void on_greeting(struct ssh_host *host, const char *greeting)
     ssh_launch_proceed(host->launch);
 }
 
+/* Which port the tunnel has comes by another pipe: before the greeting or after it. */
+static void on_greeting(struct ssh_host *host, const char *greeting)
+{
+    if (host->launch->options.tunnel != NULL && host->tunnel_port == 0) {
+        host->greeted = true;
+        return;
+    }
+    open_way(host, greeting);
+}
+
+static bool hear_tunnel(struct ssh_host *host, const char *line)
+{
+    const struct launch_tunnel *tunnel = host->launch->options.tunnel;
+    if (tunnel == NULL || launch_tunnel_port(tunnel, line, &host->tunnel_port) != 0) {
+        return false;
+    }
+    if (host->greeted) {
+        host->greeted = false;
+        open_way(host, "");
+    }
+    return true;
+}
+
+static void on_output(struct ssh_host *host, const char *line)
+{
+    const struct launch_options *options = &host->launch->options;
+    if (host->state == HOST_UP && options->heard != NULL) {
+        options->heard(options->arg, (size_t)(host - host->launch->hosts), line);
+    }
+    if (host->state != HOST_CONNECTING && host->state != HOST_COPYING) {
+        return;
+    }
+    if (launch_shell_is_greeting(line)) {
+        on_greeting(host, line);
+    } else {
+        ssh_push_hear(host, line);
+    }
+}
+
 static void on_line(void *arg, bool is_error_output, const char *line)
 {
     struct ssh_host *host = arg;
     if (!is_error_output) {
-        if (host->state == HOST_CONNECTING && launch_shell_is_greeting(line)) {
-            on_greeting(host, line);
-        } else if (host->state == HOST_UP && host->launch->options.heard != NULL) {
-            host->launch->options.heard(
-                host->launch->options.arg, (size_t)(host - host->launch->hosts), line);
-        }
-        return; /* what login scripts print */
+        on_output(host, line);
+        return;
+    }
+    if (hear_tunnel(host, line)) {
+        return;
     }
     keep_line(host, line);
     if (host->state == HOST_UP) {
@@ -123,6 +171,16 @@ static void on_line(void *arg, bool is_error_output, const char *line)
 }
 
 /* --- how it ended, and what follows --- */
+
+static bool said(const struct ssh_host *host, const char *words)
+{
+    for (unsigned i = 0; i < LAUNCH_WORDS_LINES && i < host->line_count; i++) {
+        if (strstr(host->lines[i], words) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* Trying again would not help, and might lock an account. */
 static bool is_hopeless(const struct ssh_host *host)
@@ -135,38 +193,68 @@ static bool is_hopeless(const struct ssh_host *host)
         "Bad configuration option",
         "Bad owner or permissions",
         "no matching host key type found",
+        TUNNEL_REFUSED,
     };
-    for (unsigned i = 0; i < LAUNCH_WORDS_LINES && i < host->line_count; i++) {
-        for (size_t k = 0; k < sizeof(signs) / sizeof(signs[0]); k++) {
-            if (strstr(host->lines[i], signs[k]) != NULL) {
-                return true;
-            }
+    for (size_t i = 0; i < sizeof(signs) / sizeof(signs[0]); i++) {
+        if (said(host, signs[i])) {
+            return true;
         }
     }
     return false;
+}
+
+/* It was ended because it took too long over something. */
+static void describe_late(struct ssh_host *host)
+{
+    if (host->greeted) {
+        (void)snprintf(host->end, sizeof(host->end), "%s", NO_TUNNEL_PORT);
+    } else if (host->state == HOST_COPYING) {
+        char how_far[LAUNCH_END_SIZE / 2];
+        ssh_push_describe(host, how_far, sizeof(how_far));
+        (void)snprintf(host->end,
+                       sizeof(host->end),
+                       "nothing moved for %d s while %s",
+                       LAUNCH_COPY_LIMIT_US / 1000000,
+                       how_far);
+    } else {
+        (void)snprintf(host->end,
+                       sizeof(host->end),
+                       "ssh did not get through within %d s",
+                       LAUNCH_CONNECT_LIMIT_US / 1000000);
+    }
+}
+
+static void describe_missing(struct ssh_host *host)
+{
+    if (host->launch->options.bundle != NULL) {
+        (void)snprintf(
+            host->end, sizeof(host->end), "the quartet-worker that was copied cannot be run there");
+        return;
+    }
+    (void)snprintf(host->end,
+                   sizeof(host->end),
+                   "'%.60s' cannot be run there (install quartet, let --push copy it, or say where "
+                   "it is: --remote-path PATH)",
+                   host->launch->options.worker_path);
 }
 
 static void describe_end(struct ssh_host *host, const struct spawn_end *end)
 {
     bool began = host->state == HOST_UP && end->signal == 0; /* sh there was to become the worker */
     int status = end->exit_status;
+    if (host->end[0] != '\0') {
+        return; /* it said why itself */
+    }
     if (host->late) {
-        (void)snprintf(host->end,
-                       sizeof(host->end),
-                       "ssh did not get through within %d s",
-                       LAUNCH_CONNECT_LIMIT_US / 1000000);
-        return;
+        describe_late(host);
+    } else if (began && (status == NOT_FOUND || status == NOT_EXECUTABLE)) {
+        describe_missing(host);
+    } else if (status == EXIT_OF_SSH && said(host, TUNNEL_REFUSED)) {
+        (void)snprintf(host->end, sizeof(host->end), "%s", TUNNEL_FORBIDDEN);
+    } else {
+        const char *who = began && status != EXIT_OF_SSH ? "its worker" : "ssh";
+        program_describe_end(who, status, end->signal, host->end, sizeof(host->end));
     }
-    if (began && (status == NOT_FOUND || status == NOT_EXECUTABLE)) {
-        (void)snprintf(host->end,
-                       sizeof(host->end),
-                       "'%.60s' cannot be run there (install quartet, or say where it is: "
-                       "--remote-path PATH)",
-                       host->launch->options.worker_path);
-        return;
-    }
-    const char *who = began && status != EXIT_OF_SSH ? "its worker" : "ssh";
-    program_describe_end(who, status, end->signal, host->end, sizeof(host->end));
 }
 
 /* Half to one and a half times as long as it would be: hosts behind one gate do not all come back at
@@ -215,7 +303,9 @@ static void on_ended(void *arg, const struct spawn_end *end)
     if (host->state == HOST_UP && now_us - host->since_us > STEADY_US) {
         host->retries = 0;
     }
-    if (!host->launch->closing && may_retry(host, end)) {
+    if (!host->launch->closing && ssh_push_mend(host, end)) {
+        ssh_host_enter(host, HOST_WAITS, now_us);
+    } else if (!host->launch->closing && may_retry(host, end)) {
         try_again(host, now_us);
     } else {
         give_up(host, now_us);
@@ -228,79 +318,15 @@ static const struct launch_child_handlers child_handlers = {.line = on_line, .en
 
 /* --- starting one --- */
 
-/* What becomes the worker's own arguments. */
-static int write_command(const struct ssh_host *host, char *ret_command, size_t size)
-{
-    const struct launch_options *options = &host->launch->options;
-    char slots[16];
-    const char *arguments[ARGUMENTS_MAX] = {
-        "--name",
-        host->host->name,
-        "--end-with-stdin",
-        "--quiet",
-        /* What they run is what this user asks that account to run. */
-        "--allow-exec",
-        "--allow-plugins",
-    };
-    size_t count = 6;
-    if (options->insecure) {
-        arguments[count++] = "--insecure";
-    }
-    if (host->host->slots > 0) {
-        (void)snprintf(slots, sizeof(slots), "%u", host->host->slots);
-        arguments[count++] = "--slots";
-        arguments[count++] = slots;
-    }
-    return launch_shell_command(options->worker_path,
-                                options->grant != NULL,
-                                options->arguments != NULL ? options->arguments : arguments,
-                                ret_command,
-                                size);
-}
-
-/* ssh as the user has it configured, but for what a launch without a person needs: no question may
- * wait for an answer, and a host that has gone must be noticed. */
-static int start_child(struct ssh_host *host, struct err_text *ret_error)
-{
-    struct ssh_launch *launch = host->launch;
-    char command[LAUNCH_COMMAND_SIZE];
-    char ssh[LAUNCH_COMMAND_SIZE];
-    char port[8];
-    int len = snprintf(ssh, sizeof(ssh), "exec %s \"$@\"", launch->options.command);
-    if (len < 0 || (size_t)len >= sizeof(ssh) ||
-        write_command(host, command, sizeof(command)) != 0) {
-        return err_set(ret_error, ERR_INVALID, "the command line is too long");
-    }
-    (void)snprintf(port, sizeof(port), "%u", host->host->port);
-    const char *argv[ARGUMENTS_MAX] = {
-        "/bin/sh",
-        "-c",
-        ssh,
-        "ssh",
-        "-T",
-        "-oBatchMode=yes",
-        "-oServerAliveInterval=10",
-        "-oServerAliveCountMax=3",
-    };
-    size_t count = 8;
-    if (host->host->port != 0) {
-        argv[count++] = "-p";
-        argv[count++] = port;
-    }
-    argv[count++] = "--";
-    argv[count++] = host->host->target;
-    argv[count++] = command;
-    return launch_child_start(
-        &launch->stage->loop, argv, &child_handlers, host, ret_error, &host->child);
-}
-
 void ssh_host_start(struct ssh_host *host, uint64_t now_us)
 {
     struct err_text error = {{0}};
     host->end[0] = '\0';
     host->line_count = 0;
+    host->greeted = false;
+    host->tunnel_port = 0;
     ssh_host_enter(host, HOST_CONNECTING, now_us);
-    if (start_child(host, &error) != 0) {
+    if (ssh_command_start(host, &child_handlers, &error) != 0) {
         (void)snprintf(host->end, sizeof(host->end), "%.150s", error.s);
         give_up(host, now_us);
     }
@@ -334,9 +360,15 @@ void ssh_host_describe(const struct ssh_host *host, char *ret_words, size_t size
     } else if (host->state == HOST_UP) {
         text_append(ret_words,
                     size,
-                    "ssh got through, but its worker did not reach %s (a firewall or another route "
-                    "back? --advertise ADDRESS)",
-                    host->endpoint);
+                    "ssh got through, but its worker did not reach %s (%s)",
+                    host->endpoint,
+                    host->launch->options.tunnel != NULL
+                        ? "the tunnel's end there"
+                        : "a firewall or another route back? --advertise ADDRESS, or --tunnel");
+    } else if (host->greeted) {
+        text_append(ret_words, size, "%s", NO_TUNNEL_PORT);
+    } else if (host->state == HOST_COPYING) {
+        ssh_push_describe(host, ret_words, size);
     } else if (host->state == HOST_CONNECTING) {
         text_append(ret_words, size, "ssh has not got through yet");
     } else {

@@ -1,6 +1,7 @@
 /* quartet: the coordinator. Finds the command and hands over. */
 #include "common/base/nearest.h"
 #include "common/io/descriptors.h"
+#include "common/io/first_process.h"
 #include "common/io/versions.h"
 #include "coordinator/commands.h"
 #include "worker/engine/zygote.h"
@@ -22,6 +23,7 @@ static const struct {
     {"resume", cmd_resume, "go on with a run whose coordinator died, from its journal"},
     {"status", cmd_status, "ask a running coordinator how it is doing"},
     {"drain", cmd_drain, "let a worker of a running coordinator finish and leave"},
+    {"launch", cmd_launch, "start workers with mpirun, Slurm and others"},
     {"doctor", cmd_doctor, "find out why a worker does not reach its coordinator"},
     {"keygen", cmd_keygen, "make keys for a coordinator and its workers"},
     {"workloads", cmd_workloads, "list workloads, or describe one"},
@@ -98,7 +100,8 @@ int main(int argc, char **argv)
     /* First of all: nothing exists yet that a fork could tear. */
     struct zygote *zygote = NULL;
     struct err_text error = {{0}};
-    if (descriptors_prepare(&error) != 0 || zygote_start(&error, &zygote) != 0) {
+    if (first_process_leave(&error) != 0 || descriptors_prepare(&error) != 0 ||
+        zygote_start(&error, &zygote) != 0) {
         (void)fprintf(stderr, "quartet: %s\n", error.s);
         return EXIT_CANNOT_GO_ON;
     }

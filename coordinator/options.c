@@ -11,8 +11,6 @@
 
 enum { ROUNDS_DEFAULT = 3, WARMUP_DEFAULT = 1, WAIT_DEFAULT_S = 60 };
 
-static const uint64_t WORKERS_NOT_GIVEN = UINT64_MAX;
-
 void options_init(struct options *options, uint64_t workers_default)
 {
     memset(options, 0, sizeof(*options));
@@ -34,6 +32,7 @@ void options_deinit(struct options *options)
 {
     params_deinit(&options->params);
     hosts_deinit(&options->hosts);
+    bundle_close(options->bundle);
 }
 
 /* --- values that need more than a kind --- */
@@ -250,7 +249,8 @@ void options_add_concurrency(struct cli_table *table, struct options *options)
 
 void options_add_placement(struct cli_table *table,
                            struct options *options,
-                           const char *workers_default)
+                           const char *workers_default,
+                           bool sweep)
 {
     cli_table_head(table, "Placement");
     add(table,
@@ -258,15 +258,19 @@ void options_add_placement(struct cli_table *table,
                             .kind = CLI_FLAG,
                             .target = &options->local_only,
                             .help = "only in this process: no workers, no sockets"});
-    add(table,
-        (struct cli_option){.name = "workers",
-                            .kind = CLI_COUNT,
-                            .value = "N",
-                            .target = &options->workers,
-                            .min = 0,
-                            .max = WORKERS_LOCAL_MAX,
-                            .default_text = workers_default,
-                            .help = "start N worker processes on this machine"});
+    if (sweep) {
+        options_add_sweep(table, options, workers_default);
+    } else {
+        add(table,
+            (struct cli_option){.name = "workers",
+                                .kind = CLI_COUNT,
+                                .value = "N",
+                                .target = &options->workers,
+                                .min = 0,
+                                .max = WORKERS_LOCAL_MAX,
+                                .default_text = workers_default,
+                                .help = "start N worker processes on this machine"});
+    }
     add(table,
         (struct cli_option){
             .name = "listen",
@@ -283,7 +287,7 @@ void options_add_placement(struct cli_table *table,
                             .value = "N",
                             .target = &options->wait_count,
                             .min = 1,
-                            .max = 65535,
+                            .max = WORKERS_MAX,
                             .default_text = "1",
                             .help = "with --listen: begin when N workers have come by themselves"});
     add(table,
@@ -441,20 +445,15 @@ int options_check(struct options *options, struct err_text *ret_error)
     if (rc != 0) {
         return rc;
     }
-    if (options->workers == WORKERS_NOT_GIVEN) {
-        bool others = options->listen != NULL || options->hosts_text != NULL;
-        options->workers = others || options->local_only ? 0 : options->workers_default;
-    }
-    if (options->local_only && options->workers > 0) {
-        return err_set(ret_error,
-                       ERR_INVALID,
-                       "--local and --workers %llu contradict each other: give one of them",
-                       (unsigned long long)options->workers);
+    rc = options_settle_workers(options, ret_error);
+    if (rc != 0) {
+        return rc;
     }
     if (options->listen != NULL && options->hosts_text == NULL && options->wait_count == 0) {
-        options->wait_count = 1;
+        options->wait_count = options->sweep_count > 0 ? options_sweep_most(options) : 1;
     }
-    return options_check_hosts(options, ret_error);
+    rc = options_check_hosts(options, ret_error);
+    return rc != 0 ? rc : options_check_sweep(options, ret_error);
 }
 
 uint32_t options_slots(const struct options *options, enum strategy strategy)

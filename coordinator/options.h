@@ -6,6 +6,7 @@
 #include "common/base/chunk.h"
 #include "common/base/err.h"
 #include "common/io/cli.h"
+#include "coordinator/bundle.h"
 #include "coordinator/hosts.h"
 #include "coordinator/job.h"
 #include "coordinator/sink.h"
@@ -15,7 +16,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { OPTIONS_MAX = 80, WORKERS_LOCAL_MAX = 256, ADVERTISE_MAX = 8 };
+enum {
+    OPTIONS_MAX = 80,
+    WORKERS_LOCAL_MAX = 256, /* started on this machine */
+    WORKERS_MAX = 16384,     /* that a coordinator holds */
+    ADVERTISE_MAX = 8,
+    SWEEP_MAX = 16, /* numbers of workers in one comparison */
+};
 
 /* What the flags said. Filled with defaults by options_init. */
 struct options {
@@ -43,8 +50,11 @@ struct options {
     bool local_only;
     uint64_t workers; /* to start on this machine; settled by options_check */
     uint64_t workers_default;
-    const char *listen;  /* NULL: nobody but our own workers is expected */
-    uint64_t wait_count; /* workers to wait for, with --listen */
+    uint64_t sweep[SWEEP_MAX]; /* numbers of workers to compare, rising, of those that are there */
+    size_t sweep_count;        /* 0: one, all of them */
+    bool no_local;             /* compare without local cells */
+    const char *listen;        /* NULL: nobody but our own workers is expected */
+    uint64_t wait_count;       /* workers to wait for, with --listen */
     double wait_timeout_s;
     bool insecure;
 
@@ -60,6 +70,10 @@ struct options {
     struct hosts hosts;      /* settled by options_check_hosts */
     const char *ssh;         /* what reaches them, in sh's words */
     const char *remote_path; /* of quartet-worker there */
+    bool push;               /* copy quartet-worker to where it is not */
+    const char *bundle_path; /* what is copied; NULL: the one that belongs to this program */
+    struct bundle *bundle;   /* settled by options_check_hosts; NULL: nothing is copied */
+    bool tunnel;             /* workers come through their ssh */
 
     /* chunks */
     uint64_t chunk_items; /* 0: automatic */
@@ -118,9 +132,11 @@ void options_add_yes(struct cli_table *table, struct options *options);
 void options_add_one_strategy(struct cli_table *table, struct options *options);
 void options_add_strategies(struct cli_table *table, struct options *options);
 void options_add_concurrency(struct cli_table *table, struct options *options);
+/* Where it runs. `sweep`: several numbers of workers may be given, and placements be left out. */
 void options_add_placement(struct cli_table *table,
                            struct options *options,
-                           const char *workers_default);
+                           const char *workers_default,
+                           bool sweep);
 /* Who may be a worker, and how it learns where to go; part of options_add_placement. */
 void options_add_keys(struct cli_table *table, struct options *options);
 /* Workers on other hosts; part of the placement. */

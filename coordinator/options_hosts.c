@@ -2,6 +2,7 @@
 #include "coordinator/launch_shell.h"
 #include "coordinator/options.h"
 #include "coordinator/options_internal.h"
+#include "coordinator/program.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,7 +13,7 @@
 void options_add_hosts(struct cli_table *table, struct options *options)
 {
     options->ssh = "ssh";
-    options->remote_path = "quartet-worker";
+    options->remote_path = NULL;
     const struct cli_option list[] = {
         {.name = "hosts",
          .kind = CLI_TEXT,
@@ -34,6 +35,23 @@ void options_add_hosts(struct cli_table *table, struct options *options)
          .target = &options->remote_path,
          .default_text = "quartet-worker, in PATH there",
          .help = "where --hosts have quartet-worker"},
+        {.name = "push",
+         .kind = CLI_FLAG,
+         .target = &options->push,
+         .help =
+             "copy quartet-worker, with all libraries that it needs, to --hosts that do not have "
+             "this one yet; kept there in ~/.cache/quartet/bundle"},
+        {.name = "bundle",
+         .kind = CLI_TEXT,
+         .value = "FILE",
+         .target = &options->bundle_path,
+         .default_text = "of this machine's kind",
+         .help = "what --push copies: quartet-bundle-MACHINE.tar.gz, made by the target 'bundle'"},
+        {.name = "tunnel",
+         .kind = CLI_FLAG,
+         .target = &options->tunnel,
+         .help = "workers on --hosts connect back through their ssh: for hosts that cannot reach "
+                 "this machine"},
     };
     cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
 }
@@ -113,7 +131,76 @@ static int check_advertise(const struct options *options, struct err_text *ret_e
     return 0;
 }
 
-int options_check_hosts(struct options *options, struct err_text *ret_error)
+/* What is said about hosts, and there are none. */
+static int check_needless(const struct options *options, struct err_text *ret_error)
+{
+    const char *flag = options->push                  ? "--push"
+                       : options->bundle_path != NULL ? "--bundle"
+                       : options->tunnel              ? "--tunnel"
+                                                      : NULL;
+    if (flag == NULL || options->hosts_text != NULL) {
+        return 0;
+    }
+    return err_set(ret_error, ERR_INVALID, "%s is about --hosts, and there are none", flag);
+}
+
+static int check_push(const struct options *options, struct err_text *ret_error)
+{
+    if (options->bundle_path != NULL && !options->push) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "--bundle '%.200s' is what --push copies: give --push too",
+                       options->bundle_path);
+    }
+    if (options->push && options->remote_path != NULL) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "--push runs what it has copied, and --remote-path '%.200s' what is there: "
+                       "give one of them",
+                       options->remote_path);
+    }
+    return 0;
+}
+
+static int check_tunnel(const struct options *options, struct err_text *ret_error)
+{
+    if (!options->tunnel) {
+        return 0;
+    }
+    if (options->advertise_count > 0 && options->access == NULL) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "--tunnel takes workers back through ssh, and --advertise '%.100s' past it: "
+                       "give one of them",
+                       options->advertise[0]);
+    }
+    if (options->listen != NULL && strncmp(options->listen, "tcp://", 6) != 0) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "--tunnel leads to a port, and --listen '%.100s' is none: give "
+                       "tcp://ADDRESS:PORT, or leave it out",
+                       options->listen);
+    }
+    return 0;
+}
+
+static int open_bundle(struct options *options, struct err_text *ret_error)
+{
+    char programs[PROGRAM_PATH_SIZE] = "";
+    char path[PROGRAM_PATH_SIZE];
+    if (!options->push) {
+        return 0;
+    }
+    if (options->bundle_path != NULL) {
+        return bundle_open(options->bundle_path, ret_error, &options->bundle);
+    }
+    (void)program_directory(programs, sizeof(programs));
+    int rc = bundle_find(programs, ret_error, path, sizeof(path));
+    return rc != 0 ? rc : bundle_open(path, ret_error, &options->bundle);
+}
+
+/* What does not go together. */
+static int check_together(const struct options *options, struct err_text *ret_error)
 {
     if (options->hosts_text != NULL && options->local_only) {
         return err_set(ret_error,
@@ -129,8 +216,25 @@ int options_check_hosts(struct options *options, struct err_text *ret_error)
             "--hosts get keys of this run, which workers that come by themselves (--wait) "
             "cannot have: give --keys DIR for both, or --insecure");
     }
-    int rc = check_advertise(options, ret_error);
-    return rc != 0 || options->hosts_text == NULL ? rc : read_hosts(options, ret_error);
+    return 0;
+}
+
+int options_check_hosts(struct options *options, struct err_text *ret_error)
+{
+    static int (*const checks[])(const struct options *, struct err_text *) = {
+        check_needless, check_together, check_advertise, check_push, check_tunnel};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(checks) / sizeof(checks[0]); i++) {
+        rc = checks[i](options, ret_error);
+    }
+    if (options->remote_path == NULL) {
+        options->remote_path = "quartet-worker";
+    }
+    if (rc != 0 || options->hosts_text == NULL) {
+        return rc;
+    }
+    rc = read_hosts(options, ret_error);
+    return rc != 0 ? rc : open_bundle(options, ret_error);
 }
 
 uint64_t options_workers(const struct options *options)

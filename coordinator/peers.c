@@ -12,7 +12,12 @@ int peers_init(struct peers *peers, uint32_t max, uint64_t serial)
     memset(peers, 0, sizeof(*peers));
     CHECK(max >= 1 && max <= PEERS_MAX);
     peers->by_index = calloc(max, sizeof(struct peer *));
-    if (peers->by_index == NULL) {
+    peers->free = calloc(max, sizeof(*peers->free));
+    if (peers->by_index == NULL || peers->free == NULL ||
+        peers_index_init(&peers->nonces, max) != 0 ||
+        peers_index_init(&peers->addresses, max) != 0 ||
+        peers_index_init(&peers->connections, max) != 0) {
+        peers_deinit(peers);
         return ERR_NOMEM;
     }
     peers->max = max;
@@ -44,45 +49,47 @@ void peers_deinit(struct peers *peers)
     }
     free(peers->by_index);
     peers->by_index = NULL;
+    free(peers->free);
+    peers->free = NULL;
+    peers_index_deinit(&peers->nonces);
+    peers_index_deinit(&peers->addresses);
+    peers_index_deinit(&peers->connections);
 }
 
-static bool find_free_index(const struct peers *peers, uint32_t *ret_index)
+/* One that was freed, or the first that was never used. There is one. */
+static uint32_t take_index(struct peers *peers)
 {
-    if (peers->count == peers->max) {
-        return false;
-    }
-    if (peers->count == peers->high) {
-        *ret_index = peers->high;
-        return true;
-    }
-    for (uint32_t i = 0; i < peers->high; i++) {
-        if (peers->by_index[i] == NULL) {
-            *ret_index = i;
-            return true;
-        }
-    }
-    return false;
+    return peers->count == peers->high ? peers->high++
+                                       : peers->free[peers->high - peers->count - 1];
 }
 
-struct peer *peers_add(struct peers *peers, struct zsock_peer address)
+/* Descriptors are used again at once: whoever had this connection has it no more, though nobody has said so yet. */
+static void take_connection(struct peers *peers, struct peer *peer)
 {
-    uint32_t index = 0;
-    if (!find_free_index(peers, &index)) {
-        return NULL;
+    struct peer *before = peers_find_connection(peers, peer->connection);
+    if (before != NULL) {
+        before->connection = 0;
     }
-    struct peer *peer = calloc(1, sizeof(*peer));
+    peers_index_put(&peers->connections, peer->connection, peer->index);
+}
+
+struct peer *peers_add(struct peers *peers, const struct peer_identity *identity)
+{
+    struct peer *peer = peers->count == peers->max ? NULL : calloc(1, sizeof(*peer));
     if (peer == NULL) {
         return NULL;
     }
-    peer->address = address;
-    peer->index = index;
-    peer->session = (peers->next_serial++ << PEER_INDEX_BITS) | index;
+    peer->address = identity->address;
+    peer->nonce = identity->nonce;
+    peer->connection = identity->connection;
+    peer->index = take_index(peers);
+    peer->session = (peers->next_serial++ << PEER_INDEX_BITS) | peer->index;
     peer->state = PEER_IDLE;
-    peers->by_index[index] = peer;
+    peers->by_index[peer->index] = peer;
     peers->count++;
-    if (index == peers->high) {
-        peers->high++;
-    }
+    peers_index_put(&peers->nonces, peer->nonce, peer->index);
+    peers_index_put(&peers->addresses, peer->address.value, peer->index);
+    take_connection(peers, peer);
     return peer;
 }
 
@@ -91,6 +98,10 @@ void peers_remove(struct peers *peers, struct peer *peer)
     CHECK(peers->by_index[peer->index] == peer);
     peers->by_index[peer->index] = NULL;
     peers->count--;
+    peers->free[peers->high - peers->count - 1] = peer->index;
+    peers_index_remove(&peers->nonces, peer->nonce, peer->index);
+    peers_index_remove(&peers->addresses, peer->address.value, peer->index);
+    peers_index_remove(&peers->connections, peer->connection, peer->index);
     peer_free(peer);
 }
 
@@ -101,24 +112,27 @@ struct peer *peers_find(const struct peers *peers, uint64_t session)
     return peer != NULL && peer->session == session ? peer : NULL;
 }
 
+static struct peer *find_in(const struct peers *peers,
+                            const struct peers_index *index,
+                            uint64_t number)
+{
+    uint32_t at = 0;
+    return peers_index_find(index, number, &at) ? peers->by_index[at] : NULL;
+}
+
 struct peer *peers_find_nonce(const struct peers *peers, uint64_t nonce)
 {
-    for (uint32_t i = 0; i < peers->high; i++) {
-        if (peers->by_index[i] != NULL && peers->by_index[i]->nonce == nonce) {
-            return peers->by_index[i];
-        }
-    }
-    return NULL;
+    return find_in(peers, &peers->nonces, nonce);
 }
 
 struct peer *peers_find_address(const struct peers *peers, struct zsock_peer address)
 {
-    for (uint32_t i = 0; i < peers->high; i++) {
-        if (peers->by_index[i] != NULL && peers->by_index[i]->address.value == address.value) {
-            return peers->by_index[i];
-        }
-    }
-    return NULL;
+    return find_in(peers, &peers->addresses, address.value);
+}
+
+struct peer *peers_find_connection(const struct peers *peers, uint64_t connection)
+{
+    return find_in(peers, &peers->connections, connection);
 }
 
 /* --- what may be acknowledged --- */

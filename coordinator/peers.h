@@ -7,13 +7,19 @@
 #include "common/base/chunk.h"
 #include "common/io/zsock.h"
 #include "common/wire/wire.h"
+#include "coordinator/peers_index.h"
 #include "coordinator/sched.h"
+#include "coordinator/tempo.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { PEER_INDEX_BITS = 16, PEERS_MAX = 1 << PEER_INDEX_BITS, PEER_NAME_SIZE = 128 };
+enum {
+    PEER_INDEX_BITS = 16,
+    PEERS_MAX = 1 << PEER_INDEX_BITS,
+    PEER_NAME_SIZE = 128,
+};
 
 enum peer_state {
     PEER_IDLE = 1, /* registered, no job */
@@ -46,10 +52,20 @@ struct peer_receipt {
     uint64_t seq;
 };
 
+/* Who comes: where its messages go, what tells its process from others, and which connection it came by (0: not known).
+ * No two workers have one of these in common. */
+struct peer_identity {
+    struct zsock_peer address;
+    uint64_t nonce;
+    uint64_t connection;
+};
+
 struct peer {
     struct zsock_peer address;
     uint64_t session;
     uint64_t nonce;
+    uint64_t
+        connection; /* 0: not known, or another one's by now: see whether it is there whenever any drops */
     uint32_t index;
     enum peer_state state;
     char name[PEER_NAME_SIZE];
@@ -65,6 +81,10 @@ struct peer {
     uint64_t
         coming_until_us; /* until then a long message may be on its way, and nothing else is heard */
     uint64_t sent_us;
+    struct tempo tempo; /* of its life signs */
+    /* Until then it is to be seen, when connections drop, whether it can be reached: its own has dropped, or may have before it was
+     * known. */
+    uint64_t probe_until_us;
     uint64_t seq;     /* last RESULTS accounted for */
     uint64_t durable; /* last one that may be acknowledged: what it brought is durable */
     uint64_t acked;   /* last one told to it */
@@ -76,6 +96,7 @@ struct peer {
     bool cooperative;
     uint64_t cpu_us;        /* of the job so far */
     uint64_t items_done;    /* of the job, as far as results have come */
+    uint64_t items_all;     /* of all jobs of its session */
     uint64_t asked_us;      /* when it was sent the job */
     uint64_t startup_us;    /* of the job */
     uint64_t round_trip_us; /* the shortest so far; 0: none was measured */
@@ -101,6 +122,10 @@ struct peers {
     uint32_t count;
     uint32_t max;
     uint64_t next_serial; /* upper bits of the next session */
+    uint32_t *free;       /* indices below `high` that nobody has, high - count of them */
+    struct peers_index nonces;
+    struct peers_index addresses;
+    struct peers_index connections;
 };
 
 /* `serial`: where session numbers begin; random, so that sessions of another coordinator are
@@ -108,14 +133,16 @@ struct peers {
 int peers_init(struct peers *peers, uint32_t max, uint64_t serial);
 void peers_deinit(struct peers *peers);
 
-/* A new registered peer with a fresh session. NULL: the table is full or no memory. */
-struct peer *peers_add(struct peers *peers, struct zsock_peer address);
+/* A new registered peer with a fresh session. Its nonce and address are nobody else's: whoever had them was removed.
+ * Whoever had its connection has lost it. NULL: the table is full or no memory. */
+struct peer *peers_add(struct peers *peers, const struct peer_identity *identity);
 void peers_remove(struct peers *peers, struct peer *peer);
 
 /* By session number; NULL when there is no such session (any more). */
 struct peer *peers_find(const struct peers *peers, uint64_t session);
 struct peer *peers_find_nonce(const struct peers *peers, uint64_t nonce);
 struct peer *peers_find_address(const struct peers *peers, struct zsock_peer address);
+struct peer *peers_find_connection(const struct peers *peers, uint64_t connection);
 
 /* RESULTS up to peer->seq have been accounted for and are noted as `noted`; `durable` is how far what
  * was noted is durable. */

@@ -6,6 +6,10 @@
 
 enum { PROGRAM_PATH_SIZE = 4096 };
 
+/* Where this program is, with a slash at the end. Returns 0; ERR_NOT_FOUND (no /proc), ERR_INVALID: too
+ * long; `ret_directory` is then undefined. */
+int program_directory(char *ret_directory, size_t size);
+
 /* The path of the program `name` beside this one; its bare name, which is then looked for in PATH,
  * when it is not there. */
 void program_find(const char *name, char *ret_path, size_t size);

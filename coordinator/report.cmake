@@ -9,10 +9,12 @@ add_library(quartet_report STATIC
   report_json.c
   report_markdown.c
   report_parts.c
+  report_scaling.c
   report_table.c
   stats.c
   terminal.c
   verdict.c
+  verdict_scaling.c
   verdict_text.c)
 target_link_libraries(quartet_report
   PUBLIC quartet_flags quartet_base quartet_workloads

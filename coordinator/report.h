@@ -51,6 +51,7 @@ struct cell {
     enum strategy strategy;
     enum placement placement;
     uint32_t workers;     /* 0 for local */
+    uint32_t sweeps;      /* so many were to take part, of those that were there; 0: all */
     uint32_t hosts;       /* machines that these are on; 0 for local, or not known */
     uint32_t concurrency; /* items at once, all workers together */
     bool cooperative; /* async without an asynchronous form: items run one at a time on the loop */
@@ -68,6 +69,11 @@ struct cell_summary {
         ci95_high_s; /* of the median; equal to min and max below 6 samples (order statistics cannot say more) */
     double speedup;    /* the baseline cell's median over this one's; 0: no baseline */
     double efficiency; /* speedup / concurrency */
+    /* Of a comparison of several numbers of workers: this cell's speed over that of the fewest
+     * workers with the same strategy, and that per worker (1: each added worker brought what the
+     * first ones did). 0: none. */
+    double scaling;
+    double scaling_efficiency;
     double cpu_s;      /* median */
     double startup_s;  /* median */
     /* Sums over the samples. */
@@ -130,6 +136,7 @@ struct report_host {
     char name[256];
     uint32_t workers;
     uint32_t cores;      /* usable, as the first of them says */
+    uint64_t items;      /* that these workers ran, in all rounds */
     double round_trip_s; /* there and back, the shortest that was seen; 0: none was measured */
 };
 

@@ -12,7 +12,7 @@ static const char header[] =
     "workload,parameters,items,rounds,warmup,strategy,placement,workers,concurrency,cooperative,"
     "median_s,min_s,max_s,ci95_low_s,ci95_high_s,speedup,efficiency,cpu_s,startup_s,"
     "ok,failed,retried,duplicates,workers_lost,outliers,checksum,has_time,note,"
-    "speculated,speculations_won,saved_s,adopted,late\n";
+    "speculated,speculations_won,saved_s,adopted,late,scaling,scaling_efficiency\n";
 
 static void put_text(FILE *stream, const char *text)
 {
@@ -120,6 +120,9 @@ static void put_row(FILE *stream, const struct judged *judged, size_t index)
     report_cell_note(judged, index, note, detail);
     put_text(stream, note);
     put_second_runs(stream, &judged->summaries[index]);
+    bool scaled = judged->summaries[index].scaling > 0;
+    put_number(stream, scaled, judged->summaries[index].scaling);
+    put_number(stream, scaled, judged->summaries[index].scaling_efficiency);
     (void)fputc('\n', stream);
 }
 

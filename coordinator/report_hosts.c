@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { NAMED_MAX = 8 }; /* hosts of which each is named; of more the JSON has them */
+
 /* All on this machine: then there is no network to speak of, and the verdict says so. */
 static bool is_only_here(const struct report *report)
 {
@@ -67,5 +69,42 @@ void report_hosts_line(const struct report *report, char *buf)
                     " to %s (%s)",
                     units_format_seconds(far->round_trip_s, time),
                     far->name);
+    }
+}
+
+static void append_host(const struct report_host *host, uint64_t items, char *buf)
+{
+    char away[UNITS_TEXT_SIZE];
+    text_append(buf,
+                REPORT_LINE_SIZE,
+                "%s%s: %" PRIu32 " core%s",
+                buf[0] == '\0' ? "" : "; ",
+                host->name,
+                host->cores,
+                host->cores == 1 ? "" : "s");
+    if (host->round_trip_s > 0) {
+        text_append(
+            buf, REPORT_LINE_SIZE, ", %s away", units_format_seconds(host->round_trip_s, away));
+    }
+    if (items > 0) {
+        text_append(buf,
+                    REPORT_LINE_SIZE,
+                    ", %.0f %% of the items",
+                    100.0 * (double)host->items / (double)items);
+    }
+}
+
+void report_each_host_line(const struct report *report, char *buf)
+{
+    uint64_t items = 0;
+    buf[0] = '\0';
+    if (report->host_count < 2 || report->host_count > NAMED_MAX) {
+        return;
+    }
+    for (size_t i = 0; i < report->host_count; i++) {
+        items += report->hosts[i].items;
+    }
+    for (size_t i = 0; i < report->host_count; i++) {
+        append_host(&report->hosts[i], items, buf);
     }
 }

@@ -83,6 +83,10 @@ static json_t *cell_json(const struct cell *cell, const struct cell_summary *sum
     build_set(&json, "ci95_s", timed ? interval_json(summary) : json_null());
     build_set(&json, "speedup", build_real_if(compared, summary->speedup));
     build_set(&json, "efficiency", build_real_if(compared, summary->efficiency));
+    build_set(&json, "scaling", build_real_if(summary->scaling > 0, summary->scaling));
+    build_set(&json,
+              "scaling_efficiency",
+              build_real_if(summary->scaling > 0, summary->scaling_efficiency));
     build_set(&json, "cpu_s", build_real_if(timed, summary->cpu_s));
     build_set(&json, "startup_s", build_real_if(timed, summary->startup_s));
     build_set(&json, "outliers", outliers_json(cell, summary));
@@ -223,6 +227,7 @@ static json_t *hosts_json(const struct report *report)
         build_set(&entry, "name", build_text(host->name));
         build_set(&entry, "workers", build_whole(host->workers));
         build_set(&entry, "cores_usable", build_whole(host->cores));
+        build_set(&entry, "items_run", build_whole(host->items));
         build_set(
             &entry, "round_trip_s", build_real_if(host->round_trip_s > 0, host->round_trip_s));
         build_append(&json, build_take(&entry));

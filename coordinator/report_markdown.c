@@ -160,6 +160,11 @@ static int write_comparison(const struct comparison *comparison, FILE *stream)
     (void)fputc('\n', stream);
     put_table(stream, &judged, &grid, notes);
     put_notes(stream, notes);
+    if (report_scaling_line(&judged, &grid, line)) {
+        put_paragraph(stream, "more workers: ", line);
+        (void)fputc('\n', stream);
+        report_scaling_markdown(&judged, &grid, stream);
+    }
     put_lines(stream, &judged);
     (void)fputc('\n', stream);
     rc = 0;
@@ -181,6 +186,8 @@ int report_write_markdown(const struct report *report, FILE *stream)
     char machine[REPORT_LINE_SIZE];
     report_hosts_line(report, machine);
     put_paragraph(stream, "workers: ", machine);
+    report_each_host_line(report, machine);
+    put_paragraph(stream, "hosts: ", machine);
     report_machine_line(&report->environment, machine);
     put_paragraph(stream, "machine: ", machine);
     return report_finish(stream);

@@ -35,8 +35,25 @@ const struct cell *judge_find(const struct judge *judge,
                               enum placement placement,
                               enum strategy strategy);
 
+/* Is there no measurable difference between two cells that have times: do the intervals of their
+ * medians overlap, or are these too close to mean anything? */
+bool judge_alike(const struct judge *judge, const struct cell *a, const struct cell *b);
+
 /* Write verdict->text; everything else of the verdict is there. */
 void verdict_say(const struct judge *judge);
+
+/* A sentence more for it. */
+void verdict_add(struct verdict *verdict, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* --- verdict_scaling.c: what more workers brought --- */
+
+/* scaling and scaling_efficiency of all cells; nothing unless numbers of workers were compared. */
+void scaling_judge(const struct comparison *comparison, struct cell_summary *summaries);
+
+/* What came of it, in words: the most that it brought, from how many workers on it paid, and where it
+ * ended. */
+void scaling_say(const struct judge *judge);
 
 /* A comparison with what was made of it. */
 struct judged {
@@ -70,6 +87,8 @@ void report_baseline_line(const struct judged *judged, char *buf);
 void report_machine_line(const struct environment *environment, char *buf);
 /* "4 workers on 4 hosts; round trip 0.12 ms (h2) to 0.31 ms (h4)"; of a network only, empty otherwise. */
 void report_hosts_line(const struct report *report, char *buf);
+/* "h1: 1 core, 0.12 ms away, 26 % of the items; h2: ...", when there are several, and few enough to name. */
+void report_each_host_line(const struct report *report, char *buf);
 
 /* What went wrong in the timed part of a cell, or why it has no time. `ret_detail` is an example
  * (the first error) that cells with the same note need not share. */
@@ -121,6 +140,17 @@ enum { GRID_TITLE_SIZE = 32 };
 
 /* "local", "2 workers", "4 workers on 4 hosts". */
 void grid_group_title(const struct grid_group *group, char buf[GRID_TITLE_SIZE]);
+
+/* --- report_scaling.c: what more workers brought --- */
+
+/* What the table below it shows; false, and nothing to show, unless several numbers of workers were
+ * compared. */
+bool report_scaling_line(const struct judged *judged, const struct grid *grid, char *buf);
+void report_scaling_table(const struct judged *judged,
+                          const struct grid *grid,
+                          size_t width,
+                          FILE *stream);
+void report_scaling_markdown(const struct judged *judged, const struct grid *grid, FILE *stream);
 
 /* Footnotes, marked a, b, c... Cells with the same note share a mark. */
 enum { NOTES_MAX = 26 };

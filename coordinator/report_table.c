@@ -15,7 +15,8 @@ enum {
     TEXT_WIDTH_MAX = 100,
     CELL_SIZE = 32,
     GAP = 2,
-    GROUP_GAP = 3
+    GROUP_GAP = 3,
+    SIDE_BY_SIDE = 2 /* groups that are worth going without speed-ups for */
 };
 
 /* Rounds that scatter by less are not worth a column. */
@@ -181,7 +182,8 @@ static bool span_matters(const struct table *table)
 }
 
 /* Choose the columns: short titles, then no dispensable columns, until `groups` groups fit side
- * by side. Returns false when they never do. */
+ * by side. Returns false when they never do. Of many groups each keeps its speed-ups, and some go
+ * below the others instead. */
 static bool choose_columns(struct table *table, size_t groups)
 {
     for (int column = 0; column < COLUMN_COUNT; column++) {
@@ -195,8 +197,10 @@ static bool choose_columns(struct table *table, size_t groups)
     }
     table->long_titles = false;
     measure_columns(table);
+    size_t dispensable_count = sizeof(dispensable) / sizeof(dispensable[0]);
+    dispensable_count -= groups > SIDE_BY_SIDE;
     for (size_t i = 0; !fits(table, groups); i++) {
-        if (i == sizeof(dispensable) / sizeof(dispensable[0])) {
+        if (i == dispensable_count) {
             return false;
         }
         table->show[dispensable[i]] = false;
@@ -380,6 +384,16 @@ static void put_notes(const struct table *table)
     put_line(table, BOLD, "-  ", line);
 }
 
+static void put_scaling(const struct table *table)
+{
+    char line[REPORT_LINE_SIZE];
+    if (report_scaling_line(&table->judged, &table->grid, line)) {
+        (void)fputc('\n', table->stream);
+        put_line(table, PLAIN, "more workers: ", line);
+        report_scaling_table(&table->judged, &table->grid, table->width, table->stream);
+    }
+}
+
 static void put_conclusions(const struct table *table)
 {
     char line[REPORT_LINE_SIZE];
@@ -457,10 +471,19 @@ static int write_comparison(const struct comparison *comparison,
         put_block(table, first, left < block ? left : block);
     }
     put_notes(table);
+    put_scaling(table);
     put_conclusions(table);
 out:
     table_free(table);
     return rc;
+}
+
+static void put_footer(FILE *stream, const char *lead, const char *text, size_t columns)
+{
+    if (text[0] != '\0') {
+        (void)fputs(lead, stream);
+        text_wrap(stream, text, strlen(lead), strlen(lead), columns);
+    }
 }
 
 int report_write_table(const struct report *report, FILE *stream, bool color, int width)
@@ -473,16 +496,12 @@ int report_write_table(const struct report *report, FILE *stream, bool color, in
         }
         (void)fputc('\n', stream);
     }
-    char machine[REPORT_LINE_SIZE];
-    report_hosts_line(report, machine);
-    if (machine[0] != '\0') {
-        (void)fputs("workers: ", stream);
-        text_wrap(stream, machine, strlen("workers: "), strlen("workers: "), columns);
-    }
-    report_machine_line(&report->environment, machine);
-    if (machine[0] != '\0') {
-        (void)fputs("machine: ", stream);
-        text_wrap(stream, machine, strlen("machine: "), strlen("machine: "), columns);
-    }
+    char line[REPORT_LINE_SIZE];
+    report_hosts_line(report, line);
+    put_footer(stream, "workers: ", line, columns);
+    report_each_host_line(report, line);
+    put_footer(stream, "hosts: ", line, columns);
+    report_machine_line(&report->environment, line);
+    put_footer(stream, "machine: ", line, columns);
     return report_finish(stream);
 }

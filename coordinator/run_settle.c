@@ -30,7 +30,7 @@ static void fill_table(struct cli_table *table, struct options *options)
     options_add_results(table, options);
     options_add_policy(table, options);
     options_add_one_strategy(table, options);
-    options_add_placement(table, options, "0: in this process");
+    options_add_placement(table, options, "0: in this process", false);
     options_add_chunks(table, options);
     options_add_recovery(table, options, true);
     options_add_journal(table, options);

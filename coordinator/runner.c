@@ -295,6 +295,12 @@ void runner_worker_event(struct runner *runner,
     advance_and_flush(runner, now_us, &event);
 }
 
+void runner_lease(struct runner *runner, uint64_t now_us, uint64_t lease_us)
+{
+    struct sched_event event = {.type = SCHED_LEASE, .as.lease_us = lease_us};
+    advance_and_flush(runner, now_us, &event);
+}
+
 void runner_no_more_workers(struct runner *runner, uint64_t now_us)
 {
     struct sched_event event = {.type = SCHED_NO_MORE_WORKERS};

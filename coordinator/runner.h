@@ -117,6 +117,8 @@ void runner_worker_event(struct runner *runner,
                          uint64_t now_us,
                          struct worker_id worker,
                          enum sched_event_type type);
+/* From now on workers may be silent for `lease_us`. */
+void runner_lease(struct runner *runner, uint64_t now_us, uint64_t lease_us);
 /* No worker can come any more: with none left the run ends as RUNNER_STALLED. */
 void runner_no_more_workers(struct runner *runner, uint64_t now_us);
 void runner_cancel(struct runner *runner, uint64_t now_us);

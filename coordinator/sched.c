@@ -205,6 +205,9 @@ static int on_event(struct sched *sched,
     case SCHED_STOP:
         sched->stopping = true;
         return 0;
+    case SCHED_LEASE:
+        sched->options.lease_us = event->as.lease_us;
+        return 0;
     }
     return ERR_INVALID;
 }

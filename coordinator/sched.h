@@ -68,7 +68,7 @@ struct sched_options {
     uint64_t chunk_items;     /* items of every chunk; 0: automatic */
     uint64_t chunk_target_us; /* what an automatic chunk should take; 100,000 */
     uint32_t crash_limit;     /* workers that an item may take down before it fails; 1 to 255; 3 */
-    uint64_t lease_us;        /* a worker silent for this long is lost; 0: never */
+    uint64_t lease_us;        /* a worker silent for this long is lost; 0: never. See SCHED_LEASE */
     uint32_t retries_max;     /* how often an item that failed is tried again; 0 to 1000 */
     uint64_t retry_delay_us;  /* before the first of these; doubles with each, up to 64 times it */
     bool speculate;           /* run again what is late, beside the attempt that is under way */
@@ -90,6 +90,7 @@ enum sched_event_type {
     SCHED_CANCEL,          /* the job ends with what is accounted for */
     SCHED_HOLD,            /* cut no fresh chunk, or do again: nobody takes the results now */
     SCHED_STOP,            /* send nothing any more; DONE as soon as nothing is held */
+    SCHED_LEASE,           /* from now on workers may be silent for `lease_us` */
 };
 
 struct sched_span {
@@ -145,6 +146,7 @@ struct sched_event {
         } result;
 
         bool hold;
+        uint64_t lease_us;
         struct chunk_id returned;
     } as;
 };

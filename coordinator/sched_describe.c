@@ -21,6 +21,7 @@ static const char *const event_names[] = {
     [SCHED_CANCEL] = "CANCEL",
     [SCHED_HOLD] = "HOLD",
     [SCHED_STOP] = "STOP",
+    [SCHED_LEASE] = "LEASE",
 };
 
 static const char *const action_names[] = {
@@ -77,7 +78,7 @@ static void add_result(struct line *line, const struct sched_event *event)
 char *sched_describe_event(const struct sched_event *event, char *ret_text, size_t size)
 {
     struct line line = {ret_text, size, 0};
-    bool known = event->type >= SCHED_ITEMS && event->type <= SCHED_STOP;
+    bool known = event->type >= SCHED_ITEMS && event->type <= SCHED_LEASE;
     add(&line, "%s", known ? event_names[event->type] : "?");
     if (event->worker.value != 0) {
         add(&line, " worker=%" PRIu64, event->worker.value);
@@ -106,6 +107,9 @@ char *sched_describe_event(const struct sched_event *event, char *ret_text, size
         break;
     case SCHED_CHUNK_RETURNED:
         add(&line, " chunk=%" PRIu64, event->as.returned.value);
+        break;
+    case SCHED_LEASE:
+        add(&line, " lease_us=%" PRIu64, event->as.lease_us);
         break;
     case SCHED_HOLD:
         add(&line, event->as.hold ? " on" : " off");

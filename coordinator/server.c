@@ -17,6 +17,7 @@ enum {
     START_LIMIT_US = 60 * 1000 * 1000,
     SETTLE_LIMIT_US = 2 * 1000 * 1000,
     BYE_LIMIT_US = 500 * 1000,
+    EACH_LIMIT_US = 1000, /* and so much longer for each worker that has to answer */
     BYE_LINGER_MS = 100,
 };
 
@@ -84,6 +85,7 @@ int server_new(struct stage *stage,
     }
     server->stage = stage;
     server->options = *options;
+    server->slowest_us = server_tempo_us(server);
     (void)uv_timer_init(&stage->loop, &server->beat);
     server->beat.data = server;
     (void)gethostname(server->host, sizeof(server->host) - 1);
@@ -114,6 +116,12 @@ out:
     return 0;
 }
 
+/* Ten thousand answers take their time. */
+static uint64_t limit_us(const struct server *server, uint64_t least_us)
+{
+    return least_us + (uint64_t)EACH_LIMIT_US * server->peers.count;
+}
+
 static bool all_left(void *arg)
 {
     const struct server *server = arg;
@@ -132,7 +140,7 @@ static void say_bye(struct server *server)
             (void)server_send(server, peer, &message);
         }
     }
-    stage_wait_anyway(server->stage, all_left, server, BYE_LIMIT_US);
+    stage_wait_anyway(server->stage, all_left, server, limit_us(server, BYE_LIMIT_US));
 }
 
 static void say_what_was_refused(struct server *server)
@@ -296,7 +304,7 @@ static void cancel_job(struct server *server)
         }
     }
     if (!stage_interrupted(server->stage)) {
-        (void)stage_wait(server->stage, all_settled, server, SETTLE_LIMIT_US);
+        (void)stage_wait(server->stage, all_settled, server, limit_us(server, SETTLE_LIMIT_US));
     }
 }
 
@@ -304,10 +312,8 @@ static void cancel_job(struct server *server)
 static int muster(struct server *server, struct err_text *ret_error, uint64_t *ret_startup_us)
 {
     struct server_run *run = &server->run;
-    for (uint32_t i = 0; i < server->peers.high; i++) {
-        if (server->peers.by_index[i] != NULL) {
-            server_send_job(server, server->peers.by_index[i]);
-        }
+    if (server_call_crew(server) != 0) {
+        return err_set(ret_error, ERR_NOMEM, "no memory to choose workers");
     }
     uint64_t parts;
     int rc;
@@ -399,7 +405,7 @@ void server_run(struct server *server, const struct job *job, struct job_result 
         .journal = job->journal,
         .state = job->state,
         .grace_us = server->options.alone_limit_us > 0 ? GRACE_US : 0,
-        .lease_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * SILENT_BEATS,
+        .lease_us = server->slowest_us * SILENT_BEATS,
         .workers_max = server->options.workers_max,
         .link = &server_link,
         .link_arg = server,

@@ -1,12 +1,49 @@
 /* Life signs, both ways, and what their absence means; see server_internal.h. */
 #include "coordinator/server_internal.h"
 
+enum {
+    PROBE_FOR_US = 1000 * 1000,
+    /* zsock tells twice of drops that go on, 98 ms apart: the first time libzmq may not know yet who is gone. */
+    PROBE_EVERY_US = 50 * 1000,
+};
+
+uint64_t server_tempo_us(const struct server *server)
+{
+    uint64_t least_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS;
+    return tempo_us(least_us, TEMPO_EACH_US, server->peers.count);
+}
+
+void server_probe_soon(struct peer *peer)
+{
+    peer->probe_until_us = stage_now_us() + PROBE_FOR_US;
+}
+
+void server_on_dropping(void *arg, uint64_t connection)
+{
+    struct server *server = arg;
+    struct peer *peer = peers_find_connection(&server->peers, connection);
+    if (peer != NULL) {
+        server_probe_soon(peer);
+    }
+}
+
+/* Of a peer whose connection is not known any drop may be. */
+static bool may_be_gone(const struct peer *peer, uint64_t now_us)
+{
+    return (peer->connection == 0 || now_us < peer->probe_until_us) &&
+           now_us - peer->sent_us >= PROBE_EVERY_US;
+}
+
+/* Those whose connections have dropped, and nobody else: with ten thousand workers, a word to each for every port scanner
+ * that hangs up would be all that the server does. */
 static void probe(struct server *server)
 {
+    uint64_t now_us = stage_now_us();
     server->probe_due = false;
     for (uint32_t i = 0; i < server->peers.high; i++) {
-        if (server->peers.by_index[i] != NULL) {
-            (void)server_send_heartbeat(server, server->peers.by_index[i]);
+        struct peer *peer = server->peers.by_index[i];
+        if (peer != NULL && may_be_gone(peer, now_us)) {
+            (void)server_send_heartbeat(server, peer);
         }
     }
 }
@@ -39,6 +76,34 @@ static void give_up_alone(struct server *server, uint64_t now_us)
     }
 }
 
+/* The peer may be gone when this returns. */
+static void beat(struct server *server, struct peer *peer, uint64_t now_us)
+{
+    bool sending = peer->coming_until_us > now_us;
+    peer->heard_us = sending ? now_us : peer->heard_us; /* as good as a word of it */
+    uint64_t silent_us = now_us - peer->heard_us;
+    if (peer->state != PEER_RUNNING && silent_us > SILENT_BEATS * peer->tempo.slowest_us) {
+        server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
+    } else if (now_us - peer->sent_us >= peer->tempo.told_us) {
+        (void)server_send_heartbeat(server, peer);
+    } else if (sending && server->run.runner != NULL && peer_is_joined(peer)) {
+        runner_worker_event(
+            server->run.runner, now_us, (struct worker_id){peer->session}, SCHED_HEARD);
+    }
+}
+
+/* All leases are equally long: as the slowest worker needs it. A longer one is in force well before anybody is silent for
+ * that long: three beats are longer than from one look to the next. */
+static void settle_leases(struct server *server, uint64_t slowest_us)
+{
+    if (slowest_us != server->slowest_us) {
+        server->slowest_us = slowest_us;
+        if (server->run.runner != NULL) {
+            runner_lease(server->run.runner, stage_now_us(), SILENT_BEATS * slowest_us);
+        }
+    }
+}
+
 /* Life signs, both ways. The scheduler watches the leases of the workers that run; this watches
  * the others. */
 void server_on_beat(uv_timer_t *timer)
@@ -48,23 +113,19 @@ void server_on_beat(uv_timer_t *timer)
         probe(server);
     }
     uint64_t now_us = stage_now_us();
-    uint64_t beat_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS;
+    uint64_t slowest_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS;
     for (uint32_t i = 0; i < server->peers.high; i++) {
         struct peer *peer = server->peers.by_index[i];
-        if (peer == NULL) {
-            continue;
+        if (peer != NULL) {
+            beat(server, peer, now_us);
         }
-        bool sending = peer->coming_until_us > now_us;
-        peer->heard_us = sending ? now_us : peer->heard_us; /* as good as a word of it */
-        if (peer->state != PEER_RUNNING && now_us - peer->heard_us > SILENT_BEATS * beat_us) {
-            server_forget(server, peer, SCHED_WORKER_LOST, "nothing was heard of it for too long");
-        } else if (now_us - peer->sent_us >= beat_us) {
-            (void)server_send_heartbeat(server, peer);
-        } else if (sending && server->run.runner != NULL && peer_is_joined(peer)) {
-            runner_worker_event(
-                server->run.runner, now_us, (struct worker_id){peer->session}, SCHED_HEARD);
+        peer = server->peers.by_index[i];
+        if (peer != NULL && peer->tempo.slowest_us > slowest_us) {
+            slowest_us = peer->tempo.slowest_us;
         }
     }
+    settle_leases(server, slowest_us);
     server_keys_beat(server);
+    server_call_reserves(server);
     give_up_alone(server, now_us);
 }

@@ -59,6 +59,7 @@ static void add_worker(struct report_host *host, const struct peer *peer)
 {
     double round_trip_s = (double)peer->round_trip_us / 1e6;
     host->workers++;
+    host->items += peer->items_all;
     if (peer->round_trip_us != 0 &&
         (host->round_trip_s <= 0 || round_trip_s < host->round_trip_s)) {
         host->round_trip_s = round_trip_s;

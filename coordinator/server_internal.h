@@ -1,6 +1,7 @@
 /* What the files of the server share: server.c has its life and the runs, server_send.c says things,
  * server_register.c lets workers in, server_probe.c answers doctors, server_workers.c hears them, server_results.c looks into what
  * comes of chunks, server_beat.c watches over who lives, server_hosts.c knows where they are,
+ * server_crew.c chooses who takes part,
  * server_keys.c who may come, server_status.c tells about it all. */
 #ifndef QUARTET_COORDINATOR_SERVER_INTERNAL_H
 #define QUARTET_COORDINATOR_SERVER_INTERNAL_H
@@ -43,6 +44,7 @@ struct server_run {
     bool elsewhere; /* one of them at least is on another machine */
     uint32_t concurrency;
     bool cooperative;
+    bool vacant; /* a place in the crew may be free: server_call_reserves */
 };
 
 enum { KNOCKS_SAID_MAX = 32, KNOCK_TEXT_SIZE = 192 };
@@ -95,12 +97,13 @@ struct server {
     struct server_doctors doctors;
     struct peer **dirty; /* peers with something to flush, each once */
     size_t dirty_count;
-    bool probe_due; /* some connection dropped: find out whose */
+    bool probe_due; /* connections dropped: find out whether those that had them are gone */
     bool no_more_workers;
     struct err_text
         full; /* why the last worker was refused for want of room; "": none was since one got in */
     char first_refusal[KNOCK_TEXT_SIZE];
     bool first_refusal_vague;
+    uint64_t slowest_us;     /* the longest that any worker may be silent between two life signs */
     uint64_t alone_since_us; /* since when a run has had no worker; 0: it has */
     bool closing;            /* BYE was said: workers that go are no news */
     uint64_t next_job;
@@ -215,6 +218,17 @@ extern const struct zsock_handlers server_socket_handlers;
 /* Life signs, both ways. */
 void server_on_beat(uv_timer_t *timer);
 
+/* --- server_crew.c --- */
+
+/* Send the job of the run on stage to those that are to take part: all, or as many as it says. Returns
+ * 0 or ERR_NOMEM. */
+int server_call_crew(struct server *server);
+
+/* A worker came, left, or cannot run the job: somebody may have to take a place, at the end of the
+ * turn (server_call_reserves). */
+void server_crew_changed(struct server *server);
+void server_call_reserves(struct server *server);
+
 /* --- server_keys.c --- */
 
 /* Read the keys and check those of all that come, from before there is a socket; server_keys_close
@@ -238,7 +252,14 @@ void server_on_refused(void *arg, const char *address, const char *why);
 /* How many were refused in all; said at the end. */
 void server_say_refusals(struct server *server);
 
-/* Some connection dropped: find out soon whose. */
+/* Its connection may have dropped: see, when libzmq may know. */
+void server_probe_soon(struct peer *peer);
+
+/* This connection dropped; and now libzmq may know whose it was. */
+void server_on_dropping(void *arg, uint64_t connection);
 void server_on_peer_dropped(void *arg);
+
+/* How often each worker and the server give life signs now. */
+uint64_t server_tempo_us(const struct server *server);
 
 #endif

@@ -6,10 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Files that stay free for the coordinator's own (outputs, plugins, what is started): one of so many that are
- * allowed, and at most DESCRIPTORS_KEPT_MAX. */
-enum { DESCRIPTORS_KEPT_EACH = 32, DESCRIPTORS_KEPT_MAX = 16 };
-
 /* The same process on a new connection, or registering anew on the one it has: its old session is over,
  * through no fault of the chunks it holds. */
 static void forget_earlier(struct server *server, struct zsock_peer address, uint64_t nonce)
@@ -42,9 +38,7 @@ static bool has_room(const struct server *server, char *ret_text, size_t size)
                        server->peers.count);
         return false;
     }
-    uint64_t left = descriptors_left(&limit);
-    uint64_t kept = limit / DESCRIPTORS_KEPT_EACH;
-    if (left < (kept < DESCRIPTORS_KEPT_MAX ? kept : DESCRIPTORS_KEPT_MAX)) {
+    if (descriptors_left(&limit) < descriptors_kept(limit)) {
         (void)snprintf(ret_text,
                        size,
                        "too few open files: the coordinator may have %" PRIu64
@@ -113,7 +107,9 @@ void server_on_hello(struct server *server,
         return;
     }
     server->full.s[0] = '\0';
-    struct peer *peer = peers_add(&server->peers, address);
+    const struct peer_identity identity = {
+        address, hello->nonce, zsock_sender_connection(server->socket)};
+    struct peer *peer = peers_add(&server->peers, &identity);
     if (peer == NULL) {
         refuse_hello(server, address, WIRE_REASON_FULL, "the coordinator has no memory");
         return;
@@ -123,17 +119,22 @@ void server_on_hello(struct server *server,
     if (server_key_is_listed(server, key)) {
         (void)snprintf(peer->key, sizeof(peer->key), "%s", key);
     }
-    peer->nonce = hello->nonce;
     peer->cores = hello->cores;
     peer->strategies = hello->strategies;
     peer->credit_max = hello->credit_max;
     peer->protocol_minor = hello->protocol_minor;
     peer->heard_us = stage_now_us();
+    server_probe_soon(peer);
     server->stats.registrations++;
     struct wire_message welcome = {.type = WIRE_WELCOME};
     welcome.as.welcome.protocol_minor = WIRE_PROTOCOL_MINOR;
-    welcome.as.welcome.heartbeat_ms = server->options.heartbeat_ms;
-    if (server_send(server, peer, &welcome) && server->run.job != NULL) {
+    tempo_tell(&peer->tempo, server_tempo_us(server));
+    welcome.as.welcome.heartbeat_ms = (uint32_t)(peer->tempo.told_us / US_PER_MS);
+    if (!server_send(server, peer, &welcome) || server->run.job == NULL) {
+        return;
+    }
+    if (server->run.job->workers == 0) {
         server_send_job(server, peer);
     }
+    server_crew_changed(server);
 }

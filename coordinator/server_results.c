@@ -111,7 +111,9 @@ static bool account_for(struct server *server,
 {
     size_t count = unpack_results(server, results);
     for (size_t i = 0; i < count; i++) {
-        peer->items_done += server->results[i].tally.ok + server->results[i].tally.failed;
+        uint64_t items = server->results[i].tally.ok + server->results[i].tally.failed;
+        peer->items_done += items;
+        peer->items_all += items;
     }
     int rc = runner_results(server->run.runner,
                             stage_now_us(),

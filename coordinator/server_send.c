@@ -140,6 +140,11 @@ void server_reject(struct server *server,
 bool server_send_heartbeat(struct server *server, struct peer *peer)
 {
     struct wire_message message = {.type = WIRE_HEARTBEAT};
+    if (peer->protocol_minor >= WIRE_MINOR_TEMPO) {
+        uint64_t us = server_tempo_us(server);
+        message.as.heartbeat.heartbeat_ms = (uint32_t)(us / US_PER_MS);
+        tempo_tell(&peer->tempo, us);
+    }
     return server_send(server, peer, &message);
 }
 

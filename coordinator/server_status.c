@@ -71,7 +71,7 @@ void server_view_workers(const struct server *server, uint64_t now_us, struct st
     }
     workers->lost = stats.workers_lost;
     ret_view->last_error = workers->unable > 0 ? run->unable.s : run->last_lost.s;
-    ret_view->silence_us = (uint64_t)server->options.heartbeat_ms * US_PER_MS * 2;
+    ret_view->silence_us = server->slowest_us * 2;
 }
 
 uint64_t server_lost_us(const struct server *server)

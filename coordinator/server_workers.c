@@ -22,13 +22,14 @@ void server_forget(struct server *server,
     if (peer->busy_job == server->run.job_id) {
         server->run.cpu_us_gone += peer->cpu_us;
     }
-    for (size_t i = 0; i < server->dirty_count; i++) {
+    for (size_t i = 0; peer->dirty && i < server->dirty_count; i++) {
         if (server->dirty[i] == peer) {
             server->dirty[i] = server->dirty[--server->dirty_count];
             break;
         }
     }
     peers_remove(&server->peers, peer);
+    server_crew_changed(server);
     if (joined && server->run.runner != NULL) {
         runner_worker_event(server->run.runner, stage_now_us(), worker, how);
     }
@@ -60,6 +61,7 @@ static void on_ready(struct server *server, struct peer *peer, const struct wire
     }
     if (ready->error.len > 0) {
         peer->state = PEER_UNABLE;
+        server_crew_changed(server);
         (void)err_set(&run->unable,
                       ERR_INVALID,
                       "worker %s@%s: %.*s",
@@ -161,6 +163,7 @@ static void on_returned(struct server *server,
     uint64_t now_us = stage_now_us();
     if (peer->state == PEER_RUNNING) {
         peer->state = PEER_LEAVING;
+        server_crew_changed(server);
         runner_worker_event(server->run.runner, now_us, worker, SCHED_WORKER_DRAINING);
     }
     for (size_t i = 0; i < message->as.returned.count; i++) {
@@ -265,6 +268,7 @@ static void on_session_message(struct server *server,
         return;
     }
     peer->heard_us = stage_now_us();
+    tempo_heard(&peer->tempo);
     peer->coming_until_us = 0;
     if (handlers[type].of_run && !server_is_of_run(server, message)) {
         server->stats.stale_messages++;
@@ -306,13 +310,16 @@ static void on_bad(void *arg, struct zsock_peer address, const char *why)
 
 static void on_turn_end(void *arg)
 {
-    server_flush(arg);
+    struct server *server = arg;
+    server_flush(server);
+    server_call_reserves(server);
 }
 
 const struct zsock_handlers server_socket_handlers = {
     .message = on_message,
     .bad = on_bad,
     .turn_end = on_turn_end,
+    .dropping = server_on_dropping,
     .peer_dropped = server_on_peer_dropped,
     .refused = server_on_refused,
 };

@@ -16,6 +16,10 @@ static void warn_of_plaintext(const struct session *session)
                       "quartet: warning: %s is open to everybody who can reach it, and nothing is "
                       "encrypted (--insecure); --keys DIR ends that\n",
                       endpoint);
+    } else if (session->options->insecure && session->options->tunnel) {
+        (void)fprintf(stderr,
+                      "quartet: warning: the tunnel's end on each host is open to all of its users "
+                      "(--insecure)\n");
     }
 }
 

@@ -15,6 +15,9 @@ enum {
 static void on_given_up(void *arg, size_t index)
 {
     struct session *session = arg;
+    if (session->closing) {
+        return; /* told to leave, it may be gone before the others are */
+    }
     if (session->phase != STATUS_GATHERING) {
         struct launch_view view;
         char text[LAUNCH_WORDS_SIZE + HOST_NAME_MAX_BYTES + 32];
@@ -32,10 +35,19 @@ int session_open_hosts(struct session *session, struct err_text *ret_error)
         return 0;
     }
     reach_told(options, server_endpoint(session->server), session->told);
+    if (options->tunnel &&
+        launch_tunnel_to(server_endpoint(session->server), &session->tunnel) != 0) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "--tunnel cannot lead to %.200s",
+                       server_endpoint(session->server));
+    }
     const struct launch_options launch = {
         .hosts = &options->hosts,
         .command = options->ssh,
         .worker_path = options->remote_path,
+        .bundle = options->bundle,
+        .tunnel = options->tunnel ? &session->tunnel : NULL,
         .endpoint = session->told[0] != '\0' ? session->told : NULL,
         .port = reach_port(server_endpoint(session->server)),
         .insecure = options->insecure,

@@ -43,6 +43,7 @@ struct session {
     struct server *server;
     struct fleet *fleet;
     struct launch *launch;           /* NULL: no hosts were given */
+    struct launch_tunnel tunnel;     /* of --tunnel: its end here */
     uint64_t lost_host_us;           /* since when one is given up; 0: none is */
     char told[LAUNCH_ENDPOINT_SIZE]; /* where its workers find us; "": each host says */
     struct origin_child *origin;

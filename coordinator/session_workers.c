@@ -1,5 +1,6 @@
 /* The workers of a session: waiting for those that are expected, and starting those of this machine
  * again when they die. */
+#include "common/io/descriptors.h"
 #include "coordinator/server_status.h"
 #include "coordinator/session_internal.h"
 
@@ -8,9 +9,9 @@
 
 enum {
     HEARTBEAT_MS = 1000,
-    WORKERS_MAX = 16384,
     RESTARTS_BESIDE = 3, /* see restart_init */
     RESTARTS_PER_WORKER = 2,
+    PIPES_OF_A_HOST = 3, /* to and from its ssh */
     US_PER_MS = 1000,
 };
 
@@ -231,14 +232,28 @@ int session_gather_workers(struct session *session, struct err_text *ret_error)
     return 0;
 }
 
+/* Before anybody is told to come: is there a file to be opened for each? */
+static int expect_files(const struct options *options, struct err_text *ret_error)
+{
+    char what[64];
+    uint64_t workers = options_workers(options);
+    (void)snprintf(what,
+                   sizeof(what),
+                   "for %llu worker%s",
+                   (unsigned long long)workers,
+                   workers == 1 ? "" : "s");
+    return descriptors_expect_later(
+        workers + PIPES_OF_A_HOST * options->hosts.count, what, ret_error);
+}
+
 static int listen_for_workers(struct session *session, struct err_text *ret_error)
 {
     const struct options *options = session->options;
-    bool far = options->hosts.count > 0;
+    bool far = options->hosts.count > 0; /* through a tunnel they come from here */
     struct server_options server = {
-        .endpoint = options->listen != NULL ? options->listen
-                    : far                   ? "tcp://*:*" /* IPv4 and IPv6 */
-                                            : "tcp://127.0.0.1:*",
+        .endpoint = options->listen != NULL   ? options->listen
+                    : far && !options->tunnel ? "tcp://*:*" /* IPv4 and IPv6 */
+                                              : "tcp://127.0.0.1:*",
         .keys = options->keys,
         .run_keys = far && options->keys == NULL && !options->insecure,
         .insecure = options->insecure,
@@ -248,6 +263,7 @@ static int listen_for_workers(struct session *session, struct err_text *ret_erro
         .quiet = options->quiet,
     };
     int rc = server_new(&session->stage, &server, ret_error, &session->server);
+    rc = rc != 0 ? rc : expect_files(options, ret_error);
     rc = rc != 0 ? rc : session_write_access(session, ret_error);
     if (rc == 0 && options->wait_count > 0 && !options->quiet) {
         (void)fprintf(stderr,

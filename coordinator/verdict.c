@@ -278,6 +278,7 @@ void verdict_judge(const struct comparison *comparison,
             compare_with_baseline(judge.baseline, &comparison->cells[i], &ret_summaries[i]);
         }
     }
+    scaling_judge(comparison, ret_summaries);
     ret_verdict->best_local = find_fastest(&judge, PLACEMENT_LOCAL);
     ret_verdict->best_distributed = find_fastest(&judge, PLACEMENT_DISTRIBUTED);
     judge_bound(&judge, cores);

@@ -37,10 +37,7 @@ const struct cell *judge_find(const struct judge *judge,
     return NULL;
 }
 
-static void say(struct verdict *verdict, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void say(struct verdict *verdict, const char *format, ...)
+void verdict_add(struct verdict *verdict, const char *format, ...)
 {
     char sentence[512];
     va_list arguments;
@@ -64,6 +61,11 @@ static bool medians_close(const struct cell_summary *a, const struct cell_summar
 static bool alike(const struct cell_summary *a, const struct cell_summary *b)
 {
     return intervals_overlap(a, b) || medians_close(a, b, alike_share);
+}
+
+bool judge_alike(const struct judge *judge, const struct cell *a, const struct cell *b)
+{
+    return alike(judge_summary(judge, a), judge_summary(judge, b));
 }
 
 static const char *seconds(double value, char buf[UNITS_TEXT_SIZE])
@@ -109,10 +111,10 @@ static void say_speedup_over_serial(const struct judge *judge, const struct cell
         return;
     }
     char buf[UNITS_TEXT_SIZE];
-    say(judge->verdict,
-        ", %.3g times as fast as serial (%s)",
-        summary->speedup,
-        seconds(judge_summary(judge, judge->baseline)->median_s, buf));
+    verdict_add(judge->verdict,
+                ", %.3g times as fast as serial (%s)",
+                summary->speedup,
+                seconds(judge_summary(judge, judge->baseline)->median_s, buf));
 }
 
 /* When two medians are apart and still no difference was measured, say why. */
@@ -121,7 +123,8 @@ static bool say_scatter(const struct judge *judge, const struct cell *a, const s
     if (medians_close(judge_summary(judge, a), judge_summary(judge, b), scatter_share)) {
         return false;
     }
-    say(judge->verdict,
+    verdict_add(
+        judge->verdict,
         " (the rounds scatter more than that: repeat with more of them, on a quiet machine)");
     return true;
 }
@@ -130,15 +133,15 @@ static void say_equal_leaders(const struct judge *judge, const struct cell **lea
 {
     bool with_serial = false;
     const struct cell *slowest = leaders[0];
-    say(judge->verdict, "Locally there is no measurable difference between");
+    verdict_add(judge->verdict, "Locally there is no measurable difference between");
     for (size_t i = 0; i < count; i++) {
         char buf[UNITS_TEXT_SIZE];
         const char *joint = i == 0 ? "" : i + 1 == count ? " and" : ",";
-        say(judge->verdict,
-            "%s %s (%s)",
-            joint,
-            strategy_name(leaders[i]->strategy),
-            seconds(judge_summary(judge, leaders[i])->median_s, buf));
+        verdict_add(judge->verdict,
+                    "%s %s (%s)",
+                    joint,
+                    strategy_name(leaders[i]->strategy),
+                    seconds(judge_summary(judge, leaders[i])->median_s, buf));
         with_serial = with_serial || leaders[i] == judge->baseline;
         if (judge_summary(judge, leaders[i])->median_s > judge_summary(judge, slowest)->median_s) {
             slowest = leaders[i];
@@ -146,11 +149,11 @@ static void say_equal_leaders(const struct judge *judge, const struct cell **lea
     }
     bool scattered = say_scatter(judge, leaders[0], slowest);
     if (with_serial && !scattered) {
-        say(judge->verdict, ": running items at the same time gains nothing here");
+        verdict_add(judge->verdict, ": running items at the same time gains nothing here");
     } else if (!with_serial) {
         say_speedup_over_serial(judge, leaders[0]);
     }
-    say(judge->verdict, ".");
+    verdict_add(judge->verdict, ".");
 }
 
 /* Of one cell alone nobody can say that it is fastest. */
@@ -176,21 +179,21 @@ static void say_local(const struct judge *judge)
         return;
     }
     char buf[UNITS_TEXT_SIZE];
-    say(judge->verdict,
-        "Locally %s %s %s",
-        strategy_name(best->strategy),
-        first_of(judge, PLACEMENT_LOCAL),
-        seconds(judge_summary(judge, best)->median_s, buf));
+    verdict_add(judge->verdict,
+                "Locally %s %s %s",
+                strategy_name(best->strategy),
+                first_of(judge, PLACEMENT_LOCAL),
+                seconds(judge_summary(judge, best)->median_s, buf));
     if (judge->comparison->cell_count == 1) {
-        say(judge->verdict, ".");
+        verdict_add(judge->verdict, ".");
         return;
     }
     if (best == judge->baseline) {
-        say(judge->verdict, "; handing items over costs more than it brings here.");
+        verdict_add(judge->verdict, "; handing items over costs more than it brings here.");
         return;
     }
     say_speedup_over_serial(judge, best);
-    say(judge->verdict, ".");
+    verdict_add(judge->verdict, ".");
 }
 
 /* What a faster distributed run owes to more items at once alone. */
@@ -200,7 +203,8 @@ static void say_items_at_once(const struct judge *judge)
     const struct cell *distributed = judge->verdict->best_distributed;
     if (strcmp(judge->verdict->bound, "io") == 0 &&
         report_at_once(distributed) > report_at_once(local)) {
-        say(judge->verdict,
+        verdict_add(
+            judge->verdict,
             " They had %u items at once, not %u: work that waits gains from that wherever it runs.",
             report_at_once(distributed),
             report_at_once(local));
@@ -214,7 +218,8 @@ static void say_distribution_brought(const struct judge *judge)
     double local_s = judge_summary(judge, local)->median_s;
     double distributed_s = judge_summary(judge, distributed)->median_s;
     char buf[2][UNITS_TEXT_SIZE];
-    say(judge->verdict,
+    verdict_add(
+        judge->verdict,
         " %u worker%s (%s) finished in %s, %.3g times as fast as the best local strategy (%s, %s).",
         distributed->workers,
         distributed->workers == 1 ? "" : "s",
@@ -232,21 +237,21 @@ static void say_distribution_cost(const struct judge *judge)
     double local_s = judge_summary(judge, judge->verdict->best_local)->median_s;
     double distributed_s = judge_summary(judge, distributed)->median_s;
     char buf[3][UNITS_TEXT_SIZE];
-    say(judge->verdict,
-        " Distribution cost %s: %s became %s with %u worker%s (%s); ",
-        seconds(distributed_s - local_s, buf[0]),
-        seconds(local_s, buf[1]),
-        seconds(distributed_s, buf[2]),
-        distributed->workers,
-        distributed->workers == 1 ? "" : "s",
-        strategy_name(distributed->strategy));
+    verdict_add(judge->verdict,
+                " Distribution cost %s: %s became %s with %u worker%s (%s); ",
+                seconds(distributed_s - local_s, buf[0]),
+                seconds(local_s, buf[1]),
+                seconds(distributed_s, buf[2]),
+                distributed->workers,
+                distributed->workers == 1 ? "" : "s",
+                strategy_name(distributed->strategy));
     const char *why = "sending the work took more than it brought";
     if (local_s < small_work_s) {
         why = "this work is too small to be worth sending";
     } else if (!judge->comparison->workers_elsewhere && strcmp(judge->verdict->bound, "cpu") == 0) {
         why = "the workers had no cores that the local strategies lacked";
     }
-    say(judge->verdict, "%s.", why);
+    verdict_add(judge->verdict, "%s.", why);
 }
 
 static void say_distributed(const struct judge *judge)
@@ -259,18 +264,19 @@ static void say_distributed(const struct judge *judge)
     char buf[2][UNITS_TEXT_SIZE];
     const struct cell_summary *far = judge_summary(judge, distributed);
     if (local == NULL) {
-        say(judge->verdict,
-            "With %u worker%s %s %s %s.",
-            distributed->workers,
-            distributed->workers == 1 ? "" : "s",
-            strategy_name(distributed->strategy),
-            first_of(judge, PLACEMENT_DISTRIBUTED),
-            seconds(far->median_s, buf[0]));
+        verdict_add(judge->verdict,
+                    "With %u worker%s %s %s %s.",
+                    distributed->workers,
+                    distributed->workers == 1 ? "" : "s",
+                    strategy_name(distributed->strategy),
+                    first_of(judge, PLACEMENT_DISTRIBUTED),
+                    seconds(far->median_s, buf[0]));
         return;
     }
     const struct cell_summary *near = judge_summary(judge, local);
     if (alike(near, far) && !is_beaten(judge, distributed, PLACEMENT_LOCAL)) {
-        say(judge->verdict,
+        verdict_add(
+            judge->verdict,
             " There is no measurable difference between %s with %u worker%s (%s) and local %s (%s)",
             strategy_name(distributed->strategy),
             distributed->workers,
@@ -279,7 +285,7 @@ static void say_distributed(const struct judge *judge)
             strategy_name(local->strategy),
             seconds(near->median_s, buf[1]));
         (void)say_scatter(judge, local, distributed);
-        say(judge->verdict, ".");
+        verdict_add(judge->verdict, ".");
     } else if (far->median_s < near->median_s) {
         say_distribution_brought(judge);
     } else {
@@ -297,26 +303,27 @@ static void say_no_interpreter_lock(const struct judge *judge)
         !alike(judge_summary(judge, threads), judge_summary(judge, processes))) {
         return;
     }
-    say(judge->verdict,
-        " Threads do as well as processes on CPU work here: C has no interpreter "
-        "lock, which is what holds Python's threads back.");
+    verdict_add(judge->verdict,
+                " Threads do as well as processes on CPU work here: C has no interpreter "
+                "lock, which is what holds Python's threads back.");
 }
 
 static void say_caveats(const struct judge *judge)
 {
     const struct verdict *verdict = judge->verdict;
     if (verdict->best_distributed != NULL && !judge->comparison->workers_elsewhere) {
-        say(judge->verdict,
-            " The workers shared this machine's cores, and loopback is not a "
-            "network: with hosts of their own, expect more cores and more delay.");
+        verdict_add(judge->verdict,
+                    " The workers shared this machine's cores, and loopback is not a "
+                    "network: with hosts of their own, expect more cores and more delay.");
     } else if (verdict->best_distributed != NULL && judge->comparison->worker_hosts == 1 &&
                verdict->best_distributed->workers > 1) {
-        say(judge->verdict, " All workers were on one other machine, and shared its cores.");
+        verdict_add(judge->verdict,
+                    " All workers were on one other machine, and shared its cores.");
     }
     const struct cell *any = verdict->best_local != NULL ? verdict->best_local
                                                          : verdict->best_distributed;
     if (any->sample_count == 1 && judge->comparison->cell_count > 1) {
-        say(judge->verdict, " One round cannot show how steady these times are.");
+        verdict_add(judge->verdict, " One round cannot show how steady these times are.");
     }
 }
 
@@ -324,11 +331,12 @@ void verdict_say(const struct judge *judge)
 {
     struct verdict *verdict = judge->verdict;
     if (verdict->best_local == NULL && verdict->best_distributed == NULL) {
-        say(verdict, "No cell has a time, so there is nothing to compare.");
+        verdict_add(verdict, "No cell has a time, so there is nothing to compare.");
         return;
     }
     say_local(judge);
     say_distributed(judge);
+    scaling_say(judge);
     say_no_interpreter_lock(judge);
     say_caveats(judge);
 }

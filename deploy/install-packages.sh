@@ -1,16 +1,25 @@
 #!/bin/sh
-# Install the Debian packages of deploy/packages.txt that are missing. Kinds: build (default), test (build and test),
-# bench (all).
-# usage: install-packages.sh [build|test|bench]
+# Install the Debian packages of deploy/packages.txt that are missing. Kinds: build (default), run (only what built programs need), test
+# (build and test), bench (build, test and bench), image.
+# usage: install-packages.sh [build|run|test|bench|image]
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 kind=${1:-build}
 
+case $kind in
+build | run | image) groups=" $kind " ;;
+test) groups=" build test " ;;
+bench) groups=" build test bench " ;;
+*)
+    echo "install-packages.sh: '$kind' is not one of build, run, test, bench, image" >&2
+    exit 2
+    ;;
+esac
+
 missing=
 while read -r group package; do
-    case $group in '#'* | '') continue ;; esac
-    case $kind:$group in
-    *:build | test:test | bench:*) ;;
+    case $groups in
+    *" $group "*) ;;
     *) continue ;;
     esac
     dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null | grep -q '^ii' ||

@@ -2,10 +2,13 @@
 # Hosts on this machine, for launchers that go over ssh: each has its own name, address (IPv4 and IPv6), processes, and an sshd on
 # port 22 with a host key of its own. They and this machine are joined by a bridge.
 #
-#   tests/hosts.sh up N [--quota CORES]    make h1 to hN; says where their ssh_config is
-#   tests/hosts.sh hold N [--quota CORES]  the same, until standard input ends; then takes them down
-#   tests/hosts.sh list                    name, address, IPv6 address, pid of its sshd, interface on this machine
-#   tests/hosts.sh down                    everything that `up` made is gone afterwards
+#   tests/hosts.sh up N [--quota CORES] [--bare]    make h1 to hN; says where their ssh_config is
+#   tests/hosts.sh hold N [--quota CORES] [--bare]  the same, until standard input ends; then takes them down
+#   tests/hosts.sh list                             name, address, IPv6 address, pid of its sshd, interface on this machine
+#   tests/hosts.sh down                             everything that `up` made is gone afterwards
+#
+# Hosts see the files of this machine. With --bare each has a root of its own: the system's directories, without the libraries that
+# quartet needs and a plain installation has not, and an empty home; nothing of this build, or of what users have here, is in it.
 #
 # All files are in $QUARTET_HOSTS_DIR (default: /tmp/quartet-hosts), one set of hosts in each such directory. Then
 #   ssh -F $QUARTET_HOSTS_DIR/ssh_config h1 uname -n
@@ -28,7 +31,7 @@ skip() {
 }
 
 usage() {
-    say "$*; usage: tests/hosts.sh up N [--quota CORES] | hold N [--quota CORES] | list | down"
+    say "$*; usage: tests/hosts.sh up N [--quota CORES] [--bare] | hold N [--quota CORES] [--bare] | list | down"
     exit 2
 }
 
@@ -111,11 +114,39 @@ make_group() {
 
 # --- one host ---
 
-# What runs inside, as the first process there; sshd takes its place. Its end is the end of everything in the host.
+# What runs inside, as the first process there; sshd takes its place. Its end is the end of everything in the host. A root of its own
+# is put together in a directory that only this host sees as that.
 # shellcheck disable=SC2016 # expanded there
 inside='
     set -eu
     hostname "$2"
+    if [ -n "$3" ]; then
+        root=$1/$2/root
+        mkdir "$root"
+        mount -t tmpfs -o mode=755 none "$root"
+        for part in bin etc lib lib64 sbin usr; do
+            if [ -h "/$part" ]; then
+                cp -P "/$part" "$root/$part"
+            elif [ -d "/$part" ]; then
+                mkdir "$root/$part"
+                mount --bind "/$part" "$root/$part"
+            fi
+        done
+        for library in libzmq.so.5 libprotobuf-c.so.1 libuv.so.1 libsodium.so.23; do
+            for file in "$root"/usr/lib/*/$library "$root"/lib/*/$library; do
+                [ ! -f "$file" ] || mount --bind /dev/null "$file"
+            done
+        done
+        mkdir -p "$root/dev" "$root/proc" "$root/run" "$root/tmp" "$root/root" "$root/old" "$root$1"
+        chmod 1777 "$root/tmp"
+        mount --rbind /dev "$root/dev"
+        mount -t proc none "$root/proc"
+        mount --bind "$1" "$root$1"
+        cd "$root"
+        pivot_root . old
+        umount -l /old
+        rmdir /old
+    fi
     mount -t tmpfs none /run
     mkdir /run/sshd
     mount --bind "$1/hosts" /etc/hosts
@@ -155,7 +186,7 @@ start_host() {
     echo "$port" >>"$dir/ports"
     # The holder waits outside for the one inside; both end when the one inside is killed.
     setsid unshare --net --uts --ipc --mount --pid --fork --kill-child --mount-proc \
-        sh -c "read -r _ <\"\$1/\$2/go\"; $inside" sh "$dir" "$name" >"$dir/$name/log" 2>&1 <&- &
+        sh -c "read -r _ <\"\$1/\$2/go\"; $inside" sh "$dir" "$name" "$bare" >"$dir/$name/log" 2>&1 <&- &
     holder=$!
     echo "$holder" >>"$dir/pids"
     await "the namespaces of $name" has_own_network "$holder"
@@ -274,16 +305,24 @@ down() {
 parse_up() {
     count=${1:-}
     quota=
+    bare=
     case $count in '' | *[!0-9]*) usage "how many hosts? '$count' is no number" ;; esac
     if [ "$count" -lt 1 ] || [ "$count" -gt $hosts_max ]; then
         usage "$count hosts cannot be made: 1 to $hosts_max"
     fi
-    case $#:${2:-} in
-    1:) return ;;
-    3:--quota) quota=$3 ;;
-    *) usage "what is '${2:-}'?" ;;
-    esac
-    awk -v cores="$quota" 'BEGIN { exit !(cores + 0 >= 0.01) }' || usage "a quota of '$quota' cores is none"
+    shift
+    while [ $# -gt 0 ]; do
+        case $1 in
+        --quota)
+            quota=${2:-none}
+            [ $# -eq 1 ] || shift
+            awk -v cores="$quota" 'BEGIN { exit !(cores + 0 >= 0.01) }' || usage "a quota of '$quota' cores is none"
+            ;;
+        --bare) bare=yes ;;
+        *) usage "what is '$1'?" ;;
+        esac
+        shift
+    done
 }
 
 command=${1:-}

@@ -213,9 +213,11 @@ static void on_heard(struct agent *agent,
                      struct agent_actions *out)
 {
     /* Every message is a sign of life, see agent_step. */
-    (void)agent;
-    (void)event;
     (void)out;
+    uint64_t heartbeat_us = event->as.heard.heartbeat_us;
+    if (heartbeat_us > 0 && agent_in_session(agent, event)) {
+        agent->heartbeat_us = bounded(heartbeat_us, 1, heartbeat_us_max);
+    }
 }
 
 /* --- reactions: the job and its engine --- */

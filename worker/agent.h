@@ -93,7 +93,7 @@ enum agent_event_type {
     AGENT_CANCEL, /* forget the job */
     AGENT_CHUNKS, /* chunks came; the shell has checked their bytes */
     AGENT_ACK,    /* RESULTS up to seq are accounted for */
-    AGENT_HEARD,  /* any other sign of life */
+    AGENT_HEARD,  /* any other sign of life; it may say how often they are expected from now on */
     AGENT_DRAIN,  /* coordinator or a signal: give back what is unbegun, finish the rest, leave */
     AGENT_QUIT,   /* a second signal: leave now, with whatever still runs */
     AGENT_BYE,    /* the coordinator is done: exit with success */
@@ -117,6 +117,10 @@ struct agent_event {
             uint32_t
                 minor; /* of the protocol that the coordinator speaks: may it be sent HOLDING? */
         } welcome;
+
+        struct {
+            uint64_t heartbeat_us; /* 0: as before */
+        } heard;
 
         struct {
             uint32_t reason;  /* enum wire_reason */

@@ -91,6 +91,11 @@ char *agent_describe_event(const struct agent_event *event, char *ret_text, size
             event->as.welcome.heartbeat_us,
             event->as.welcome.minor);
         break;
+    case AGENT_HEARD:
+        if (event->as.heard.heartbeat_us > 0) {
+            add(&line, " heartbeat_us=%" PRIu64, event->as.heard.heartbeat_us);
+        }
+        break;
     case AGENT_REJECT:
         add(&line,
             " reason=%" PRIu32 " \"%s\"",

@@ -35,12 +35,13 @@ void client_note(struct client *client, const char *format, ...)
                       client->options.name,
                       left_out);
     }
+    /* In one piece: others may write to the same place at the same moment. */
+    struct err_text text;
     va_list arguments;
     va_start(arguments, format);
-    (void)fprintf(stderr, "quartet-worker %s: ", client->options.name);
-    (void)vfprintf(stderr, format, arguments);
-    (void)fputc('\n', stderr);
+    (void)err_vset(&text, 0, format, arguments);
     va_end(arguments);
+    (void)fprintf(stderr, "quartet-worker %s: %s\n", client->options.name, text.s);
 }
 
 /* --- performing --- */
@@ -51,6 +52,9 @@ static void exit_with(struct client *client, const struct agent_action *action)
     client->exit_status = action->exit_status;
     const char *why = agent_exit_text(client->agent);
     if (action->exit_status == AGENT_EXIT_OK) {
+        if (agent_drain_reason(client->agent) == AGENT_DRAIN_ASKED) {
+            client->exit_status = (int)client->options.drained_status;
+        }
         client_note(client, "%s", why);
         return;
     }

@@ -57,8 +57,9 @@ struct client_route {
     size_t at;            /* its number */
     uint64_t turns;       /* that were taken since the last connection */
     uint64_t begun_us;    /* when this one was */
-    uv_timer_t timer;     /* runs while another one is to be tried at its end */
+    uv_timer_t timer;     /* runs while another one, or at first any, is to be tried at its end */
     uint32_t refused;     /* how often our key was, since the last connection */
+    bool called;          /* the first attempt was made */
 };
 
 struct client {

@@ -181,6 +181,13 @@ static void on_reject(struct client *client, const struct wire_message *message)
     client_step(client, &event);
 }
 
+static void on_heartbeat(struct client *client, const struct wire_message *message)
+{
+    struct agent_event event = {.type = AGENT_HEARD, .session = message->session};
+    event.as.heard.heartbeat_us = (uint64_t)message->as.heartbeat.heartbeat_ms * US_PER_MS;
+    client_step(client, &event);
+}
+
 static void on_ack(struct client *client, const struct wire_message *message)
 {
     struct agent_event event = {.type = AGENT_ACK, .session = message->session};
@@ -215,8 +222,10 @@ static void dispatch(struct client *client,
         on_simple(client, message, AGENT_BYE);
         break;
     case WIRE_ACK:
-    case WIRE_HEARTBEAT:
         on_simple(client, message, AGENT_HEARD);
+        break;
+    case WIRE_HEARTBEAT:
+        on_heartbeat(client, message);
         break;
     case WIRE_PART:
         client_on_part(client, message, payload);

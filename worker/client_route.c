@@ -4,6 +4,7 @@
  * network must have the time that a handshake takes there. */
 #include "worker/client_internal.h"
 
+#include <math.h>
 #include <stdio.h>
 
 enum {
@@ -73,10 +74,40 @@ void client_close_route(struct client *client)
     uv_close((uv_handle_t *)&client->route.timer, NULL);
 }
 
-int client_connect(struct client *client, struct err_text *ret_error)
+static int connect_now(struct client *client, struct err_text *ret_error)
 {
+    client->route.called = true;
     begin_try(client);
     return zsock_connect(client->socket, client->route.endpoint, ret_error);
+}
+
+static void on_first_call(uv_timer_t *timer)
+{
+    struct client *client = timer->data;
+    struct err_text error;
+    if (client->finished || client->socket == NULL || connect_now(client, &error) == 0) {
+        return;
+    }
+    (void)fprintf(stderr, "quartet-worker %s: %s\n", client->options.name, error.s);
+    client->finished = true;
+    client->exit_status = AGENT_EXIT_LOST;
+}
+
+/* Of many that were started in one instant each calls at a moment of its own. */
+static uint64_t first_wait_ms(const struct client *client)
+{
+    double share = ldexp((double)(client->nonce >> 11), -53); /* a number below 1 */
+    return (uint64_t)(share * client->options.spread_s * US_PER_MS);
+}
+
+int client_connect(struct client *client, struct err_text *ret_error)
+{
+    uint64_t wait_ms = client->route.called ? 0 : first_wait_ms(client);
+    if (wait_ms == 0) {
+        return connect_now(client, ret_error);
+    }
+    (void)uv_timer_start(&client->route.timer, on_first_call, wait_ms, 0);
+    return 0;
 }
 
 void client_route_connected(struct client *client)

@@ -95,6 +95,14 @@ static void add_where(struct cli_table *table, struct worker_options *to)
          .max = 1e9,
          .default_text = "600",
          .help = "exit after so long without a coordinator; 0: never"},
+        {.name = "spread",
+         .kind = CLI_SECONDS,
+         .value = "SECONDS",
+         .target = &to->spread_s,
+         .max = 3600,
+         .default_text = "0",
+         .help = "wait at random up to so long before the first attempt to connect: for many "
+                 "workers that start in one instant"},
     };
     cli_table_head(table, "Coordinator");
     cli_table_add(table, list, sizeof(list) / sizeof(list[0]));
@@ -108,7 +116,8 @@ static void add_work(struct cli_table *table, struct worker_options *to)
          .kind = CLI_TEXT,
          .value = "NAME",
          .target = &to->name,
-         .default_text = "worker-PID, or KEY-PID after the key's name in --access",
+         .default_text = "worker-PID, or KEY-PID after the key's name in --access, with the rank "
+                         "or task between them where there is one",
          .help = "what to be called in notes and reports"},
         {.name = "slots",
          .kind = CLI_COUNT,
@@ -163,6 +172,14 @@ static void add_leave(struct cli_table *table, struct worker_options *to)
          .help =
              "on SIGTERM or before --time-limit: leave after so long even when items still run; "
              "0: wait for them"},
+        {.name = "drained-status",
+         .kind = CLI_COUNT,
+         .value = "N",
+         .target = &to->drained_status,
+         .max = 125,
+         .default_text = "0",
+         .help = "exit status after SIGTERM, when all was finished or given back: for whoever "
+                 "replaces workers unless they end with 0, as a Job of Kubernetes does"},
         {.name = "idle-timeout",
          .kind = CLI_SECONDS,
          .value = "SECONDS",

@@ -15,9 +15,11 @@ struct worker_options {
     uint64_t slots;
     uint64_t credit_max;
     double give_up_s;
+    double spread_s;
     double idle_limit_s;
     double drain_limit_s;
     double time_limit_s; /* 0: none */
+    uint64_t drained_status;
     uint64_t parent;
     bool insecure;
     bool allow_exec;

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -194,7 +195,26 @@ static uint32_t cores_in_affinity(void)
     return cores_online();
 }
 
+/* The shell of an allocation has such variables as well, and is on no node of it: only a task has a number. That a step has so
+ * many CPUs on a node is a bound for each of its tasks there. */
+uint32_t cores_granted(char *(*env)(const char *name))
+{
+    static const char *const names[] = {"SLURM_CPUS_PER_TASK", "SLURM_CPUS_ON_NODE"};
+    uint32_t cores = UINT32_MAX;
+    if (env("SLURM_JOB_ID") == NULL || env("SLURM_PROCID") == NULL) {
+        return cores;
+    }
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *text = env(names[i]);
+        uint64_t count = 0;
+        if (text != NULL && units_parse_u64(text, CPUS_MAX, &count) == 0 && count > 0) {
+            cores = least(cores, (uint32_t)count);
+        }
+    }
+    return cores;
+}
+
 uint32_t cores_usable(void)
 {
-    return least(cores_in_affinity(), cores_quota_at(""));
+    return least(least(cores_in_affinity(), cores_quota_at("")), cores_granted(getenv));
 }

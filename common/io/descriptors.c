@@ -6,7 +6,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-enum { EXPECTED_MAX = 64 };
+enum {
+    EXPECTED_MAX = 64,
+    KEPT_EACH = 32, /* one of so many, and at most KEPT_MAX */
+    KEPT_MAX = 16,
+};
 
 /* The soft limit before it was raised; 0: it was not. The one thing here that is remembered:
  * nobody can ask the system for it later. Written once, before there are threads. */
@@ -80,6 +84,31 @@ int descriptors_expect(unsigned count, const char *what, struct err_text *ret_er
                    what,
                    got,
                    (unsigned long long)limit.rlim_cur);
+}
+
+uint64_t descriptors_kept(uint64_t limit)
+{
+    uint64_t kept = limit / KEPT_EACH;
+    return kept < KEPT_MAX ? kept : KEPT_MAX;
+}
+
+int descriptors_expect_later(uint64_t count, const char *what, struct err_text *ret_error)
+{
+    uint64_t limit = 0;
+    uint64_t left = descriptors_left(&limit);
+    uint64_t kept = descriptors_kept(limit);
+    if (count <= left && left - count >= kept) {
+        return 0;
+    }
+    return err_set(ret_error,
+                   ERR_IO,
+                   "too few open files are allowed: %llu more will be needed %s, %llu are left of "
+                   "%llu (raise ulimit -n to %llu where this is started)",
+                   (unsigned long long)(count + kept),
+                   what,
+                   (unsigned long long)left,
+                   (unsigned long long)limit,
+                   (unsigned long long)(limit - left + count + KEPT_MAX));
 }
 
 uint64_t descriptors_left(uint64_t *ret_limit)

@@ -28,6 +28,14 @@ bool descriptors_raised_from(uint64_t *ret_soft_limit);
  * they are for (`what`, as in "for ZeroMQ"), how many there are and what the limit is. */
 int descriptors_expect(unsigned count, const char *what, struct err_text *ret_error);
 
+/* Can `count` more be opened bit by bit, beside those that descriptors_kept says? Nothing is opened for it. As
+ * descriptors_expect; the text says what the limit would have to be. */
+int descriptors_expect_later(uint64_t count, const char *what, struct err_text *ret_error);
+
+/* How many of `limit` stay free for what is opened now and then (outputs, plugins, what is started), when connections would
+ * take all there are. */
+uint64_t descriptors_kept(uint64_t limit);
+
 /* About how many more can be opened now, and how many in all: the lowest free number says it. Costs a microsecond. */
 uint64_t descriptors_left(uint64_t *ret_limit);
 

@@ -47,13 +47,25 @@ static int check_owner(const char *path, const struct stat *info, struct err_tex
                    (uintmax_t)geteuid());
 }
 
+/* What others may not do. A file that root hands to us is ours to read through its group, or through an
+ * access-control list, whose mask stands where the group's permissions do: so come the Secrets of
+ * Kubernetes and the credentials of systemd. Who else is in that group is root's decision, as it is for
+ * PostgreSQL (0640 or less when root owns a key). Our own files are for one, and so are root's for root. */
+static mode_t forbidden(enum secret_kind kind, const struct stat *info)
+{
+    if (kind == SECRET_TRUSTED) {
+        return OTHERS_WRITE;
+    }
+    bool handed_over = info->st_uid == 0 && geteuid() != 0;
+    return handed_over ? OTHERS_ANY & ~(mode_t)S_IRGRP : OTHERS_ANY;
+}
+
 static int check_mode(const char *path,
                       enum secret_kind kind,
                       const struct stat *info,
                       struct err_text *ret_error)
 {
-    bool open = (info->st_mode & (kind == SECRET_PRIVATE ? OTHERS_ANY : OTHERS_WRITE)) != 0;
-    if (!open) {
+    if ((info->st_mode & forbidden(kind, info)) == 0) {
         return 0;
     }
     return err_set(ret_error,

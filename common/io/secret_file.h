@@ -12,7 +12,8 @@ enum { SECRET_FILE_MAX = 64 * 1024 };
 
 /* Who may have access to a file, besides its owner: this user, or root. */
 enum secret_kind {
-    SECRET_PRIVATE, /* nobody may read or write it: it holds a secret */
+    SECRET_PRIVATE, /* nobody may read or write it: it holds a secret; the group may read what root has
+                     * handed to a user who is not root */
     SECRET_TRUSTED, /* nobody may write it: it says whom to trust */
 };
 

@@ -96,7 +96,8 @@ IN_CHILD static int child_main(void *arg)
     struct birth *birth = arg;
     const struct spawn_options *options = birth->options;
     if (options->ends_with_thread) {
-        (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        int signal = options->ends_in_order ? SIGTERM : SIGKILL;
+        (void)syscall(SYS_prctl, PR_SET_PDEATHSIG, signal, 0, 0, 0);
         /* The parent may have died before the line above: then nothing would come any more. */
         if (syscall(SYS_getppid) != birth->parent) {
             return 127;
@@ -133,7 +134,7 @@ static int start(struct birth *birth, struct spawn_child *ret_child)
     sigset_t before;
     (void)sigfillset(&all);
     birth->step = STEP_NONE;
-    birth->note = spawn_groups_claim(birth->parent);
+    birth->note = birth->options->ends_in_order ? NULL : spawn_groups_claim(birth->parent);
     child.note = birth->note;
 
     /* A signal that came while the child has our memory and our handlers would be handled twice. */

@@ -32,6 +32,10 @@ struct spawn_options {
      * threads here, not processes: only for callers whose thread outlives its children, for whom
      * it means that a child does not outlive the program, however that ends. */
     bool ends_with_thread;
+
+    /* With that: ask it to end (SIGTERM) instead, and leave it alone otherwise, also its group, as it has to end
+     * what it has started elsewhere. */
+    bool ends_in_order;
 };
 
 /* A child that was started. Becomes readable on `pidfd` when it has ended; until spawn_reap its

@@ -110,7 +110,7 @@ struct option {
  * it while idle. All must be set before bind or connect. */
 static const struct option common_options[] = {
     {ZMQ_LINGER, 0},
-    {ZMQ_HANDSHAKE_IVL, 5000},
+    {ZMQ_HANDSHAKE_IVL, 30000},
     {ZMQ_TCP_KEEPALIVE, 1},
     {ZMQ_TCP_KEEPALIVE_IDLE, 30},
     {ZMQ_TCP_KEEPALIVE_INTVL, 10},

@@ -54,9 +54,11 @@ struct zsock_handlers {
      * the handshake. May be NULL. */
     void (*connected)(void *arg);
     void (*disconnected)(void *arg, const char *why);
-    /* ROUTER: some connection dropped; which one is not known: zsock_alive tells. Comes a moment
-     * after the drop, and once more a while later, for libzmq says so before it has forgotten
-     * the peer. May be NULL. */
+    /* ROUTER: this connection dropped, as zsock_sender_connection called it; libzmq may not know yet that its peer is
+     * gone. May be NULL. */
+    void (*dropping)(void *arg, uint64_t connection);
+    /* ROUTER: some connections dropped a moment ago; zsock_alive tells of a peer whether it was its. Comes once more a
+     * while later, for libzmq says so before it has forgotten the peer. May be NULL. */
     void (*peer_dropped)(void *arg);
     /* ROUTER: somebody at `address` ("": not known) came and failed in the handshake; `why` is about
      * them. A key that is not allowed is told of by zap.h instead. DEALER: the other side has read
@@ -107,6 +109,9 @@ int zsock_check_refusals(struct zsock *socket, struct err_text *ret_error);
 /* Within `message`: the public key that the sender of the message in hand was let in with; "" when
  * there is none. Borrowed until the callback returns. */
 const char *zsock_sender_key(const struct zsock *socket);
+
+/* Within `message`, of a ROUTER: a number of the sender's connection, used again only when that has dropped. 0: not known. */
+uint64_t zsock_sender_connection(const struct zsock *socket);
 
 /* The endpoint really bound, with its port. Borrowed for the socket's life. */
 const char *zsock_endpoint(const struct zsock *socket);

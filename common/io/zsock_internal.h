@@ -107,6 +107,12 @@ struct zsock_peer zsock_peer_of(const void *id, size_t len);
 
 enum { ZSOCK_ID_SIZE = 5 };
 
+/* The connection with this descriptor; 0: below 0. */
+static inline uint64_t zsock_connection_of(int fd)
+{
+    return fd < 0 ? 0 : (uint64_t)fd + 1;
+}
+
 /* zsock_monitor.c: open the monitor of a socket; NULL with errno set when it cannot be had. */
 void *zsock_monitor_open(void *zmq_context, struct zsock *socket);
 void zsock_monitor_close(struct zsock *socket);

@@ -127,6 +127,9 @@ static void on_router_event(struct zsock *socket, const struct zsock_event *even
 {
     zsock_knocks_event(socket, event);
     if (event->type == ZMQ_EVENT_DISCONNECTED) {
+        if (socket->handlers->dropping != NULL) {
+            socket->handlers->dropping(socket->arg, zsock_connection_of((int)event->value));
+        }
         zsock_peer_has_dropped(socket);
     }
 }

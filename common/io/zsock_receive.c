@@ -27,6 +27,12 @@ struct zsock_peer zsock_peer_of(const void *id, size_t len)
     return (struct zsock_peer){value};
 }
 
+/* libzmq calls it deprecated, because the number may be used again as soon as the connection has dropped: as is said. */
+uint64_t zsock_sender_connection(const struct zsock *socket)
+{
+    return zsock_connection_of(zmq_msg_get(&socket->in.frames[FRAME_HEADER], ZMQ_SRCFD));
+}
+
 static void free_message(void *message)
 {
     (void)zmq_msg_close(message);

@@ -272,6 +272,7 @@ static bool read_heartbeat(const struct reader *r, const void *from, struct wire
         .held = body->held,
         .cpu_us = body->cpu_us,
         .coming = body->coming,
+        .heartbeat_ms = body->heartbeat_ms,
     };
     return true;
 }

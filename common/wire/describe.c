@@ -182,6 +182,9 @@ static void describe_heartbeat(struct line *line, const struct wire_message *mes
     if (beat->coming > 0) {
         add(line, " coming=%" PRIu64, beat->coming);
     }
+    if (beat->heartbeat_ms > 0) {
+        add(line, " heartbeat_ms=%" PRIu32, beat->heartbeat_ms);
+    }
 }
 
 static void describe_returned(struct line *line, const struct wire_message *message)

@@ -260,6 +260,7 @@ static void fill_heartbeat(struct wire_encoder *e, const struct wire_message *me
     body->held = message->as.heartbeat.held;
     body->cpu_us = message->as.heartbeat.cpu_us;
     body->coming = message->as.heartbeat.coming;
+    body->heartbeat_ms = message->as.heartbeat.heartbeat_ms;
     e->header.heartbeat = body;
 }
 

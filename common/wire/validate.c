@@ -208,7 +208,10 @@ static bool validate_holding(const struct refusal *r, const struct wire_message 
 
 static bool validate_heartbeat(const struct refusal *r, const struct wire_message *message)
 {
-    return in_range(r, "coming", message->as.heartbeat.coming, 0, WIRE_PAYLOAD_MAX);
+    const struct wire_heartbeat *beat = &message->as.heartbeat;
+    uint32_t least = beat->heartbeat_ms == 0 ? 0 : HEARTBEAT_MS_MIN;
+    return in_range(r, "coming", beat->coming, 0, WIRE_PAYLOAD_MAX) &&
+           in_range(r, "heartbeat_ms", beat->heartbeat_ms, least, HEARTBEAT_MS_MAX);
 }
 
 static bool outcomes_valid(const struct refusal *r, const struct wire_results *results)

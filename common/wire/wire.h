@@ -18,7 +18,8 @@
 enum {
     WIRE_PROTOCOL_MAJOR = 1,
     WIRE_PROTOCOL_MINOR = 3,
-    WIRE_MINOR_HOLDING = 2,              /* from this minor version on a peer knows HOLDING */
+    WIRE_MINOR_HOLDING = 2, /* from this minor version on a peer knows HOLDING */
+    WIRE_MINOR_TEMPO = 3,   /* from this one on HEARTBEAT says how often life signs are expected */
     WIRE_HEADER_MAX = 64 * 1024,         /* bytes of a header frame */
     WIRE_PAYLOAD_MAX = 16 * 1024 * 1024, /* bytes of a payload frame */
     WIRE_CHUNKS_MAX = 896,       /* chunks or results in one message; fits for every value */
@@ -171,6 +172,7 @@ struct wire_heartbeat {
     uint64_t
         coming; /* bytes of the message that follows, when it is a long one: until it is through
                         nothing else can be heard of this worker. At most WIRE_PAYLOAD_MAX */
+    uint32_t heartbeat_ms; /* by the coordinator: from now on instead of WELCOME's; 0: as before */
 };
 
 struct wire_returned {

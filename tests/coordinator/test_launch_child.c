@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -45,7 +47,7 @@ static void on_ended(void *arg, const struct spawn_end *end)
     heard->end = *end;
 }
 
-static const struct launch_child_handlers handlers = {on_line, on_ended};
+static const struct launch_child_handlers handlers = {.line = on_line, .ended = on_ended};
 
 static int set_up(void **state)
 {
@@ -142,6 +144,105 @@ static void test_writing_to_a_child_that_does_not_read_is_harmless(void **state)
     assert_int_equal(rig->heard.end.exit_status, 3);
 }
 
+/* --- a file --- */
+
+enum { FILE_BYTES = 1000 * 1000 }; /* many times what a pipe holds */
+
+static int make_file(size_t len)
+{
+    int file = memfd_create("file", MFD_CLOEXEC);
+    char block[1000];
+    for (size_t i = 0; i < sizeof(block); i++) {
+        block[i] = (char)('a' + i % 26);
+    }
+    for (size_t i = 0; i < len / sizeof(block); i++) {
+        assert_int_equal(write(file, block, sizeof(block)), sizeof(block));
+    }
+    return file;
+}
+
+/* `cksum` of it, as the child prints it. */
+static void sum_file(int file, char *ret_line, size_t size)
+{
+    char command[64];
+    (void)snprintf(command, sizeof(command), "cksum </proc/%d/fd/%d", (int)getpid(), file);
+    FILE *pipe = popen(command, "re");
+    assert_non_null(pipe);
+    assert_non_null(fgets(ret_line, (int)size, pipe));
+    ret_line[strcspn(ret_line, "\n")] = '\0';
+    assert_int_equal(pclose(pipe), 0);
+}
+
+static void test_file_arrives_whole_and_text_may_follow_it(void **state)
+{
+    struct rig *rig = *state;
+    char sum[64] = "o";
+    int file = make_file(FILE_BYTES);
+    sum_file(file, sum + 1, sizeof(sum) - 1);
+    start(rig, "head -c 1000000 | cksum; read -r x; echo \"got $x\"");
+    launch_child_feed(rig->child, file, FILE_BYTES);
+    while (rig->heard.count == 0) {
+        (void)uv_run(&rig->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(launch_child_fed_bytes(rig->child), FILE_BYTES);
+    launch_child_write(rig->child, "a\n", 2);
+    play(rig);
+    assert_string_equal(rig->heard.lines[0], sum);
+    assert_string_equal(rig->heard.lines[1], "ogot a");
+    (void)close(file);
+}
+
+static void test_file_waits_for_a_child_that_does_not_read(void **state)
+{
+    struct rig *rig = *state;
+    int file = make_file(FILE_BYTES);
+    start(rig, "echo here; exec sleep 1000");
+    launch_child_feed(rig->child, file, FILE_BYTES);
+    while (rig->heard.count == 0 || launch_child_fed_bytes(rig->child) == 0) {
+        (void)uv_run(&rig->loop, UV_RUN_ONCE);
+    }
+    (void)uv_run(&rig->loop, UV_RUN_NOWAIT);
+    assert_true(launch_child_fed_bytes(rig->child) < FILE_BYTES);
+    launch_child_signal(rig->child, SIGKILL);
+    play(rig);
+    (void)close(file);
+}
+
+static void test_child_that_closes_its_input_ends_the_file(void **state)
+{
+    struct rig *rig = *state;
+    int file = make_file(FILE_BYTES);
+    (void)signal(SIGPIPE, SIG_IGN);
+    start(rig, "head -c 10 >/dev/null; exec <&-; echo closed; exit 3");
+    launch_child_feed(rig->child, file, FILE_BYTES);
+    play(rig);
+    assert_int_equal(rig->heard.end.exit_status, 3);
+    (void)close(file);
+}
+
+static void test_file_that_is_shorter_ends_the_input(void **state)
+{
+    struct rig *rig = *state;
+    int file = make_file(5000);
+    start(rig, "wc -c");
+    launch_child_feed(rig->child, file, FILE_BYTES);
+    play(rig);
+    assert_string_equal(rig->heard.lines[0], "o5000");
+    (void)close(file);
+}
+
+static void test_input_that_ends_ends_the_file(void **state)
+{
+    struct rig *rig = *state;
+    int file = make_file(FILE_BYTES);
+    start(rig, "wc -c >/dev/null; echo end");
+    launch_child_feed(rig->child, file, FILE_BYTES);
+    launch_child_end_input(rig->child);
+    play(rig);
+    assert_string_equal(rig->heard.lines[0], "oend");
+    (void)close(file);
+}
+
 static void test_signal_ends_the_child(void **state)
 {
     struct rig *rig = *state;
@@ -185,6 +286,11 @@ int main(void)
         TEST(test_long_line_is_cut_and_the_next_one_whole),
         TEST(test_child_reads_what_it_is_given_until_its_input_ends),
         TEST(test_writing_to_a_child_that_does_not_read_is_harmless),
+        TEST(test_file_arrives_whole_and_text_may_follow_it),
+        TEST(test_file_waits_for_a_child_that_does_not_read),
+        TEST(test_child_that_closes_its_input_ends_the_file),
+        TEST(test_file_that_is_shorter_ends_the_input),
+        TEST(test_input_that_ends_ends_the_file),
         TEST(test_signal_ends_the_child),
         TEST(test_end_is_seen_while_a_grandchild_holds_the_outputs),
         TEST(test_program_that_is_not_there_is_an_error_with_its_name),

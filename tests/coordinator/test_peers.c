@@ -8,12 +8,18 @@
 
 #include <cmocka.h>
 
+static struct peer *add(struct peers *peers, uint64_t address, uint64_t nonce, uint64_t connection)
+{
+    const struct peer_identity identity = {{address}, nonce, connection};
+    return peers_add(peers, &identity);
+}
+
 static void test_session_is_found_until_it_is_removed(void **state)
 {
     (void)state;
     struct peers peers;
     assert_int_equal(peers_init(&peers, 4, 77), 0);
-    struct peer *peer = peers_add(&peers, (struct zsock_peer){5});
+    struct peer *peer = add(&peers, 5, 50, 0);
     uint64_t session = peer->session;
     assert_ptr_equal(peers_find(&peers, session), peer);
     assert_null(peers_find(&peers, session + 1));
@@ -28,12 +34,12 @@ static void test_index_is_used_again_but_its_session_is_another(void **state)
     (void)state;
     struct peers peers;
     assert_int_equal(peers_init(&peers, 2, 1), 0);
-    struct peer *first = peers_add(&peers, (struct zsock_peer){1});
+    struct peer *first = add(&peers, 1, 1, 0);
     uint64_t old = first->session;
-    (void)peers_add(&peers, (struct zsock_peer){2});
-    assert_null(peers_add(&peers, (struct zsock_peer){3}));
+    (void)add(&peers, 2, 2, 0);
+    assert_null(add(&peers, 3, 3, 0));
     peers_remove(&peers, first);
-    struct peer *third = peers_add(&peers, (struct zsock_peer){3});
+    struct peer *third = add(&peers, 3, 3, 0);
     assert_non_null(third);
     assert_int_equal(third->index, 0);
     assert_true(third->session != old);
@@ -46,11 +52,71 @@ static void test_nonce_finds_the_process_again(void **state)
     (void)state;
     struct peers peers;
     assert_int_equal(peers_init(&peers, 4, 1), 0);
-    peers_add(&peers, (struct zsock_peer){1})->nonce = 10;
-    struct peer *second = peers_add(&peers, (struct zsock_peer){2});
-    second->nonce = 20;
+    assert_non_null(add(&peers, 1, 10, 0));
+    struct peer *second = add(&peers, 2, 20, 0);
     assert_ptr_equal(peers_find_nonce(&peers, 20), second);
     assert_null(peers_find_nonce(&peers, 30));
+    peers_deinit(&peers);
+}
+
+static void test_address_and_connection_find_it_until_it_is_removed(void **state)
+{
+    (void)state;
+    struct peers peers;
+    assert_int_equal(peers_init(&peers, 4, 1), 0);
+    struct peer *first = add(&peers, 1, 10, 100);
+    struct peer *second = add(&peers, 2, 20, 200);
+    assert_ptr_equal(peers_find_address(&peers, (struct zsock_peer){2}), second);
+    assert_ptr_equal(peers_find_connection(&peers, 100), first);
+    peers_remove(&peers, first);
+    assert_null(peers_find_address(&peers, (struct zsock_peer){1}));
+    assert_null(peers_find_connection(&peers, 100));
+    assert_null(peers_find_nonce(&peers, 10));
+    assert_ptr_equal(peers_find_connection(&peers, 200), second);
+    peers_deinit(&peers);
+}
+
+/* The kernel gives a descriptor out again before anybody was told that it was closed. */
+static void test_connection_of_another_one_is_lost_by_whoever_had_it(void **state)
+{
+    (void)state;
+    struct peers peers;
+    assert_int_equal(peers_init(&peers, 4, 1), 0);
+    struct peer *before = add(&peers, 1, 10, 100);
+    struct peer *after = add(&peers, 2, 20, 100);
+    assert_int_equal(before->connection, 0);
+    assert_int_equal(after->connection, 100);
+    assert_ptr_equal(peers_find_connection(&peers, 100), after);
+    peers_remove(&peers, before);
+    assert_ptr_equal(peers_find_connection(&peers, 100), after);
+    peers_deinit(&peers);
+}
+
+/* Every index is somebody's once, also when they come and go in any order. */
+static void test_many_come_and_go(void **state)
+{
+    (void)state;
+
+    enum { MANY = 1000 };
+    struct peers peers;
+    struct peer *list[MANY];
+    assert_int_equal(peers_init(&peers, MANY, 1), 0);
+    for (uint64_t round = 0; round < 5; round++) {
+        for (uint64_t i = 0; i < MANY; i++) {
+            if (round == 0 || i % (round + 1) == 0) {
+                list[i] = add(&peers, 1 + i, round * MANY + i + 1, 1 + i);
+                assert_non_null(list[i]);
+            }
+        }
+        assert_null(add(&peers, 1 + MANY, 1 + MANY, 1 + MANY));
+        for (uint64_t i = 0; i < MANY; i++) {
+            assert_ptr_equal(peers_find(&peers, list[i]->session), list[i]);
+            assert_ptr_equal(peers_find_address(&peers, (struct zsock_peer){1 + i}), list[i]);
+        }
+        for (uint64_t i = 0; i < MANY; i += round + 2) {
+            peers_remove(&peers, list[i]);
+        }
+    }
     peers_deinit(&peers);
 }
 
@@ -65,7 +131,7 @@ static void test_batch_gives_back_every_reference(void **state)
     (void)state;
     struct peers peers;
     assert_int_equal(peers_init(&peers, 1, 1), 0);
-    struct peer *peer = peers_add(&peers, (struct zsock_peer){1});
+    struct peer *peer = add(&peers, 1, 1, 0);
     int released = 0;
     for (uint64_t i = 1; i <= WIRE_CHUNKS_MAX; i++) {
         struct chunk chunk = {
@@ -150,6 +216,9 @@ int main(void)
         cmocka_unit_test(test_session_is_found_until_it_is_removed),
         cmocka_unit_test(test_index_is_used_again_but_its_session_is_another),
         cmocka_unit_test(test_nonce_finds_the_process_again),
+        cmocka_unit_test(test_address_and_connection_find_it_until_it_is_removed),
+        cmocka_unit_test(test_connection_of_another_one_is_lost_by_whoever_had_it),
+        cmocka_unit_test(test_many_come_and_go),
         cmocka_unit_test(test_batch_gives_back_every_reference),
         cmocka_unit_test(test_results_may_be_acknowledged_when_they_are_durable),
         cmocka_unit_test(test_results_that_brought_nothing_wait_for_those_before_them),

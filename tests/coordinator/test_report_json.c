@@ -243,7 +243,7 @@ static void test_json_has_the_hosts_and_null_for_a_round_trip_that_was_not_measu
 {
     struct fixture *fixture = *state;
     static const struct report_host hosts[] = {
-        {.name = "h1", .workers = 1, .cores = 2, .round_trip_s = 0.25},
+        {.name = "h1", .workers = 1, .cores = 2, .round_trip_s = 0.25, .items = 7},
         {.name = "h\xff",
          .workers = 2,
          .cores = 4}, /* not UTF-8: must not make the report unreadable */
@@ -258,6 +258,7 @@ static void test_json_has_the_hosts_and_null_for_a_round_trip_that_was_not_measu
     assert_text(first, "name", "h1");
     assert_int_equal(json_integer_value(json_object_get(first, "workers")), 1);
     assert_int_equal(json_integer_value(json_object_get(first, "cores_usable")), 2);
+    assert_int_equal(json_integer_value(json_object_get(first, "items_run")), 7);
     assert_true(json_real_value(json_object_get(first, "round_trip_s")) == 0.25);
     assert_type(json_array_get(list, 1), "round_trip_s", JSON_NULL);
     assert_int_equal(json_integer_value(json_object_get(cell_at(root, FAR_SERIAL), "hosts")), 2);

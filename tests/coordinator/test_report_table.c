@@ -283,9 +283,9 @@ static void test_table_leaves_parameters_out_that_have_their_default(void **stat
 }
 
 static const struct report_host hosts[] = {
-    {.name = "h1", .workers = 1, .cores = 2, .round_trip_s = 250e-6},
-    {.name = "h2", .workers = 2, .cores = 4, .round_trip_s = 0},
-    {.name = "h3", .workers = 1, .cores = 8, .round_trip_s = 31e-3},
+    {.name = "h1", .workers = 1, .cores = 1, .round_trip_s = 250e-6, .items = 100},
+    {.name = "h2", .workers = 2, .cores = 4, .round_trip_s = 0, .items = 300},
+    {.name = "h3", .workers = 1, .cores = 8, .round_trip_s = 31e-3, .items = 600},
 };
 
 static void test_table_says_on_how_many_hosts_and_how_far_away(void **state)
@@ -300,6 +300,11 @@ static void test_table_says_on_how_many_hosts_and_how_far_away(void **state)
     assert_table_contains(fixture, " 2 workers on 3 hosts ");
     assert_table_contains(fixture,
                           "\nworkers: 4 on 3 hosts; round trip 250 us (h1) to 31.0 ms (h3)\n");
+    assert_table_contains(
+        fixture,
+        "\nhosts: h1: 1 core, 250 us away, 10 % of the items; h2: 4 cores, 30 % of "
+        "the\n"
+        "       items; h3: 8 cores, 31.0 ms away, 60 % of the items\n");
     char *narrow = fixture_render_table(&fixture->report, false, 40);
     assert_lacks(narrow, "workers on 3 hosts");
     assert_contains(narrow, "2 workers");
@@ -317,6 +322,7 @@ static void test_table_says_of_one_host_what_is_known(void **state)
     (void)strcpy(fixture->report.environment.host, "h2"); /* this one: no network */
     char *text = fixture_render_table(&fixture->report, false, 80);
     assert_lacks(text, "workers: 2 on");
+    assert_lacks(text, "hosts: ");
     free(text);
 }
 

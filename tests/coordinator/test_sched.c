@@ -374,6 +374,9 @@ static void test_sched_describes_events_and_actions_in_a_line(void **state)
     assert_string_equal(sched_describe_event(&event, text, sizeof(text)), "HOLD off");
     event = (struct sched_event){.type = SCHED_STOP};
     assert_string_equal(sched_describe_event(&event, text, sizeof(text)), "STOP");
+    event = (struct sched_event){.type = SCHED_LEASE, .as.lease_us = 60000000};
+    assert_string_equal(sched_describe_event(&event, text, sizeof(text)),
+                        "LEASE lease_us=60000000");
     event = (struct sched_event){.type = SCHED_ITEMS};
     event.as.items.available = 10;
     event.as.items.final = true;

@@ -266,6 +266,30 @@ static void test_sched_renews_a_lease_with_every_sign_of_life(void **state)
     }
 }
 
+static void test_sched_waits_as_long_as_the_lease_that_it_was_told_last(void **state)
+{
+    struct fixture *f = *state;
+    struct sched_event lease = {.type = SCHED_LEASE, .as.lease_us = 5000};
+    given_options(f, 3, 1000);
+    fixture_items(f, 2, true);
+    fixture_join(f, 1, 1, 1);
+    f->now_us = 500;
+    fixture_join(f, 2, 1, 1);
+    assert_int_equal(sched_step(f->sched, f->now_us, &lease, &f->actions), 0);
+    assert_int_equal(sched_deadline_us(f->sched), 5000);
+    f->now_us = 4999;
+    fixture_event(f, SCHED_TICK, 0);
+    assert_int_equal(fixture_said(f, SCHED_DROP_WORKER, 0), 0);
+    /* a shorter one holds for those too that have been silent for longer */
+    lease.as.lease_us = 4600;
+    assert_int_equal(sched_step(f->sched, f->now_us, &lease, &f->actions), 0);
+    assert_true(sched_deadline_us(f->sched) <= f->now_us);
+    fixture_event(f, SCHED_TICK, 0);
+    assert_int_equal(fixture_said(f, SCHED_DROP_WORKER, 1), 1);
+    assert_int_equal(fixture_said(f, SCHED_DROP_WORKER, 2), 0);
+    assert_int_equal(sched_deadline_us(f->sched), 5100);
+}
+
 static void test_sched_without_leases_waits_for_ever(void **state)
 {
     struct fixture *f = *state;
@@ -304,6 +328,7 @@ int main(void)
         TEST(test_sched_drops_silent_workers_in_the_order_they_fell_silent),
         TEST(test_sched_gives_the_chunks_of_a_silent_worker_to_another),
         TEST(test_sched_renews_a_lease_with_every_sign_of_life),
+        TEST(test_sched_waits_as_long_as_the_lease_that_it_was_told_last),
         TEST(test_sched_without_leases_waits_for_ever),
         TEST(test_sched_deadline_does_not_wrap),
     };

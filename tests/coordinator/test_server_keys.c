@@ -25,6 +25,8 @@ struct scene {
     struct server *server;
     struct fake_worker fake;
     struct key_pair pair; /* of the worker */
+    uint32_t minor;       /* of the protocol that it speaks */
+    uint32_t told_ms;     /* how often life signs are expected of it */
     uint32_t reasons[3];  /* why it was refused, then its next HELLO, then its PROBE */
     bool ended;
     pthread_t thread;
@@ -46,6 +48,7 @@ static int setup(void **state)
     bool made;
     *state = scene;
     assert_non_null(scene);
+    scene->minor = WIRE_PROTOCOL_MINOR;
     (void)snprintf(scene->directory, sizeof(scene->directory), "/tmp/quartet-server-XXXXXX");
     assert_non_null(mkdtemp(scene->directory));
     assert_int_equal(stage_init(&scene->stage, NULL, &error), 0);
@@ -138,8 +141,9 @@ static void *visit(void *arg)
                                     .server_key = server_public_key(scene->server)};
     struct wire_message message;
     fake_worker_open_with(&scene->fake, server_endpoint(scene->server), &keys);
-    fake_worker_register(&scene->fake, WIRE_PROTOCOL_MINOR);
+    fake_worker_register(&scene->fake, scene->minor);
     fake_worker_wait_for(&scene->fake, WIRE_HEARTBEAT, &message);
+    scene->told_ms = message.as.heartbeat.heartbeat_ms;
     message = (struct wire_message){.type = WIRE_BYE};
     fake_worker_send(&scene->fake, &message, NULL, 0);
     fake_worker_close(&scene->fake);
@@ -152,6 +156,17 @@ static void visit_once(struct scene *scene)
     assert_int_equal(stage_wait(&scene->stage, has_worker, scene, LIMIT_US), 0);
     assert_int_equal(stage_wait(&scene->stage, has_none, scene, LIMIT_US), 0);
     assert_int_equal(pthread_join(scene->thread, NULL), 0);
+}
+
+static void test_server_tells_how_often_life_signs_are_expected_to_who_understands_it(void **state)
+{
+    struct scene *scene = *state;
+    scene->minor = WIRE_MINOR_TEMPO;
+    visit_once(scene);
+    assert_int_equal(scene->told_ms, HEARTBEAT_MS);
+    scene->minor = WIRE_MINOR_TEMPO - 1;
+    visit_once(scene);
+    assert_int_equal(scene->told_ms, 0);
 }
 
 static void test_server_keys_lets_in_whom_it_admits_for_as_long_as_it_does(void **state)
@@ -192,6 +207,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(test_server_keys_ends_a_session_whose_key_was_taken_back),
+        TEST(test_server_tells_how_often_life_signs_are_expected_to_who_understands_it),
         TEST(test_server_keys_lets_in_whom_it_admits_for_as_long_as_it_does),
         TEST(test_server_keys_that_are_not_there_are_refused),
     };

@@ -63,6 +63,12 @@ def children(pid):
     return [p for p in found if p is not None and p.parent == pid and p.state not in "ZX"]
 
 
+def zombies(pid):
+    """Its child processes that have ended and that nobody has waited for."""
+    found = (look_at(p) for p in _pids())
+    return [p for p in found if p is not None and p.parent == pid and p.state == "Z"]
+
+
 def find_by_environment(name, value):
     """Living processes that were started with name=value."""
     wanted = ("%s=%s" % (name, value)).encode()

@@ -1,8 +1,11 @@
 """Servers to download from: nginx as Debian has it, `quartet origin`, one of our own that is watched, and ports where nobody is."""
 
+import http.server
 import os
 import shutil
 import socket
+import ssl
+import subprocess
 import threading
 
 from harness import QUARTET, wait_until
@@ -102,6 +105,37 @@ def start_origin(test):
     test.addCleanup(origin.process.wait)
     test.addCleanup(origin.process.terminate)
     return url
+
+
+class Https:
+    """Answers every request at `url` over TLS, with a certificate for `address` that only who has it (`certificate`) trusts."""
+
+    class _Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "2")
+            self.end_headers()
+            self.wfile.write(b"ok")
+
+        def log_message(self, *arguments):
+            pass
+
+    def __init__(self, test, address):
+        self.certificate = test.path("certificate.pem")
+        key = test.path("key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1",
+                        "-subj", "/CN=quartet test", "-addext", "subjectAltName=IP:" + address, "-keyout", key, "-out",
+                        self.certificate], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+        server = http.server.ThreadingHTTPServer((address, 0), self._Handler)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        test.addCleanup(server.server_close)
+        test.addCleanup(thread.join)
+        test.addCleanup(server.shutdown)  # cleanups run last to first
+        self.url = "https://%s:%d/" % (address, server.server_port)
 
 
 class Listener:

@@ -7,7 +7,7 @@ from harness import EXIT_OK, QUARTET, WORKER, EndToEndTest, main
 ITEMS = {"range", "items", "null", "param"}
 CONCURRENCY = {"threads", "processes", "in-flight"}
 PLACEMENT = {"local", "workers", "listen", "wait", "wait-timeout", "insecure", "keys", "access", "access-for", "hosts", "ssh", "remote-path",
-             "advertise"}
+             "advertise", "push", "bundle", "tunnel"}
 CHUNKS = {"chunk", "credit"}
 RECOVERY = {"crash-limit", "speculate", "control"}
 OUTPUT = {"json", "no-progress", "quiet"}
@@ -17,7 +17,7 @@ RESULTS = {"out", "format", "keep-order", "tag", "results", "joblog", "failures"
 
 FLAGS = {
     "compare": ITEMS | COMMAND | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
-        "yes", "strategies", "rounds", "warmup", "seed", "csv", "markdown"},
+        "yes", "strategies", "placements", "rounds", "warmup", "seed", "csv", "markdown"},
     "run": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
         "strategy", "retries", "halt", "journal"},
     "resume": ITEMS | COMMAND | RESULTS | CONCURRENCY | PLACEMENT | CHUNKS | RECOVERY | OUTPUT | {
@@ -25,12 +25,19 @@ FLAGS = {
     "status": {"json", "control"},
     "drain": {"control"},
     "doctor": DOCTOR | {"access", "connect", "insecure", "listen", "wait", "keys", "access-for", "advertise", "hosts", "ssh",
-                        "remote-path"},
+                        "remote-path", "push", "bundle", "tunnel"},
     "keygen": {"worker", "quiet"},
+    "launch": set(),
     "workloads": set(),
     "origin": {"listen", "insecure", "parent"},
 }
-WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "idle-timeout",
+LAUNCH = {"access", "wait-access", "connect", "insecure", "workers", "slots", "worker-path", "allow-exec", "allow-plugins",
+          "give-up", "drain-limit", "dry-run", "quiet"}
+LAUNCHER_FLAGS = {
+    "mpi": LAUNCH | {"hosts", "hostfile", "mpirun", "mpi", "ssh"},
+    "slurm": LAUNCH | {"cpus", "time", "partition", "account", "qos", "job-name"},
+}
+WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "spread", "idle-timeout",
                 "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
                 "version", "end-with-stdin", "doctor"} | DOCTOR
 DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",
@@ -54,6 +61,12 @@ class Help(EndToEndTest):
         for command, flags in FLAGS.items():
             for spelling in ("--help", "-h"):
                 self.look_at_help([QUARTET, command, spelling], flags)
+
+    def test_help_of_every_launcher_names_every_flag(self):
+        for launcher, flags in LAUNCHER_FLAGS.items():
+            self.look_at_help([QUARTET, "launch", launcher, "--help"], flags)
+        listed = re.findall(r"(?m)^quartet launch ([a-z0-9]+)  ", self.quartet("launch", "--help").out)
+        self.assertEqual(set(listed), set(LAUNCHER_FLAGS))
 
     def test_help_of_the_worker_names_every_flag(self):
         self.look_at_help([WORKER, "--help"], WORKER_FLAGS)

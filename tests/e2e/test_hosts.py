@@ -1,6 +1,7 @@
 """Workers that quartet starts itself on other hosts, over ssh: what comes of it is what comes of it here, what is wrong with a host is
 said, and nothing is left on any of them however the run ends."""
 
+import json
 import os
 import signal
 import time
@@ -20,11 +21,12 @@ ALL = "h1,h2,h3,h4"
 
 @unittest.skipIf(WHY_NOT, WHY_NOT)
 class OnHosts(EndToEndTest):
-    quota = ()
+    count = COUNT
+    kind = ()  # further arguments of tests/hosts.sh
 
     def setUp(self):
         super().setUp()
-        self.hosts = ssh_hosts.Hosts(self, COUNT, *self.quota)
+        self.hosts = ssh_hosts.Hosts(self, self.count, *self.kind)
 
     def over_ssh(self, hosts=ALL, worker=WORKER):
         return ["--hosts", hosts, "--ssh", self.hosts.ssh, "--remote-path", worker]
@@ -76,6 +78,17 @@ class Work(OnHosts):
         self.assertIn("4 workers on 4 hosts", result.out)
         self.assertRegex(result.out, r"workers: 4 on 4 hosts; round trip \S+ [um]?s \(h\d\)")
         self.assertNotIn("loopback is not a network", " ".join(result.out.split()))
+
+    def test_some_of_the_hosts_take_part_and_each_is_named_with_its_share(self):
+        report = self.path("json")
+        result = self.quartet("compare", "sleep", "--range", "1:200", "--param", "seconds=0.002", "--rounds", "1", "--warmup", "0",
+                              "--strategies", "serial", "--workers", "1,2,4", "--json", report, *self.over_ssh())
+        self.assert_status(result, EXIT_OK)
+        with open(report, encoding="utf-8") as file:
+            said = json.load(file)
+        self.assertEqual([(c["workers"], c["hosts"]) for c in said["comparisons"][0]["cells"]], [(0, 0), (1, 1), (2, 2), (4, 4)])
+        self.assertEqual(sum(host["items_run"] for host in said["hosts"]), 600)
+        self.assertRegex(" ".join(result.out.split()), r"hosts: h1: \d cores?, \S+ [um]?s away, \d+ % of the items; h2: ")
 
     def test_workers_that_share_one_other_machine_are_told_of(self):
         result = self.quartet("compare", "sleep", "--range", "1:20", "--rounds", "1", "--warmup", "0", *self.over_ssh("h1,root@h1"))
@@ -218,7 +231,7 @@ class Ends(OnHosts):
 class Unequal(OnHosts):
     """Each host has a quota of 0.2 cores; h1 is relieved of it."""
 
-    quota = ("--quota", "0.2")
+    kind = ("--quota", "0.2")
 
     def test_host_with_more_cores_gets_more_items(self):
         with open(self.hosts.directory + "/groups", encoding="ascii") as file:

@@ -3,6 +3,7 @@ makes of what it hears, what it refuses. With real hosts: test_hosts.py."""
 
 import os
 import signal
+import subprocess
 
 import results
 from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_SIGINT, EXIT_USAGE, WORKER, EndToEndTest, Program, main, wait_until
@@ -28,6 +29,17 @@ exec sh -c "$3"
 """
 
 
+# Plays head on such a host: `copying` has a directory for each copy that is on.
+SLOW_HEAD = """#!/bin/sh
+cd %s
+mkdir "copying/$$"
+ls copying | wc -l >>copies
+sleep 0.3
+/usr/bin/head "$@"
+rmdir "copying/$$"
+"""
+
+
 class Politeness(EndToEndTest):
     """How hosts are called on, seen by an ssh that only pretends: no host, no sshd, no rights are needed."""
 
@@ -48,6 +60,36 @@ class Politeness(EndToEndTest):
         self.assertEqual(len(counts), 24)
         self.assertLessEqual(max(counts), 10)
         self.assertGreater(max(counts), 3, "they are not called on one by one either")
+
+    def make_small_bundle(self):
+        """One whose worker is the one here; its path."""
+        os.makedirs(self.path("quartet-bundle/bin"))
+        self.write_file("quartet-bundle/FILES", "bin/quartet-worker\n")
+        os.chmod(self.write_file("quartet-bundle/bin/quartet-worker", "#!/bin/sh\nexec %s \"$@\"\n" % WORKER), 0o755)
+        path = self.path("quartet-bundle-%s.tar.gz" % os.uname().machine)
+        subprocess.run(["tar", "czf", path, "-C", self.directory, "quartet-bundle"], check=True)
+        return path
+
+    def test_no_more_than_ten_copies_are_on_at_a_time(self):
+        self.write_file("pretender", PRETENDER.replace("exec sh", 'export HOME="$dir/homes/$host" PATH="$dir/tools:$PATH"; exec sh'))
+        for name in ("homes", "tools", "copying"):
+            os.mkdir(self.path(name))
+        for n in range(24):
+            os.mkdir(self.path("homes/p%d" % n))
+        # Where the archive is read; a copy takes a moment.
+        os.chmod(self.write_file("tools/head", SLOW_HEAD % self.directory), 0o755)
+        self.write_file("refusals", "0\n")
+        arguments = ["run", "noop", "--range", "1:1000", "--strategy", "serial", "--hosts", ",".join("p%d" % n for n in range(24)),
+                     "--ssh", "%s %s" % (self.path("pretender"), self.path(".")), "--push", "--bundle", self.make_small_bundle()]
+        result = self.quartet(*arguments)
+        self.assert_status(result, EXIT_OK)
+        counts = [int(line) for line in self.read_file("copies").split()]
+        self.assertEqual(len(counts), 24)
+        self.assertLessEqual(max(counts), 10)
+        self.assertGreater(max(counts), 3, "they are not copied to one by one either")
+        result = self.quartet(*arguments)
+        self.assert_status(result, EXIT_OK)
+        self.assertEqual(len(self.read_file("copies").split()), 24, "nothing is copied twice")
 
     def test_launched_workers_are_encrypted_unless_that_is_declined(self):
         self.assert_status(self.run_on(2, 0), EXIT_OK)

@@ -41,6 +41,16 @@ class Listen(EndToEndTest):
         self.assert_status(coordinator.finish(), EXIT_OK)
         self.assert_status(worker.finish(5), EXIT_OK)
 
+    def test_worker_of_many_calls_at_a_moment_of_its_own(self):
+        coordinator, at = self.listen("run", "noop", "--range", "1:1000", "--listen", FREE_PORT)
+        late = self.start_worker(at, "--spread", "3600", "--give-up", "0.2").finish(10)
+        self.assert_status(late, EXIT_CANNOT_GO_ON)
+        self.assertIn("no coordinator answered for 0.2 s", late.err)
+        self.assertTrue(coordinator.is_running(), "it did not come")
+        worker = self.start_worker(at, "--spread", "0.3")
+        self.assert_status(coordinator.finish(), EXIT_OK)
+        self.assert_status(worker.finish(5), EXIT_OK)
+
     def test_compare_uses_workers_that_came_by_themselves(self):
         coordinator, at = self.listen("compare", "noop", "--range", "1:1000", "--listen", FREE_PORT,
                                       "--rounds", "1", "--warmup", "0", "--json", "-")

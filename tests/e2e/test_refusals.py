@@ -93,7 +93,7 @@ class Refusals(EndToEndTest):
         self.refuse("run", "noop", "--range", "1:2", "--range", "1:3", parts=["twice", "'1:2'", "'1:3'"])
 
     def test_flags_that_contradict_each_other_are_refused(self):
-        self.refuse("run", "noop", "--local", "--workers", "2", parts=["--local", "--workers 2"])
+        self.refuse("run", "noop", "--local", "--workers", "2", parts=["local", "--workers 2"])
         self.refuse("run", "noop", "--local", "--listen", "ipc:///x", parts=["--local", "'ipc:///x'"])
         self.refuse("run", "noop", "--wait", "2", parts=["--wait 2", "--listen"])
         self.refuse("run", "noop", "--null", parts=["--null", "--items"])

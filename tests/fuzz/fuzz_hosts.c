@@ -1,9 +1,11 @@
-/* Any text at all as a list of hosts, as a greeting, and as what to advertise. What is taken for a host holds nothing that ssh would
+/* Any text at all as a list of hosts, as what a host or its ssh says, and as what to advertise or to lead a tunnel to. What is taken for a host holds nothing that ssh would
  * take for an option or a shell for more than a name, and its name, written again, reads the same; what becomes of an address is one
  * endpoint. */
 #include "common/base/check.h"
 #include "coordinator/hosts.h"
+#include "coordinator/launch_push.h"
 #include "coordinator/launch_shell.h"
+#include "coordinator/launch_tunnel.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -44,6 +46,30 @@ static void check_endpoint(const char *endpoint)
     CHECK(strpbrk(endpoint, " \n\t") == NULL && strchr(endpoint + 6, '/') == NULL);
 }
 
+/* A line that says a port says that of the tunnel which was asked for. */
+static void try_tunnel(const char *line)
+{
+    static const struct launch_tunnel asked = {.host = "127.0.0.1", .port = 5555};
+    struct launch_tunnel tunnel;
+    char forward[LAUNCH_FORWARD_SIZE];
+    uint16_t port = 0;
+    if (launch_tunnel_port(&asked, line, &port) == 0) {
+        CHECK(port != 0 && strstr(line, " 127.0.0.1:5555") != NULL);
+    }
+    if (launch_tunnel_to(line, &tunnel) == 0) {
+        CHECK(tunnel.port != 0 && tunnel.host[0] != '\0');
+        CHECK(strncmp(launch_tunnel_forward(&tunnel, forward), "localhost:0:", 12) == 0);
+    }
+}
+
+static void try_push(const char *line)
+{
+    const char *words = NULL;
+    if (launch_push_hear(line, &words) == LAUNCH_PUSH_FAILED) {
+        CHECK(words > line && words <= line + strlen(line));
+    }
+}
+
 static void try_line(const char *bytes, size_t len)
 {
     char line[LINE_MAX_BYTES];
@@ -54,6 +80,8 @@ static void try_line(const char *bytes, size_t len)
     if (launch_shell_is_greeting(line) && launch_shell_endpoint(line, 4321, endpoint) == 0) {
         check_endpoint(endpoint);
     }
+    try_tunnel(line);
+    try_push(line);
     if (launch_shell_advertised(line, 4321, endpoint) == 0) {
         check_endpoint(endpoint);
     }

@@ -155,6 +155,72 @@ static void test_cores_usable_follows_the_affinity_mask(void **state)
     assert_int_equal(usable, 1);
 }
 
+/* What Slurm is made to say. */
+static struct {
+    char *job, *task, *per_task, *on_node;
+} slurm;
+
+static char *slurm_says(const char *name)
+{
+    return strcmp(name, "SLURM_JOB_ID") == 0          ? slurm.job
+           : strcmp(name, "SLURM_PROCID") == 0        ? slurm.task
+           : strcmp(name, "SLURM_CPUS_PER_TASK") == 0 ? slurm.per_task
+           : strcmp(name, "SLURM_CPUS_ON_NODE") == 0  ? slurm.on_node
+                                                      : NULL;
+}
+
+static uint32_t granted(const char *job,
+                        const char *task,
+                        const char *per_task,
+                        const char *on_node)
+{
+    slurm.job = (char *)(uintptr_t)job;
+    slurm.task = (char *)(uintptr_t)task;
+    slurm.per_task = (char *)(uintptr_t)per_task;
+    slurm.on_node = (char *)(uintptr_t)on_node;
+    return cores_granted(slurm_says);
+}
+
+static void test_cores_granted_are_those_of_the_task(void **state)
+{
+    (void)state;
+    assert_int_equal(granted("7", "0", "4", "16"), 4);
+    assert_int_equal(granted("7", "0", NULL, "16"), 16);
+    assert_int_equal(granted("7", "3", "4", NULL), 4);
+    assert_int_equal(granted("7", "3", "4", "2"), 2);
+}
+
+static void test_cores_granted_mean_nothing_outside_of_a_task(void **state)
+{
+    (void)state;
+    assert_int_equal(granted(NULL, NULL, NULL, NULL), UINT32_MAX);
+    assert_int_equal(granted(NULL, "0", "4", "4"), UINT32_MAX);
+    assert_int_equal(granted("7", NULL, "4", "4"), UINT32_MAX);
+    assert_int_equal(granted("7", "0", NULL, NULL), UINT32_MAX);
+}
+
+static void test_cores_granted_pass_over_what_is_no_number(void **state)
+{
+    (void)state;
+    static const char *const cases[] = {"", "0", "-1", "4x", " 4", "2(x3)", "99999999999999999999"};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(granted("7", "0", cases[i], cases[i]), UINT32_MAX);
+        assert_int_equal(granted("7", "0", cases[i], "3"), 3);
+    }
+}
+
+static void test_cores_usable_are_at_most_those_granted(void **state)
+{
+    (void)state;
+    assert_int_equal(setenv("SLURM_JOB_ID", "7", 1), 0);
+    assert_int_equal(setenv("SLURM_PROCID", "0", 1), 0);
+    assert_int_equal(setenv("SLURM_CPUS_PER_TASK", "1", 1), 0);
+    assert_int_equal(cores_usable(), 1);
+    assert_int_equal(unsetenv("SLURM_JOB_ID"), 0);
+    assert_int_equal(unsetenv("SLURM_PROCID"), 0);
+    assert_int_equal(unsetenv("SLURM_CPUS_PER_TASK"), 0);
+}
+
 #define ROOT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -170,6 +236,10 @@ int main(void)
         ROOT_TEST(test_cores_passes_over_what_it_cannot_read),
         cmocka_unit_test(test_cores_usable_is_at_least_one_and_at_most_all),
         cmocka_unit_test(test_cores_usable_follows_the_affinity_mask),
+        cmocka_unit_test(test_cores_granted_are_those_of_the_task),
+        cmocka_unit_test(test_cores_granted_mean_nothing_outside_of_a_task),
+        cmocka_unit_test(test_cores_granted_pass_over_what_is_no_number),
+        cmocka_unit_test(test_cores_usable_are_at_most_those_granted),
     };
     return cmocka_run_group_tests_name("cores", tests, NULL, NULL);
 }

@@ -105,6 +105,27 @@ static void test_descriptors_expect_leaves_nothing_open(void **state)
     assert_in_child(expecting_leaves_nothing_open);
 }
 
+static bool later_ones_must_fit_beside_those_that_stay_free(void)
+{
+    struct err_text error = {.s = ""};
+    int lowest = dup(STDERR_FILENO);
+    (void)close(lowest);
+    rlim_t limit = (rlim_t)lowest + 1000;
+    uint64_t kept = descriptors_kept(limit);
+    return kept == 16 && descriptors_kept(64) == 2 && set_limit(limit, limit) &&
+           descriptors_expect_later(1000 - kept, "for a test", &error) == 0 &&
+           descriptors_expect_later(1000 - kept + 1, "for a test", &error) == ERR_IO &&
+           strstr(error.s, "1001 more will be needed for a test, 1000 are left of ") != NULL &&
+           strstr(error.s, "raise ulimit -n to ") != NULL &&
+           descriptors_expect_later(UINT64_MAX / 2, "for a test", &error) == ERR_IO;
+}
+
+static void test_descriptors_expect_later_says_how_far_the_limit_is_to_be_raised(void **state)
+{
+    (void)state;
+    assert_in_child(later_ones_must_fit_beside_those_that_stay_free);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +133,7 @@ int main(void)
         cmocka_unit_test(test_descriptors_prepare_raises_the_soft_limit_and_remembers_it),
         cmocka_unit_test(test_descriptors_expect_refuses_with_the_numbers),
         cmocka_unit_test(test_descriptors_expect_leaves_nothing_open),
+        cmocka_unit_test(test_descriptors_expect_later_says_how_far_the_limit_is_to_be_raised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

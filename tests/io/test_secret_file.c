@@ -2,6 +2,7 @@
  * all. */
 #include "common/io/secret_file.h"
 
+#include <grp.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -115,6 +117,50 @@ static void test_secret_file_that_others_can_read_is_refused(void **state)
     assert_read(scene->path, SECRET_PRIVATE, "x");
 }
 
+/* In a process of its own, which cannot become root again. Returns 0 when it could read all of `wanted`. */
+static int read_as_somebody(const char *path, gid_t group, const char *wanted)
+{
+    pid_t pid = fork();
+    if (pid == 0) {
+        char *text = NULL;
+        bool left_root = setgroups(1, &group) == 0 && setgid(SOMEBODY) == 0 &&
+                         setuid(SOMEBODY) == 0;
+        int rc = left_root ? secret_read(path, SECRET_PRIVATE, NULL, &text, NULL) : ERR_IO;
+        _exit(rc == 0 && strcmp(text, wanted) == 0 ? 0 : -rc);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFEXITED(status));
+    return -WEXITSTATUS(status);
+}
+
+/* As Kubernetes hands over the file of a Secret to a user who is not root. */
+static void test_secret_file_of_roots_may_be_read_through_its_group(void **state)
+{
+    struct scene *scene = *state;
+
+    enum { GROUP = 54321 };
+
+    static const mode_t open_modes[] = {0444, 0460, 0450, 0441, 0644};
+    if (geteuid() != 0) {
+        skip(); /* only root can hand over */
+    }
+    assert_int_equal(secret_write(scene->path, "x", SECRET_PRIVATE, false, NULL), 0);
+    assert_int_equal(chmod(scene->directory, 0755), 0);
+    assert_int_equal(chown(scene->path, 0, GROUP), 0);
+    assert_int_equal(chmod(scene->path, 0440), 0);
+    assert_int_equal(read_as_somebody(scene->path, GROUP, "x"), 0);
+    assert_int_equal(read_as_somebody(scene->path, GROUP + 1, "x"), ERR_IO); /* not in the group */
+    assert_refused(scene->path, SECRET_PRIVATE, ERR_INVALID, "by others");   /* root itself */
+    for (size_t i = 0; i < sizeof(open_modes) / sizeof(open_modes[0]); i++) {
+        assert_int_equal(chmod(scene->path, open_modes[i]), 0);
+        assert_int_equal(read_as_somebody(scene->path, GROUP, "x"), ERR_INVALID);
+    }
+    assert_int_equal(chmod(scene->path, 0440), 0); /* our own is for one, whatever its group */
+    assert_int_equal(chown(scene->path, SOMEBODY, GROUP), 0);
+    assert_int_equal(read_as_somebody(scene->path, GROUP, "x"), ERR_INVALID);
+}
+
 static void test_secret_file_to_be_trusted_may_be_read_but_not_written_by_others(void **state)
 {
     struct scene *scene = *state;
@@ -193,6 +239,7 @@ int main(void)
         TEST(test_secret_file_that_is_there_is_kept_unless_it_is_to_be_replaced),
         TEST(test_secret_file_that_does_not_fit_is_not_written_in_part),
         TEST(test_secret_file_that_others_can_read_is_refused),
+        TEST(test_secret_file_of_roots_may_be_read_through_its_group),
         TEST(test_secret_file_to_be_trusted_may_be_read_but_not_written_by_others),
         TEST(test_secret_file_of_somebody_else_is_refused),
         TEST(test_secret_file_must_be_a_regular_one),

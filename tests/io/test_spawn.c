@@ -238,6 +238,9 @@ static void test_spawn_makes_a_process_group(void **state)
     options.ends_with_thread = true;
     run_witness(&options, text);
     assert_says(text, "pdeathsig 9\n");
+    options.ends_in_order = true;
+    run_witness(&options, text);
+    assert_says(text, "pdeathsig 15\n");
 }
 
 /* The standard descriptors of a process of its own, crossed: output is 0, input and error are 1. */

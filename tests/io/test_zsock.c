@@ -174,12 +174,15 @@ static void test_zsock_tells_the_router_that_a_peer_dropped(void **state)
     struct rig *rig = *state;
     rig_meet(rig);
     assert_true(zsock_alive(rig->router.socket, rig->router.peer));
+    uint64_t connection = rig->router.connection;
+    assert_int_not_equal(connection, 0);
 
     /* when it goes */
     rig_close(&rig->dealer);
     rig_run_until(rig, router_sees_it_gone, rig);
 
-    /* then sending to it fails */
+    /* then it is said which connection that was, and sending to it fails */
+    assert_int_equal(rig->router.dropping, connection);
     assert_int_equal(rig_send(&rig->router, rig->router.peer, 1, 8, NULL), ERR_GONE);
 }
 

@@ -21,6 +21,7 @@ static void on_message(void *arg,
     struct rig_side *side = arg;
     side->messages++;
     side->peer = peer;
+    side->connection = zsock_sender_connection(side->socket);
     side->header_len = header_len;
     (void)snprintf(
         side->sender_key, sizeof(side->sender_key), "%s", zsock_sender_key(side->socket));
@@ -64,6 +65,12 @@ static void on_disconnected(void *arg, const char *why)
     side->disconnected++;
 }
 
+static void on_dropping(void *arg, uint64_t connection)
+{
+    struct rig_side *side = arg;
+    side->dropping = connection;
+}
+
 static void on_peer_dropped(void *arg)
 {
     struct rig_side *side = arg;
@@ -90,6 +97,7 @@ static const struct zsock_handlers handlers = {
     .turn_end = on_turn_end,
     .connected = on_connected,
     .disconnected = on_disconnected,
+    .dropping = on_dropping,
     .peer_dropped = on_peer_dropped,
     .refused = on_refused,
     .retrying = on_retrying,

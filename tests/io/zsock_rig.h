@@ -16,12 +16,14 @@ enum { RIG_HEADER_MAX = 1024, RIG_PAYLOAD_MAX = 1024 * 1024 };
 struct rig_side {
     struct zsock *socket;
     struct zsock_peer peer; /* of the last message */
+    uint64_t connection;    /* likewise */
     unsigned messages;
     unsigned turns;
     unsigned bad;
     unsigned connected;
     unsigned disconnected;
     unsigned dropped;
+    uint64_t dropping; /* the last connection of which that was said */
     unsigned retrying;
     unsigned refused;
     char refused_why[64];           /* of the last one */

@@ -19,10 +19,12 @@ cd "$work"
 
 # COLLAPSE keeps every state, in parts. Not HC4, which keeps hashes: it passed over 1,200 of 2.5 million states here.
 macros=$*
-flags="-O2 -w -DCOLLAPSE -DMEMLIM=${MODEL_MEMORY_MIB:-1024}"
+compile() {
+    cc -O2 -w -DCOLLAPSE "-DMEMLIM=${MODEL_MEMORY_MIB:-1024}" "$@" -o pan pan.c
+}
 case $property in
-safety) spin -a "$@" "$model" >spin.log && cc $flags -DSAFETY -DNOCLAIM -o pan pan.c && ./pan -w22 -m10000 >pan.log 2>&1 ;;
-liveness) spin -a -DLIVENESS "$@" "$model" >spin.log && cc $flags -o pan pan.c && ./pan -a -w22 -m10000 >pan.log 2>&1 ;;
+safety) spin -a "$@" "$model" >spin.log && compile -DSAFETY -DNOCLAIM && ./pan -w22 -m10000 >pan.log 2>&1 ;;
+liveness) spin -a -DLIVENESS "$@" "$model" >spin.log && compile && ./pan -a -w22 -m10000 >pan.log 2>&1 ;;
 *) echo "check.sh: '$property' is neither safety nor liveness" >&2 && exit 2 ;;
 esac || true
 touch pan.log
@@ -30,6 +32,7 @@ touch pan.log
 fail() {
     echo "check.sh: $1" >&2
     cat spin.log pan.log >&2
+    # shellcheck disable=SC2086 # one word for each macro
     [ ! -f protocol.pml.trail ] || spin -k protocol.pml.trail -p $macros "$model" >&2 # the steps that lead to the error
     exit 1
 }

@@ -1,4 +1,5 @@
 /* What is done to the plans of many seeds, to see much of one thing. */
+#include "coordinator/tempo.h"
 #include "tests/sim/sim_plan.h"
 
 #include <string.h>
@@ -125,6 +126,7 @@ static void crowd(struct sim_plan *plan)
     plan->workers = (uint32_t)sim_plan_between(&rng, 1000, 3000);
     plan->peers_max = plan->workers * 2;
     plan->heartbeat_us = 1000000;
+    plan->beat_each_us = TEMPO_EACH_US;
     plan->delay_us_max = 100000;
     plan->calm_us = 2000000;
     plan->message_us = sim_plan_between(&rng, 1, 30);

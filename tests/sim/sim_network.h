@@ -12,7 +12,7 @@ struct sim_message {
     uint64_t job;
     uint64_t ack;
     uint64_t nonce;        /* HELLO */
-    uint64_t heartbeat_us; /* WELCOME */
+    uint64_t heartbeat_us; /* WELCOME; HEARTBEAT of the coordinator */
     uint32_t reason;       /* REJECT */
     uint32_t slots;        /* JOB, READY */
     uint32_t credit;       /* JOB: fixed; READY, RESULTS: granted */

@@ -81,6 +81,11 @@ void sim_peers_clear(struct sim_peers *peers)
     }
 }
 
+uint32_t sim_peers_count(const struct sim_peers *peers)
+{
+    return peers->max - peers->free_count;
+}
+
 struct sim_peer *sim_peers_find(const struct sim_peers *peers, uint64_t session)
 {
     if (session == 0 || session >= peers->sessions || peers->of_session[session] == NONE) {

@@ -188,6 +188,9 @@ void sim_plan_from_seed(struct sim_plan *plan, uint64_t seed)
     plan_items_that_fail(plan, &rng);
     rng_init(&rng, seed ^ UINT64_C(0x5555555555555555));
     plan_machines_that_fail(plan, &rng);
+    rng_init(&rng, seed ^ UINT64_C(0xAAAAAAAAAAAAAAAA));
+    plan->beat_each_us = sim_plan_chance(&rng, 500) ? sim_plan_between(&rng, 0, plan->heartbeat_us)
+                                                    : 0;
 }
 
 /* --- what runs with a name and families are made of --- */

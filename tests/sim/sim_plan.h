@@ -71,7 +71,8 @@ struct sim_plan {
     uint64_t calm_us;      /* when faults end */
     uint64_t start_us_max; /* when the last worker may come first */
     bool doomed;           /* when they end all workers are dead for ever */
-    uint64_t heartbeat_us;
+    uint64_t heartbeat_us; /* at least */
+    uint64_t beat_each_us; /* so much longer for each worker, see coordinator/tempo.h */
     uint64_t delay_us_max;
     uint32_t double_per_mille;    /* messages that arrive twice, until calm */
     uint32_t unnoticed_per_mille; /* lost connections that only silence tells */

@@ -279,6 +279,30 @@ static void crowd_comes_back(struct sim_plan *plan)
     sim_plan_fault(plan, SIM_CRASH_SERVER, 1500000, 1000000);
 }
 
+/* Life signs are a second apart with eight workers, and less with fewer: six of them are away for a while, one freezes and is given up, and
+ * nobody else is. */
+static void tempo_changes(struct sim_plan *plan)
+{
+    steady(plan);
+    plan->workers = 8;
+    plan->beat_each_us = 125000;
+    plan->jobs[0].items = 4000;
+    struct sim_fault *away = sim_plan_fault(plan, SIM_CRASH, 1000000, 4000000);
+    away->worker = 2;
+    away->count = 6;
+    sim_plan_fault(plan, SIM_FREEZE, 2000000, 3000000);
+    plan->hellos_max = plan->workers + away->count + 1;
+}
+
+/* The crowd is there, and nothing happens for long: as many life signs as are due, and all stay. */
+static void crowd_works(struct sim_plan *plan)
+{
+    crowd_comes(plan);
+    plan->message_us = 0;
+    plan->beat_each_us = 5000;
+    plan->jobs[0].item_ns = UINT64_C(20000000000);
+}
+
 static const struct sim_scenario scenarios[] = {
     {"steady", "nothing goes wrong", 1, steady},
     {"crash", "a worker dies with chunks in hand and another takes its place", 1, crash},
@@ -321,6 +345,8 @@ static const struct sim_scenario scenarios[] = {
     {"liar", "one of two workers makes things up", 1, liar},
     {"crowd-comes", "1,000 workers come at once, and each says HELLO once", 1, crowd_comes},
     {"crowd-comes-back", "1,000 workers come back at once", 1, crowd_comes_back},
+    {"tempo-changes", "workers come and go, and life signs with them", 1, tempo_changes},
+    {"crowd-works", "1,000 workers with long items and few life signs", 1, crowd_works},
     {"mixed-company", "a worker comes back with what it was blamed for and what not", 35, NULL},
 };
 

@@ -57,9 +57,7 @@ static void on_hello(struct sim *sim, const struct sim_entry *entry)
     peer->connection = entry->connection;
     peer->state = SIM_PEER_IDLE;
     peer->heard_us = sim_server_clock_us(sim);
-    struct sim_message *welcome = sim_message_new(WIRE_WELCOME, 0, 0);
-    welcome->heartbeat_us = sim->plan.heartbeat_us;
-    if (sim_peer_send(sim, peer, welcome)) {
+    if (sim_peer_send_welcome(sim, peer)) {
         sim_peer_send_job(sim, peer);
     }
 }
@@ -180,6 +178,7 @@ static void on_session_message(struct sim *sim,
 {
     struct sched_event heard = {.type = SCHED_HEARD, .worker = {peer->session}};
     peer->heard_us = sim_server_clock_us(sim);
+    tempo_heard(&peer->tempo);
     switch (message->type) {
     case WIRE_HOLDING:
         on_holding(sim, peer, message);
@@ -246,7 +245,7 @@ static void probe(struct sim *sim, uint64_t connection)
     for (size_t i = 0; i < sim->server.peers.max; i++) {
         struct sim_peer *peer = &sim->server.peers.list[i];
         if (peer->session != 0 && peer->connection == connection) {
-            (void)sim_peer_send_plain(sim, peer, WIRE_HEARTBEAT);
+            (void)sim_peer_send_heartbeat(sim, peer);
         }
     }
 }
@@ -302,10 +301,23 @@ void sim_server_happens(struct sim *sim, struct sim_entry *entry)
 
 /* --- time --- */
 
+/* All leases are as long as the slowest worker needs. */
+static void settle_leases(struct sim *sim, uint64_t slowest_us)
+{
+    struct sim_server *server = &sim->server;
+    const struct sched_event lease = {.type = SCHED_LEASE,
+                                      .as.lease_us = SILENT_BEATS * slowest_us};
+    if (slowest_us != server->slowest_us && !server->job_over) {
+        server->slowest_us = slowest_us;
+        (void)sim_server_step(sim, &lease);
+    }
+}
+
 static void beat(struct sim *sim)
 {
     struct sim_server *server = &sim->server;
     uint64_t now_us = sim_server_clock_us(sim);
+    uint64_t slowest_us = sim->plan.heartbeat_us;
     server->beat_us = now_us + sim->plan.heartbeat_us / 2;
     for (size_t i = 0; i < server->peers.max; i++) {
         struct sim_peer *peer = &server->peers.list[i];
@@ -313,12 +325,16 @@ static void beat(struct sim *sim)
         if (peer->session == 0) {
             continue;
         }
-        if (!sim_peer_has_joined(peer) && silent_us > SILENT_BEATS * sim->plan.heartbeat_us) {
+        if (!sim_peer_has_joined(peer) && silent_us > SILENT_BEATS * peer->tempo.slowest_us) {
             sim_peer_gone(sim, peer, SCHED_WORKER_LOST);
-        } else if (now_us - peer->sent_us >= sim->plan.heartbeat_us) {
-            (void)sim_peer_send_plain(sim, peer, WIRE_HEARTBEAT);
+            continue;
         }
+        if (now_us - peer->sent_us >= peer->tempo.told_us && !sim_peer_send_heartbeat(sim, peer)) {
+            continue;
+        }
+        slowest_us = peer->tempo.slowest_us > slowest_us ? peer->tempo.slowest_us : slowest_us;
     }
+    settle_leases(sim, slowest_us);
 }
 
 void sim_server_tick(struct sim *sim)
@@ -420,6 +436,7 @@ void sim_server_init(struct sim *sim)
 {
     struct sim_server *server = &sim->server;
     sim_peers_init(&server->peers, sim->plan.peers_max, sim->plan.workers);
+    server->slowest_us = sim->plan.heartbeat_us;
     server->clock = (struct sim_clock){.per_mille = sim_drifting(sim)};
     sim_server_begin_job(sim);
     sim_server_settle(sim);

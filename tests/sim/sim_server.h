@@ -4,6 +4,7 @@
 #define QUARTET_TESTS_SIM_SIM_SERVER_H
 
 #include "coordinator/sched.h"
+#include "coordinator/tempo.h"
 #include "tests/sim/sim_network.h"
 
 enum sim_peer_state { SIM_PEER_IDLE, SIM_PEER_STARTING, SIM_PEER_RUNNING, SIM_PEER_LEAVING };
@@ -19,6 +20,7 @@ struct sim_peer {
     uint64_t acked;   /* last one told to it */
     uint64_t heard_us;
     uint64_t sent_us;
+    struct tempo tempo;
     struct chunk *batch;
     size_t batch_count;
     size_t batch_capacity;
@@ -76,7 +78,8 @@ struct sim_server {
     bool stalled;
     bool no_more_workers;
     uint64_t frozen_until_us;
-    uint64_t beat_us;                  /* next one, by its clock */
+    uint64_t slowest_us; /* that any worker may still keep to between two life signs */
+    uint64_t beat_us;    /* next one, by its clock */
     const struct sim_message *in_hand; /* for the judge, not for decisions */
     bool lie;                          /* so is the entry of it in hand */
 };
@@ -132,6 +135,9 @@ uint64_t sim_server_clock_us(const struct sim *sim);
 /* Returns false when the peer could not be reached; it is forgotten then. */
 bool sim_peer_send(struct sim *sim, struct sim_peer *peer, struct sim_message *message);
 bool sim_peer_send_plain(struct sim *sim, struct sim_peer *peer, enum wire_type type);
+/* Which says how often life signs are given now; so does WELCOME. */
+bool sim_peer_send_heartbeat(struct sim *sim, struct sim_peer *peer);
+bool sim_peer_send_welcome(struct sim *sim, struct sim_peer *peer);
 void sim_peer_send_job(struct sim *sim, struct sim_peer *peer);
 void sim_peer_queue_chunk(struct sim *sim, const struct sched_action *action);
 void sim_server_flush(struct sim *sim);
@@ -152,6 +158,7 @@ void sim_peers_deinit(struct sim_peers *peers);
 struct sim_peer *sim_peers_add(struct sim_peers *peers, uint32_t worker, uint64_t nonce);
 void sim_peers_remove(struct sim_peers *peers, struct sim_peer *peer);
 void sim_peers_clear(struct sim_peers *peers);
+uint32_t sim_peers_count(const struct sim_peers *peers);
 struct sim_peer *sim_peers_find(const struct sim_peers *peers, uint64_t session);
 struct sim_peer *sim_peers_find_nonce(const struct sim_peers *peers,
                                       uint32_t worker,

@@ -137,7 +137,7 @@ static void set_stage(struct sim *sim)
                                     .chunk_items = job->chunk_items,
                                     .chunk_target_us = 100000,
                                     .crash_limit = sim->plan.crash_limit,
-                                    .lease_us = SIM_SILENT_BEATS * sim->plan.heartbeat_us,
+                                    .lease_us = SIM_SILENT_BEATS * server->slowest_us,
                                     .retries_max = job->retries_max,
                                     .retry_delay_us = job->retry_delay_us,
                                     .speculate = sim->plan.speculate,

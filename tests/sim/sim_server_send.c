@@ -27,6 +27,25 @@ bool sim_peer_send_plain(struct sim *sim, struct sim_peer *peer, enum wire_type 
     return sim_peer_send(sim, peer, sim_message_new(type, 0, sim->server.job));
 }
 
+static bool send_tempo(struct sim *sim, struct sim_peer *peer, enum wire_type type, uint64_t job)
+{
+    struct sim_message *message = sim_message_new(type, 0, job);
+    message->heartbeat_us = tempo_us(
+        sim->plan.heartbeat_us, sim->plan.beat_each_us, sim_peers_count(&sim->server.peers));
+    tempo_tell(&peer->tempo, message->heartbeat_us);
+    return sim_peer_send(sim, peer, message);
+}
+
+bool sim_peer_send_heartbeat(struct sim *sim, struct sim_peer *peer)
+{
+    return send_tempo(sim, peer, WIRE_HEARTBEAT, sim->server.job);
+}
+
+bool sim_peer_send_welcome(struct sim *sim, struct sim_peer *peer)
+{
+    return send_tempo(sim, peer, WIRE_WELCOME, 0);
+}
+
 void sim_server_reject(struct sim *sim,
                        uint64_t connection,
                        uint64_t session,

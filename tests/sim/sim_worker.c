@@ -219,6 +219,9 @@ static void on_message(struct sim *sim, struct sim_worker *worker, struct sim_me
         event.as.welcome.heartbeat_us = message->heartbeat_us;
         event.as.welcome.minor = WIRE_PROTOCOL_MINOR;
         break;
+    case WIRE_HEARTBEAT:
+        event.as.heard.heartbeat_us = message->heartbeat_us;
+        break;
     case WIRE_REJECT:
         event.as.reject.reason = message->reason;
         event.as.reject.text = "simulated";

@@ -236,6 +236,14 @@ static void test_wire_refuses_a_heartbeat_period_that_is_absurd(void **state)
     assert_refused(state, &header, "WELCOME: heartbeat_ms is 0, allowed is 10 to 3600000");
     welcome.heartbeat_ms = 3600001;
     assert_refused(state, &header, "WELCOME: heartbeat_ms is 3600001");
+    /* and one that comes later */
+    Quartet__Beat beat = QUARTET__BEAT__INIT;
+    header = header_of(WIRE_HEARTBEAT);
+    header.heartbeat = &beat;
+    beat.heartbeat_ms = 9;
+    assert_refused(state, &header, "HEARTBEAT: heartbeat_ms is 9, allowed is 10 to 3600000");
+    beat.heartbeat_ms = 3600001;
+    assert_refused(state, &header, "HEARTBEAT: heartbeat_ms is 3600001");
 }
 
 static void test_wire_maps_a_reason_of_a_later_version_to_none(void **state)

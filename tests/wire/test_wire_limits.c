@@ -260,6 +260,9 @@ static void test_wire_describes_in_one_line(void **state)
     message.as.heartbeat.coming = 300000;
     assert_string_equal(wire_describe(&message, line, sizeof(line)),
                         "HEARTBEAT session=7 job=2 items_done=1 held=2 cpu_us=3 coming=300000");
+    message.as.heartbeat = (struct wire_heartbeat){.heartbeat_ms = 2000};
+    assert_string_equal(wire_describe(&message, line, sizeof(line)),
+                        "HEARTBEAT session=7 job=2 items_done=0 held=0 cpu_us=0 heartbeat_ms=2000");
 }
 
 static void test_wire_describes_plugins_and_records(void **state)

@@ -128,7 +128,8 @@ static bool body_equal(const struct wire_message *a, const struct wire_message *
         return a->as.heartbeat.items_done == b->as.heartbeat.items_done &&
                a->as.heartbeat.held == b->as.heartbeat.held &&
                a->as.heartbeat.cpu_us == b->as.heartbeat.cpu_us &&
-               a->as.heartbeat.coming == b->as.heartbeat.coming;
+               a->as.heartbeat.coming == b->as.heartbeat.coming &&
+               a->as.heartbeat.heartbeat_ms == b->as.heartbeat.heartbeat_ms;
     case WIRE_RETURNED:
         return a->as.returned.count == b->as.returned.count &&
                u64s_equal(a->as.returned.id, b->as.returned.id, a->as.returned.count);

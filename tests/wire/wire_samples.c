@@ -328,6 +328,11 @@ const struct wire_sample wire_samples[] = {
         .golden = "0812c20142097175617274657431100118032205302e312e302a04686561643005388080"
                   "f9c0c1c4820340aa80f9c0c1c48203488080045004588080016080804068c0fb3f7001",
     },
+    {
+        .name = "heartbeat-tempo",
+        .message = {.type = WIRE_HEARTBEAT, .session = 8, .as.heartbeat = {.heartbeat_ms = 20000}},
+        .golden = "08091108000000000000008a010428a09c01",
+    },
 };
 
 const size_t wire_sample_count = COUNT_OF(wire_samples);

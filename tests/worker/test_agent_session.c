@@ -107,6 +107,40 @@ static void test_agent_counts_any_message_as_sign_of_life(void **state)
     assert_said(rig, "SEND_HEARTBEAT session=7");
 }
 
+static void test_agent_gives_life_signs_as_often_as_it_is_told(void **state)
+{
+    struct rig *rig = *state;
+    rig_go_welcomed(rig);
+    struct agent_event told = {
+        .type = AGENT_HEARD, .session = 7, .as.heard = {.heartbeat_us = 10 * RIG_HEARTBEAT_US}};
+    rig_step(rig, &told);
+    rig_tick_after(rig, 10 * RIG_HEARTBEAT_US - 1);
+    assert_said(rig, "");
+    rig_tick_after(rig, 1);
+    assert_said(rig, "SEND_HEARTBEAT session=7");
+    /* it is as patient with the coordinator */
+    rig_tick_after(rig, 39 * RIG_HEARTBEAT_US);
+    assert_said(rig, "SEND_HEARTBEAT session=7");
+    /* and when it is to be heard sooner, it is as soon as that is due */
+    told.as.heard.heartbeat_us = RIG_HEARTBEAT_US;
+    rig->now_us += 2 * RIG_HEARTBEAT_US;
+    rig_step(rig, &told);
+    rig_tick_after(rig, 0);
+    assert_said(rig, "SEND_HEARTBEAT session=7");
+}
+
+static void test_agent_is_not_told_how_often_by_a_stale_session_or_by_nothing(void **state)
+{
+    struct rig *rig = *state;
+    rig_go_welcomed(rig);
+    struct agent_event told = {
+        .type = AGENT_HEARD, .session = 6, .as.heard = {.heartbeat_us = 10 * RIG_HEARTBEAT_US}};
+    rig_step(rig, &told);
+    rig_plain(rig, AGENT_HEARD, 7, 0);
+    rig_tick_after(rig, RIG_HEARTBEAT_US);
+    assert_said(rig, "SEND_HEARTBEAT session=7");
+}
+
 static void test_agent_takes_no_life_from_a_stale_session(void **state)
 {
     struct rig *rig = *state;
@@ -403,6 +437,8 @@ int main(void)
         RIG_TEST(test_agent_reconnects_when_hello_is_not_answered),
         RIG_TEST(test_agent_sends_heartbeat_only_when_silent),
         RIG_TEST(test_agent_reconnects_after_five_silent_heartbeats),
+        RIG_TEST(test_agent_gives_life_signs_as_often_as_it_is_told),
+        RIG_TEST(test_agent_is_not_told_how_often_by_a_stale_session_or_by_nothing),
         RIG_TEST(test_agent_counts_any_message_as_sign_of_life),
         RIG_TEST(test_agent_takes_no_life_from_a_stale_session),
         RIG_TEST(test_agent_says_hello_again_when_connection_comes_back),

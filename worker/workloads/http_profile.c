@@ -2,6 +2,7 @@
 #include "worker/workloads/http_profile.h"
 
 #include "common/base/err.h"
+#include "worker/workloads/http_authorities.h"
 
 #include <stddef.h>
 
@@ -67,13 +68,17 @@ static int apply_manners(const struct http_profile *profile, CURL *easy)
     return apply_longs(easy, settings, sizeof(settings) / sizeof(settings[0]));
 }
 
+static int apply_authorities(CURL *easy)
+{
+    const char *file = http_authorities();
+    return file == NULL ? 0 : to_err(curl_easy_setopt(easy, CURLOPT_CAINFO, file));
+}
+
 int http_profile_apply(const struct http_profile *profile, CURL *easy)
 {
     int rc = apply_limits(profile, easy);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = apply_manners(profile, easy);
+    rc = rc != 0 ? rc : apply_manners(profile, easy);
+    rc = rc != 0 ? rc : apply_authorities(easy);
     if (rc != 0) {
         return rc;
     }

@@ -274,7 +274,7 @@ static void say_who_came(struct listening *listening, double wait_s)
         : wait_s > 0 && !stage_interrupted(&listening->stage) ? HEALTH_FAIL
                                                               : HEALTH_WARN,
         "came",
-        "%" PRIu64 " doctors and %" PRIu64 " workers got through, %" PRIu64
+        "%" PRIu64 " visits of doctors and %" PRIu64 " workers got through, %" PRIu64
         " connections were refused%s",
         doctors,
         workers,

@@ -101,6 +101,8 @@ struct server {
     bool no_more_workers;
     struct err_text
         full; /* why the last worker was refused for want of room; "": none was since one got in */
+    char first_refusal[KNOCK_TEXT_SIZE];
+    bool first_refusal_vague;
     uint64_t slowest_us;     /* the longest that any worker may be silent between two life signs */
     uint64_t alone_since_us; /* since when a run has had no worker; 0: it has */
     bool closing;            /* BYE was said: workers that go are no news */
@@ -122,6 +124,10 @@ uint32_t server_running_hosts(const struct server *server);
  * many (line_limit.h): how many were left out is said with the next one. */
 void server_note(struct server *server, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* The same of somebody who is not let in; the first one is remembered, or the first that says more, when that one is
+ * `vague`. */
+void server_note_refusal(struct server *server, const char *text, bool vague);
 
 /* How many lines were left out since the last one that was said, if any. */
 void server_say_left_out(struct server *server);

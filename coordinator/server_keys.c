@@ -220,7 +220,7 @@ static void note_once(struct server *server, const char *address, const char *wh
     }
     memcpy(keys->said[keys->said_next], text, sizeof(text));
     keys->said_next = (keys->said_next + 1) % KNOCKS_SAID_MAX;
-    server_note(server, "%s", text);
+    server_note_refusal(server, text, strcmp(why, zsock_unfinished) == 0);
 }
 
 void server_on_refused(void *arg, const char *address, const char *why)

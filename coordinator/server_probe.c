@@ -10,7 +10,8 @@
 #include <time.h>
 
 /* What all of them together may ask for, so that a run does not notice them: 4096 questions at once (30 of a hundred hosts) and
- * 1000 a second, of some microseconds each, and 64 MiB at once and 4 MiB a second of what is sent back. */
+ * 1000 a second, of some microseconds each, and 64 MiB at once and 4 MiB a second of what is sent back. Of one who does not read it libzmq
+ * keeps that, until TCP gives the connection up (ZMQ_TCP_MAXRT). */
 enum {
     PROBES_AT_ONCE = 4096,
     PROBE_EACH_US = 1000,

@@ -71,6 +71,7 @@ void server_on_hello(struct server *server,
 {
     const struct wire_hello *hello = &message->as.hello;
     char text[256];
+    char note[sizeof(text) + 32];
     if (!patience_hello(&server->patience, address.value, stage_now_us())) {
         server->stats.ignored++;
         return;
@@ -84,7 +85,8 @@ void server_on_hello(struct server *server,
                        WIRE_PROTOCOL_MINOR,
                        hello->protocol_major,
                        hello->protocol_minor);
-        server_note(server, "refused a worker: %s", text);
+        (void)snprintf(note, sizeof(note), "refused a worker: %s", text);
+        server_note_refusal(server, note, false);
         refuse_hello(server, address, WIRE_REASON_VERSION, text);
         return;
     }

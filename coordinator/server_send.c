@@ -1,6 +1,7 @@
 #include "common/base/check.h"
 #include "coordinator/job_plugin.h"
 #include "coordinator/server_internal.h"
+#include "coordinator/server_status.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -40,6 +41,20 @@ void server_note(struct server *server, const char *format, ...)
     (void)vfprintf(stderr, format, arguments);
     (void)fputc('\n', stderr);
     va_end(arguments);
+}
+
+void server_note_refusal(struct server *server, const char *text, bool vague)
+{
+    if (server->first_refusal[0] == '\0' || (server->first_refusal_vague && !vague)) {
+        server->first_refusal_vague = vague;
+        (void)snprintf(server->first_refusal, sizeof(server->first_refusal), "%s", text);
+    }
+    server_note(server, "%s", text);
+}
+
+const char *server_first_refusal(const struct server *server)
+{
+    return server->first_refusal;
 }
 
 /* Encode `message` into the socket's next message. */

@@ -31,6 +31,9 @@ uint32_t server_unable(const struct server *server);
 uint64_t server_doctors(const struct server *server);
 uint64_t server_refusals(const struct server *server);
 
+/* Who was not let in first, and why; "": nobody was refused. Borrowed. */
+const char *server_first_refusal(const struct server *server);
+
 /* Let a worker leave: it gives back what it has not begun, finishes the rest, and goes. `name`: its
  * name, or name@host. `ret_text` says what was done, or why not. Returns 0; ERR_NOT_FOUND (says who
  * there is); ERR_INVALID: more than one has this name (says which); ERR_GONE: it could not be told. */

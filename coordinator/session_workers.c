@@ -130,11 +130,25 @@ static bool all_came(void *arg)
            server_workers(session->server) >= session->expected;
 }
 
+/* Somebody may have come who was not let in: why the first one was not, or nothing. */
+static const char *describe_refusals(const struct server *server, char *ret_text, size_t size)
+{
+    const char *first = server_first_refusal(server);
+    (void)snprintf(ret_text,
+                   size,
+                   "%s%.200s%s",
+                   first[0] == '\0' ? "" : "it ",
+                   first,
+                   first[0] == '\0' ? "" : " ('quartet-worker --doctor' there says more); ");
+    return ret_text;
+}
+
 static int say_who_is_missing(const struct session *session,
                               uint64_t timeout_us,
                               struct err_text *ret_error)
 {
     char names[256];
+    char refused[256];
     uint32_t came = server_workers(session->server);
     const char *endpoint = server_endpoint(session->server);
     if (session->launch != NULL) {
@@ -154,7 +168,7 @@ static int say_who_is_missing(const struct session *session,
     return err_set(
         ret_error,
         ERR_TIMEOUT,
-        "waited %.3g s for %u workers at %s: %u came%s%s, %u are missing; %s%sstart them with "
+        "waited %.3g s for %u workers at %s: %u came%s%s, %u are missing; %s%s%sstart them with "
         "'quartet-worker %s %s'",
         (double)timeout_us / 1e6,
         session->expected,
@@ -165,6 +179,7 @@ static int say_who_is_missing(const struct session *session,
         session->expected - came,
         server_full(session->server),
         server_full(session->server)[0] != '\0' ? "; " : "",
+        describe_refusals(session->server, refused, sizeof(refused)),
         session->options->keys != NULL ? "--access" : "--connect",
         session->options->access != NULL ? session->options->access
         : session->options->keys != NULL ? "FILE"

@@ -58,8 +58,14 @@ static void exit_with(struct client *client, const struct agent_action *action)
         client_note(client, "%s", why);
         return;
     }
-    (void)fprintf(
-        stderr, "quartet-worker %s: %s: %s\n", client->options.name, client->route.endpoint, why);
+    (void)fprintf(stderr,
+                  "quartet-worker %s: %s: %s%s\n",
+                  client->options.name,
+                  client->route.endpoint,
+                  why,
+                  action->exit_status == AGENT_EXIT_LOST
+                      ? " (quartet-worker --doctor looks for the reason)"
+                      : "");
 }
 
 static void perform(struct client *client, const struct agent_action *action)

@@ -213,9 +213,9 @@ bool diagnose_bandwidth(const struct seen *seen, struct findings *findings)
             "(--max-output), or run it nearer");
     } else if (missing) {
         finding_advise(finding,
-                       "there was not enough time (--timeout), the connection broke, or the "
-                       "coordinator gives out no more to "
-                       "doctors just now: try again");
+                       "long packets get lost on the way (a wrong MTU: 'ping -M do -s 1400' "
+                       "shows), there was not enough time "
+                       "(--timeout), or the coordinator gives out no more to doctors just now");
     }
     return true;
 }

@@ -114,6 +114,35 @@ bool diagnose_name(const struct seen *seen, struct findings *findings)
 
 /* --- route --- */
 
+/* Another address of the same name that this host knows a way to; NULL: there is none. */
+static const struct seen_address *find_routed(const struct seen *seen)
+{
+    for (size_t i = 1; i < seen->address_count; i++) {
+        if (seen->addresses[i].route_error == 0) {
+            return &seen->addresses[i];
+        }
+    }
+    return NULL;
+}
+
+static void advise_on_route(const struct seen *seen, struct finding *finding)
+{
+    const struct seen_address *other = find_routed(seen);
+    if (other != NULL) {
+        finding_advise(finding,
+                       "a worker takes one address of a name, IPv6 before IPv4, and there is a "
+                       "way to %s: have the coordinator give that (--advertise '%s')",
+                       other->text,
+                       other->text);
+    } else {
+        finding_advise(finding,
+                       "'ip route get %s' here shows it: is the interface up, is a gateway "
+                       "missing? Or have the coordinator give an address that this host can reach "
+                       "(--advertise ADDRESS)",
+                       seen->addresses[0].text);
+    }
+}
+
 bool diagnose_route(const struct seen *seen, struct findings *findings)
 {
     if (seen->form == FORM_IPC) {
@@ -131,11 +160,7 @@ bool diagnose_route(const struct seen *seen, struct findings *findings)
                                            "there is none from this host to %s: %s",
                                            first->text,
                                            strerror(first->route_error));
-    finding_advise(
-        finding,
-        "'ip route get %s' here shows it: is the interface up, is a gateway missing? Or have the "
-        "coordinator give an address that this host can reach (--advertise ADDRESS)",
-        first->text);
+    advise_on_route(seen, finding);
     return false;
 }
 

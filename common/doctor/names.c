@@ -69,6 +69,18 @@ static bool await(struct question *question, uint32_t limit_ms)
     return true;
 }
 
+void names_order(struct knock_address *addresses, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (addresses[i].storage.ss_family == AF_INET6) {
+            struct knock_address first = addresses[i];
+            memmove(addresses + 1, addresses, i * sizeof(*addresses));
+            addresses[0] = first;
+            return;
+        }
+    }
+}
+
 static void take_addresses(const struct addrinfo *info,
                            struct seen *seen,
                            struct knock_address *ret_addresses)
@@ -81,6 +93,7 @@ static void take_addresses(const struct addrinfo *info,
             seen->address_count++;
         }
     }
+    names_order(ret_addresses, seen->address_count);
 }
 
 static void note_error(struct seen *seen, int error)

@@ -33,6 +33,10 @@ struct zsock_peer {
     uint64_t value;
 };
 
+/* The `why` of somebody who hung up within the handshake: a port scan, or one who noticed first that the two do not fit. Another
+ * try may tell more. */
+extern const char zsock_unfinished[];
+
 struct zsock_handlers {
     /* A message of one or two frames, the first not empty unless there is a second. `header` is
      * borrowed for the call; `payload` is a reference that the callee owns (NULL: one frame).

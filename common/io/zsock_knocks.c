@@ -7,10 +7,13 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+const char zsock_unfinished[] = "it did not finish its handshake (a port scan, or a worker with "
+                                "keys or a version that do not fit)";
+
 static const char *why_it_failed(const struct zsock *socket, const struct zsock_event *event)
 {
     if (event->type == ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL) {
-        return "it did not finish its handshake";
+        return zsock_unfinished;
     }
     if (event->value == ZMQ_PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH) {
         return socket->curve ? "it wants to talk in plaintext, without a key"

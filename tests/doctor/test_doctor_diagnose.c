@@ -231,6 +231,9 @@ static void test_diagnose_route(void **state)
                  "route",
                  "none from this host to 10.0.0.1: Network is unreachable",
                  "ip route get 10.0.0.1");
+    seen.address_count = 2;
+    (void)snprintf(seen.addresses[1].text, SEEN_ADDRESS_SIZE, "10.0.0.7");
+    assert_fails(&seen, "route", "to 10.0.0.1", "--advertise '10.0.0.7'");
 }
 
 static void test_diagnose_port_tells_failures_apart(void **state)

@@ -94,6 +94,24 @@ static void test_names_know_this_host(void **state)
     assert_true(seen.address_count >= 1);
 }
 
+static void test_names_put_first_what_libzmq_takes(void **state)
+{
+    (void)state;
+    struct knock_address list[3] = {{.len = 1}, {.len = 2}, {.len = 3}};
+    list[0].storage.ss_family = AF_INET;
+    list[1].storage.ss_family = AF_INET;
+    list[2].storage.ss_family = AF_INET;
+    names_order(list, 3);
+    assert_int_equal(list[0].len, 1);
+    list[1].storage.ss_family = AF_INET6;
+    list[2].storage.ss_family = AF_INET6;
+    names_order(list, 3);
+    assert_int_equal(list[0].len, 2);
+    assert_int_equal(list[1].len, 1);
+    assert_int_equal(list[2].len, 3);
+    names_order(list, 0);
+}
+
 static void test_names_that_are_none_are_said_in_words(void **state)
 {
     (void)state;
@@ -110,6 +128,7 @@ int main(void)
         cmocka_unit_test(test_look_refuses_an_endpoint_that_is_too_long),
         cmocka_unit_test(test_names_take_addresses_as_they_are),
         cmocka_unit_test(test_names_know_this_host),
+        cmocka_unit_test(test_names_put_first_what_libzmq_takes),
         cmocka_unit_test(test_names_that_are_none_are_said_in_words),
     };
     return cmocka_run_group_tests_name("doctor_look", tests, NULL, NULL);

@@ -283,6 +283,19 @@ static void act_as_worker(struct hostile *hostile, struct connection *connection
     }
 }
 
+/* As a doctor that asks for all that it can have. */
+static void probe(struct hostile *hostile, struct connection *connection)
+{
+    struct wire_message message = {.type = WIRE_PROBE};
+    message.as.probe = (struct wire_probe){
+        .protocol_major = below(hostile, 2) == 0 ? WIRE_PROTOCOL_MAJOR : 77,
+        .host = wire_text("nowhere\x1b[2J"),
+        .seq = below(hostile, 3),
+        .want = below(hostile, 2) == 0 ? WIRE_PROBE_MAX : (uint32_t)below(hostile, WIRE_PROBE_MAX),
+    };
+    say(hostile, connection, &message);
+}
+
 static void (*const deeds[])(struct hostile *hostile, struct connection *connection) = {
     talk_nonsense,
     talk_nonsense,
@@ -303,6 +316,8 @@ static void (*const deeds[])(struct hostile *hostile, struct connection *connect
     give_back_what_it_never_had,
     say_what_only_workers_with_a_session_may,
     say_what_only_coordinators_do,
+    probe,
+    probe,
     reconnect,
 };
 

@@ -29,10 +29,10 @@ def checks_of(report):
 
 
 class DoctorTest(EndToEndTest):
-    def doctor(self, *arguments, status=EXIT_OK, enter=(), program=(WORKER, "--doctor"), seconds=60):
+    def doctor(self, *arguments, status=EXIT_OK, enter=(), program=(WORKER, "--doctor"), seconds=60, **how):
         """The report of a doctor, after a look at its exit status."""
         argv = [*enter, *program, *arguments, "--json", "-"]
-        result = self.start(argv).finish(seconds)
+        result = self.start(argv, **how).finish(seconds)
         self.assert_status(result, status)
         return result.report()
 
@@ -86,6 +86,8 @@ class AllIsWell(DoctorTest):
             for way in ("up_bytes_per_s", "down_bytes_per_s"):
                 self.assertGreater(found["bandwidth"]["figures"][way], 1e6)
             self.assertEqual(found["room"]["figures"]["workers"], 0)
+        with open(access, "rb") as file:
+            self.assertEqual(self.doctor("--access", "-", stdin=file.read())["health"], "ok")
         coordinator.err.wait_for("a doctor on host .* got through and is answered", 10)
         result = self.end(coordinator)
         self.assertNotRegex(result.err, r"worker \S+@")
@@ -165,8 +167,8 @@ class WrongCoordinator(DoctorTest):
         access = self.write_access("plain", endpoints=[plain_at])
         self.assert_ends_at(self.doctor("--access", access, status=EXIT_ILL), "handshake", "has no keys, and this access file",
                             "--keys DIR")
-        self.assertIn("it wants to talk in plaintext, without a key", self.end(with_keys).err)
-        self.assertIn("it wants to encrypt, and this coordinator has no keys", self.end(without).err)
+        self.assertRegex(self.end(with_keys).err, "refused a connection( from 127.0.0.1)?: it (wants to talk in plaintext|did not finish)")
+        self.assertRegex(self.end(without).err, "refused a connection( from 127.0.0.1)?: it (wants to encrypt|did not finish)")
 
     def test_other_coordinator_and_key_that_was_taken_back(self):
         keys = self.keygen("keys", "ada", "bob")
@@ -183,9 +185,30 @@ class WrongCoordinator(DoctorTest):
             return report["health"] == "FAIL"
         wait_until(refused, 10, "the key being taken back")
         self.assert_ends_at(report, "key", "does not accept the key of worker 'ada'", "quartet keygen DIR --worker NAME")
-        self.assertIn("it does not have this coordinator's key, but another one's", self.end(other).err)
+        self.assertRegex(self.end(other).err, "it does not have this coordinator's key, but another one's|it did not finish")
         coordinator.err.wait_for("its key is not among those authorized", 10)
         self.end(coordinator)
+
+    def test_coordinator_that_waited_in_vain_says_who_was_refused_and_why(self):
+        keys = self.keygen()
+        other, _ = self.coordinator("--listen", FREE_PORT, "--keys", keys, "--access", self.path("access"))
+        # Who notices first that the two do not fit, and hangs up, is anybody's guess.
+        for listen, come, why in (
+                (["--keys", keys], lambda at: self.start([WORKER, "--give-up", "2", "--connect", at]),
+                 "refused a connection( from 127.0.0.1)?: (it wants to talk in plaintext, without a key|it did not finish)"),
+                ([], lambda at: self.start([WORKER, "--give-up", "2", "--access", self.write_access("plain", endpoints=[at])]),
+                 "refused a connection( from 127.0.0.1)?: (it wants to encrypt, and this coordinator has no keys|it did not finish)"),
+                ([], lambda at: self.start([test_program("strange_peer"), "version", at]),
+                 "refused a worker: this coordinator speaks protocol")):
+            program = self.start_quartet("run", *IDLE, "--listen", FREE_PORT, "--wait", "1", "--wait-timeout", "3", *listen)
+            at = program.err.wait_for(r"listening on (\S+),", 20).group(1)
+            come(at).finish(40)
+            result = program.finish(40)
+            self.assert_status(result, EXIT_CANNOT_GO_ON)
+            (line,) = [line for line in result.err.splitlines() if "waited 3 s for 1 workers" in line]
+            self.assertRegex(line, why)
+            self.assertIn("'quartet-worker --doctor' there says more", line)
+        self.end(other)
 
     def test_coordinator_that_stands_still(self):
         coordinator, at = self.coordinator("--listen", FREE_PORT)
@@ -208,6 +231,16 @@ class WrongCoordinator(DoctorTest):
                 self.assert_ends_at(self.doctor("--connect", at, status=EXIT_ILL), "protocol", text, advice)
                 program.stdin.close()
                 self.assert_status(program.finish(10), EXIT_OK)
+
+    def test_hostile_coordinator_is_survived(self):
+        for seed in range(4):
+            at = "ipc://" + self.path("hostile%d" % seed)
+            hostile = self.start([test_program("hostile_coordinator"), at, 2000, seed])
+            hostile.out.wait_for("^listening$", 10)
+            report = self.doctor("--connect", at, "--timeout", "20", status=EXIT_ILL)
+            self.assertEqual([c["check"] for c in report["checks"] if c["health"] == "FAIL"], ["protocol"])
+            hostile.signal(signal.SIGKILL)
+            hostile.finish(10)
 
     def test_coordinator_that_is_older_than_doctors_is_no_failure(self):
         program, at = self.other("old")
@@ -281,6 +314,14 @@ class Network(BetweenHosts):
         self.assert_ends_at(self.look("tcp://nohost.invalid:5555", status=EXIT_ILL), "name", "'nohost.invalid' leads to no address",
                             "--advertise ADDRESS")
 
+    def test_name_of_which_a_worker_takes_the_address_that_does_not_work(self):
+        at = self.begin()
+        names = self.write_file("names", "10.0.0.1 dual\nfd00::1 dual\n")
+        program = ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', names, WORKER, "--doctor")
+        report = self.look(at.replace("10.0.0.1", "dual"), program=program, status=EXIT_ILL)
+        self.assert_ends_at(report, "route", "none from this host to fd00::1", "IPv6 before IPv4, .*--advertise '10.0.0.1'")
+        self.assertRegex(checks_of(report)["name"]["text"], "dual is fd00::1 and 10.0.0.1")
+
     def test_no_route(self):
         self.assert_ends_at(self.look("tcp://192.0.2.1:5555", status=EXIT_ILL), "route",
                             "none from this host to 192.0.2.1: Network is unreachable", "ip route get 192.0.2.1")
@@ -333,6 +374,16 @@ class Network(BetweenHosts):
         found = checks_of(self.look(at))
         self.assertEqual(found["bandwidth"]["health"], "warn")
         self.assertRegex(found["bandwidth"]["text"], r"kbit/s to the coordinator, \S+ [MG]bit/s from it")
+
+    def test_line_that_loses_long_packets_is_warned_of(self):
+        at = self.begin()
+        # Handshake and questions get through, as through a tunnel whose MTU nobody knows.
+        self.rules(self.there, "input", "tcp dport %d meta length gt 1000 drop" % self.port)
+        found = checks_of(self.look(at))
+        self.assertEqual(found["round trip"]["health"], "ok")
+        self.assertEqual(found["bandwidth"]["health"], "warn")
+        self.assertRegex(found["bandwidth"]["text"], "not measured to the coordinator")
+        self.assertIn("MTU", found["bandwidth"]["advice"])
 
     def test_several_addresses_of_which_one_works(self):
         keys = self.keygen()
@@ -451,7 +502,7 @@ class CoordinatorsSide(DoctorTest):
 
     def test_nobody_coming_is_a_failure_when_waiting_was_asked_for(self):
         report = self.listen_as("--listen", FREE_PORT, "--wait", "0.2", status=EXIT_ILL)
-        self.assert_ends_at(report, "came", "0 doctors and 0 workers", "quartet-worker --doctor")
+        self.assert_ends_at(report, "came", "0 visits of doctors and 0 workers", "quartet-worker --doctor")
         self.assertEqual(checks_of(report)["addresses"]["health"], "warn")
 
     def test_port_that_is_taken_and_by_whom(self):

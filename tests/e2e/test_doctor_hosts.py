@@ -38,6 +38,13 @@ class OnHosts(EndToEndTest):
                 self.assertEqual(host["report"]["side"], "worker")
             self.assertEqual(hosts["h1"]["report"]["host"], "h1")
 
+    def test_keys_of_the_coordinator_s_own_and_one_address_to_listen_at(self):
+        self.assert_status(self.quartet("keygen", self.path("keys")), EXIT_OK)
+        gate = self.hosts[0].address.rsplit(".", 1)[0] + ".1"
+        _, hosts = self.look(*self.over_ssh("h1"), "--keys", self.path("keys"), "--listen", "tcp://%s:*" % gate, status=EXIT_OK)
+        subjects = {check["subject"] for check in hosts["h1"]["report"]["checks"]}
+        self.assertTrue(any(subject.startswith("tcp://%s:" % gate) for subject in subjects), subjects)
+
     def test_each_that_is_broken_says_why_and_the_others_do_not(self):
         port = 45671
         self.hosts[1].do("nft", "-f", "-", script="table inet wall {\n chain c { type filter hook output priority 0;"

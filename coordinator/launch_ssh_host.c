@@ -364,7 +364,9 @@ void ssh_host_describe(const struct ssh_host *host, char *ret_words, size_t size
                     host->endpoint,
                     host->launch->options.tunnel != NULL
                         ? "the tunnel's end there"
-                        : "a firewall or another route back? --advertise ADDRESS, or --tunnel");
+                        : "a firewall or another route back? --advertise ADDRESS, or --tunnel; "
+                          "'quartet doctor "
+                          "--hosts' finds out");
     } else if (host->greeted) {
         text_append(ret_words, size, "%s", NO_TUNNEL_PORT);
     } else if (host->state == HOST_COPYING) {

@@ -38,11 +38,24 @@ static void say_silence(const struct seen_address *address, struct findings *fin
     }
 }
 
+static void say_cut(struct findings *findings)
+{
+    struct finding *finding = findings_add(
+        findings,
+        HEALTH_FAIL,
+        "answer",
+        "it begins to greet as ZeroMQ does, and then nothing more comes");
+    finding_advise(finding,
+                   "something between lets only the first packets pass, a firewall that looks into "
+                   "connections or a proxy, "
+                   "or the coordinator stopped at that moment: let this port pass as it is");
+}
+
 static void say_other(const struct seen_address *address, struct findings *findings)
 {
     static const char *const kinds[] = {
         [GREETING_ZMTP_OLD] = "a ZeroMQ of before 3.0, which is no quartet",
-        [GREETING_ZMTP_CUT] = "the beginning of a ZeroMQ greeting, and then nothing",
+
         [GREETING_SSH] = "an SSH server",
         [GREETING_HTTP] = "an HTTP server",
         [GREETING_TLS] = "a server that wants TLS",
@@ -72,6 +85,8 @@ bool diagnose_answer(const struct seen *seen, struct findings *findings)
     }
     if (first->greeting.kind == GREETING_NONE) {
         say_silence(first, findings);
+    } else if (first->greeting.kind == GREETING_ZMTP_CUT) {
+        say_cut(findings);
     } else {
         say_other(first, findings);
     }

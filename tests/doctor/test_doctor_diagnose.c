@@ -317,6 +317,8 @@ static void test_diagnose_who_answers(void **state)
     assert_fails(&seen, "answer", "wants TLS", "another service");
     seen = answered_by(ZDIAL_HUNG_UP, GREETING_OTHER, "220 mail");
     assert_fails(&seen, "answer", "something else than quartet: '220 mail'", "another service");
+    seen = answered_by(ZDIAL_HUNG_UP, GREETING_ZMTP_CUT, "");
+    assert_fails(&seen, "answer", "begins to greet", "something between");
     seen = answered_by(ZDIAL_HUNG_UP, GREETING_ZMTP_OLD, "");
     assert_fails(&seen, "answer", "before 3.0", "another service");
 }

@@ -121,6 +121,16 @@ static void test_names_that_are_none_are_said_in_words(void **state)
     assert_string_not_equal(seen.name_error, "");
 }
 
+/* What comes of the question afterwards is nobody's. */
+static void test_names_do_not_wait_longer_than_they_may(void **state)
+{
+    (void)state;
+    struct knock_address addresses[SEEN_ADDRESSES_MAX];
+    struct seen seen = {.port = 5555, .host = "localhost"};
+    names_look(&seen, 0, addresses);
+    assert_true(seen.address_count > 0 || seen.name_timeout);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +138,7 @@ int main(void)
         cmocka_unit_test(test_look_refuses_an_endpoint_that_is_too_long),
         cmocka_unit_test(test_names_take_addresses_as_they_are),
         cmocka_unit_test(test_names_know_this_host),
+        cmocka_unit_test(test_names_do_not_wait_longer_than_they_may),
         cmocka_unit_test(test_names_put_first_what_libzmq_takes),
         cmocka_unit_test(test_names_that_are_none_are_said_in_words),
     };

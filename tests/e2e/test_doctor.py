@@ -350,7 +350,7 @@ class Network(BetweenHosts):
         # What carries data is answered with a reset: only the handshake of TCP goes through.
         self.rules(self.there, "input", "tcp dport %d tcp flags psh reject with tcp reset" % self.port)
         report = self.look(at, status=EXIT_ILL)
-        self.assert_ends_at(report, "answer", "reset|closed without a word|nobody says a word", ".")
+        self.assert_ends_at(report, "answer", "reset|closed without a word|nobody says a word|begins to greet", ".")
 
     def test_host_that_is_down_or_cut_off(self):
         at = self.begin()

@@ -8,6 +8,7 @@
 #include "coordinator/options.h"
 #include "worker/engine/engine.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,6 +241,18 @@ static int read_access(struct launch_command *command, struct err_text *ret_erro
     return 0;
 }
 
+/* It gets into scripts, which have a largest size. */
+static int check_worker_path(const struct launcher_request *request, struct err_text *ret_error)
+{
+    if (strlen(request->worker_path) >= PATH_MAX) {
+        return err_set(ret_error,
+                       ERR_INVALID,
+                       "--worker-path: '%.60s...' is longer than a path can be",
+                       request->worker_path);
+    }
+    return 0;
+}
+
 static int check_coordinator(struct launch_command *command, struct err_text *ret_error)
 {
     struct launcher_request *request = &command->request;
@@ -272,7 +285,8 @@ static int show(const struct plan *plan, struct err_text *ret_error)
 static int launch(struct launch_command *command, struct err_text *ret_error, int *ret_signal)
 {
     struct plan plan = {.count = 0};
-    int rc = check_coordinator(command, ret_error);
+    int rc = check_worker_path(&command->request, ret_error);
+    rc = rc != 0 ? rc : check_coordinator(command, ret_error);
     rc = rc != 0 ? rc : command->launcher->plan(&command->request, command->own, ret_error, &plan);
     if (rc == 0 && !plan_is_complete(&plan)) {
         rc = err_set(ret_error, ERR_NOMEM, "no memory to work out what to run");

@@ -247,7 +247,8 @@ static void close_pipes(struct pipes *pipes)
     }
 }
 
-static int start_process(const char *const *argv,
+static int start_process(const char *path,
+                         const char *const *argv,
                          bool ends_in_order,
                          struct pipes *pipes,
                          struct err_text *ret_error,
@@ -260,7 +261,7 @@ static int start_process(const char *const *argv,
     }
     (void)fcntl(pipes->in[1], F_SETFL, O_NONBLOCK);
     const struct spawn_options options = {
-        .path = argv[0],
+        .path = path,
         .argv = (char *const *)(uintptr_t)argv, /* exec does not write to them */
         .envp = environ,
         .in = pipes->in[0],
@@ -284,7 +285,12 @@ int launch_child_start(uv_loop_t *loop,
     if (child == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory to start '%s'", argv[0]);
     }
-    int rc = start_process(argv, handlers->ends_in_order, &pipes, ret_error, &child->process);
+    char *path = NULL;
+    int rc = path_find(argv[0], NULL, ret_error, &path);
+    rc = rc != 0 ? rc
+                 : start_process(
+                       path, argv, handlers->ends_in_order, &pipes, ret_error, &child->process);
+    free(path);
     if (rc != 0) {
         close_pipes(&pipes);
         free(child);

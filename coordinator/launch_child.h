@@ -26,8 +26,9 @@ struct launch_child_handlers {
     bool ends_in_order;
 };
 
-/* Only from the thread that lives as long as the program. Returns 0, ERR_IO (no such program, no more
- * processes or descriptors) or ERR_NOMEM. */
+/* Only from the thread that lives as long as the program. Without a slash in it argv[0] is looked for in PATH; it reaches the
+ * program as it is: some behave by it, as mpirun does. Returns 0; ERR_NOT_FOUND or ERR_INVALID as path_find; ERR_IO (it cannot
+ * be run, no more processes or descriptors) or ERR_NOMEM. */
 int launch_child_start(uv_loop_t *loop,
                        const char *const *argv,
                        const struct launch_child_handlers *handlers,

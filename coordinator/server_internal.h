@@ -99,6 +99,8 @@ struct server {
     size_t dirty_count;
     bool probe_due; /* connections dropped: find out whether those that had them are gone */
     bool no_more_workers;
+    bool
+        strange_said; /* what cannot be read of those that are not registered is told of once, and counted at the end */
     struct err_text
         full; /* why the last worker was refused for want of room; "": none was since one got in */
     char first_refusal[KNOCK_TEXT_SIZE];

@@ -133,9 +133,13 @@ void server_drop_bad(struct server *server, struct zsock_peer address, const cha
     struct peer *peer = peers_find_address(&server->peers, address);
     if (peer != NULL) {
         server_refuse_worker(server, peer, WIRE_REASON_MALFORMED, why);
-    } else {
-        reject_stranger(server, address, 0, WIRE_REASON_MALFORMED, why);
+        return;
     }
+    if (!server->strange_said) {
+        server->strange_said = true;
+        server_note(server, "refused what somebody said who is not registered: %s", why);
+    }
+    reject_stranger(server, address, 0, WIRE_REASON_MALFORMED, why);
 }
 
 void server_refuse_worker(struct server *server,
@@ -252,7 +256,12 @@ static void on_session_message(struct server *server,
 {
     size_t type = message->type;
     if (type >= sizeof(handlers) / sizeof(handlers[0]) || handlers[type].on == NULL) {
-        server->stats.bad_frames++;
+        struct err_text error;
+        (void)err_set(&error,
+                      ERR_PROTOCOL,
+                      "%s: only a coordinator says that, and who connects here is a worker",
+                      wire_type_name(message->type));
+        server_drop_bad(server, address, error.s);
         return;
     }
     struct peer *peer = peers_find(&server->peers, message->session);

@@ -107,6 +107,20 @@ int session_say_missing_hosts(const struct session *session, int rc, struct err_
                    first.words);
 }
 
+bool session_first_missing_host(const struct session *session, char *ret_text, size_t size)
+{
+    const struct launch *launch = session->launch;
+    for (size_t i = 0; launch != NULL && i < session->options->hosts.count; i++) {
+        struct launch_view view;
+        launch->ops->view(launch, i, &view);
+        if (is_missing(session, &view, false)) {
+            (void)snprintf(ret_text, size, "host %s: %s", view.name, view.words);
+            return true;
+        }
+    }
+    return false;
+}
+
 void session_list_hosts(const struct session *session,
                         struct report_host **ret_hosts,
                         size_t *ret_count)

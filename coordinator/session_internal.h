@@ -101,6 +101,9 @@ bool session_lost_host(struct session *session);
  * other on standard error. Returns `rc`. */
 int session_say_missing_hosts(const struct session *session, int rc, struct err_text *ret_error);
 
+/* What the first host that has not come says, as "host h1: ..."; false: none is missing. */
+bool session_first_missing_host(const struct session *session, char *ret_text, size_t size);
+
 /* --- session_status.c --- */
 
 /* Something else is on from now. */

@@ -12,7 +12,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { WATCH_MS = 1000, SAY_AFTER_US = 5 * 1000 * 1000, CLOCK_SIZE = 16, DESCRIPTORS_PLENTY = 128 };
+enum {
+    WATCH_MS = 1000,
+    SAY_AFTER_US = 5 * 1000 * 1000,
+    CLOCK_SIZE = 16,
+    DESCRIPTORS_PLENTY = 128,
+    LAUNCHED_SIZE = 240
+};
 
 void session_enter(struct session *session, enum status_phase phase)
 {
@@ -95,6 +101,7 @@ static enum stall_reason judge(const struct session *session,
                                char ret_text[STALL_TEXT_SIZE])
 {
     char since[CLOCK_SIZE];
+    char host[LAUNCHED_SIZE];
     struct stall_view view = {
         .local = session->job != NULL && session->placement == PLACEMENT_LOCAL,
         .strategy = session->job == NULL ? "" : strategy_name(session->job->strategy),
@@ -115,6 +122,10 @@ static enum stall_reason judge(const struct session *session,
         view.lost_since = lost_us == 0 ? NULL : clock_text(now_us - lost_us, since);
         view.endpoint = session->options->listen == NULL ? NULL : server_endpoint(session->server);
     }
+    if (view.phase == STALL_PHASE_GATHERING &&
+        session_first_missing_host(session, host, sizeof(host))) {
+        view.launched = host;
+    }
     view.workers.expected = session->expected;
     view.workers.restarting = session->restarts.waiting;
     return stall_judge(&view, ret_text);
@@ -134,12 +145,18 @@ static uint64_t still_us(const struct session *session, uint64_t now_us)
     return pace_still_us(&watch->pace, now_us, stats.items_done);
 }
 
+/* Before the first job only where hosts are launched on: who waits for workers that come by themselves was told so. */
+static bool says_why(const struct session *session)
+{
+    return session->job != NULL || (session->phase == STATUS_GATHERING && session->launch != NULL);
+}
+
 /* One line for each reason, once in a job. */
 static void say_why(struct session *session, uint64_t now_us)
 {
     struct session_watch *watch = &session->watch;
     char text[STALL_TEXT_SIZE];
-    if (session->job == NULL || still_us(session, now_us) < SAY_AFTER_US) {
+    if (!says_why(session) || still_us(session, now_us) < SAY_AFTER_US) {
         return;
     }
     enum stall_reason reason = judge(session, now_us, text);

@@ -74,11 +74,13 @@ static enum stall_reason judge_gathering(const struct stall_view *view, char *re
     }
     return found(STALL_GATHERING,
                  ret_text,
-                 "waiting for %" PRIu32 " of %s to %s%s",
+                 "waiting for %" PRIu32 " of %s to %s%s%s%s",
                  workers->expected - workers->registered,
                  count_workers(workers->expected, "").s,
                  view->endpoint != NULL ? "come to " : "start",
-                 view->endpoint != NULL ? view->endpoint : "");
+                 view->endpoint != NULL ? view->endpoint : "",
+                 view->launched != NULL ? "; " : "",
+                 view->launched != NULL ? view->launched : "");
 }
 
 static enum stall_reason judge_starting(const struct stall_view *view, char *ret_text)

@@ -63,10 +63,12 @@ struct stall_items {
 
 struct stall_view {
     enum stall_phase phase;
-    bool local;             /* no workers: an engine in this process */
-    uint64_t silence_us;    /* a worker silent for so long is not all right */
-    const char *strategy;   /* its name */
-    const char *endpoint;   /* where workers come to; NULL: none but those started here can come */
+    bool local;           /* no workers: an engine in this process */
+    uint64_t silence_us;  /* a worker silent for so long is not all right */
+    const char *strategy; /* its name */
+    const char *endpoint; /* where workers come to; NULL: none but those started here can come */
+    const char
+        *launched; /* what the first host that is missing says: "host h1: ..."; NULL: none is */
     const char *lost_since; /* "14:02:11", of the last loss; NULL when nobody was lost */
     const char *last_error; /* of a worker that was lost or is unable; "" when there is none */
     const char *results;    /* where results go: "standard output" */

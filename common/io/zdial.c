@@ -4,7 +4,6 @@
 #include "common/io/zsock_internal.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,12 +59,12 @@ static void configure(struct zdial *dial, const char *endpoint, const struct zso
     }
 }
 
-static int open_sockets(struct zdial *dial, void *zmq_context)
+static int open_sockets(struct zdial *dial, struct zsock_context *context)
 {
-    char address[64];
-    (void)snprintf(address, sizeof(address), "inproc://zdial-%" PRIxPTR, (uintptr_t)dial);
-    dial->zmq = zmq_socket(zmq_context, ZMQ_DEALER);
-    dial->monitor = zmq_socket(zmq_context, ZMQ_PAIR);
+    char address[ZSOCK_MONITOR_SIZE];
+    zsock_monitor_address(context, address);
+    dial->zmq = zmq_socket(context->zmq, ZMQ_DEALER);
+    dial->monitor = zmq_socket(context->zmq, ZMQ_PAIR);
     return dial->zmq == NULL || dial->monitor == NULL ||
                    zmq_socket_monitor(dial->zmq, address, ZMQ_EVENT_ALL) != 0 ||
                    zmq_connect(dial->monitor, address) != 0
@@ -83,7 +82,7 @@ int zdial_open(struct zsock_context *context,
     if (dial == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory for a connection");
     }
-    int rc = open_sockets(dial, context->zmq);
+    int rc = open_sockets(dial, context);
     if (rc != 0) {
         rc = err_set(ret_error, rc, "cannot make a socket of ZeroMQ: %s", zmq_strerror(errno));
         goto out;

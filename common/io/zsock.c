@@ -80,6 +80,7 @@ int zsock_context_new(struct err_text *ret_error, struct zsock_context **ret_con
     }
     context->zmq = zmq;
     context->zap = NULL;
+    atomic_init(&context->next, 1);
     (void)zmq_ctx_set(zmq, ZMQ_BLOCKY, 0);
     *ret_context = context;
     return 0;
@@ -197,7 +198,7 @@ int zsock_new(struct zsock_context *context,
     if (options->keys != NULL) {
         zsock_set_keys(socket, options->keys);
     }
-    socket->monitor = zsock_monitor_open(context->zmq, socket);
+    socket->monitor = zsock_monitor_open(context, socket);
     if (socket->monitor == NULL || zsock_watch_start(socket, loop) != 0) {
         goto out;
     }

@@ -4,6 +4,7 @@
 
 #include "common/io/zsock.h"
 
+#include <stdatomic.h>
 #include <uv.h>
 #include <zmq.h>
 
@@ -13,8 +14,16 @@ struct zap;
 
 struct zsock_context {
     void *zmq;
-    struct zap *zap; /* NULL: nobody checks keys */
+    struct zap *zap;           /* NULL: nobody checks keys */
+    atomic_uint_fast64_t next; /* number of the next monitor */
 };
+
+enum { ZSOCK_MONITOR_SIZE = 64 };
+
+/* Where a socket's monitor is: an address that no other one of this context ever had. libzmq lets go of an address
+ * some time after its socket was closed, so that a socket's own address in memory would not do: the next one may
+ * have the same. */
+void zsock_monitor_address(struct zsock_context *context, char ret_address[ZSOCK_MONITOR_SIZE]);
 
 /* zap.c: wait for the end of a handler whose context was shut down, and free it. */
 void zap_end(struct zap *zap);
@@ -114,7 +123,7 @@ static inline uint64_t zsock_connection_of(int fd)
 }
 
 /* zsock_monitor.c: open the monitor of a socket; NULL with errno set when it cannot be had. */
-void *zsock_monitor_open(void *zmq_context, struct zsock *socket);
+void *zsock_monitor_open(struct zsock_context *context, struct zsock *socket);
 void zsock_monitor_close(struct zsock *socket);
 /* Tell the owner what happened to connections. Returns whether there may be more to tell. */
 bool zsock_monitor_receive(struct zsock *socket);

@@ -14,15 +14,21 @@ enum {
     MONITOR_BUDGET = 64, /* events handled in one turn of the loop */
 };
 
-void *zsock_monitor_open(void *zmq_context, struct zsock *socket)
+void zsock_monitor_address(struct zsock_context *context, char ret_address[ZSOCK_MONITOR_SIZE])
 {
-    char address[64];
+    uint64_t number = atomic_fetch_add(&context->next, 1);
+    (void)snprintf(ret_address, ZSOCK_MONITOR_SIZE, "inproc://monitor-%" PRIu64, number);
+}
+
+void *zsock_monitor_open(struct zsock_context *context, struct zsock *socket)
+{
+    char address[ZSOCK_MONITOR_SIZE];
     const int off = 0;
-    (void)snprintf(address, sizeof(address), "inproc://zsock-%" PRIxPTR, (uintptr_t)socket);
+    zsock_monitor_address(context, address);
     if (zmq_socket_monitor(socket->zmq, address, EVENTS) != 0) {
         return NULL;
     }
-    void *monitor = zmq_socket(zmq_context, ZMQ_PAIR);
+    void *monitor = zmq_socket(context->zmq, ZMQ_PAIR);
     if (monitor == NULL) {
         return NULL;
     }

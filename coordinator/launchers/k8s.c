@@ -1,15 +1,13 @@
 /* quartet launch k8s: workers in a Kubernetes cluster. The manifest (k8s_manifest.h) is printed, for whoever applies or keeps it, or with
  * --apply given to kubectl. Returns at once: the cluster keeps the workers. */
-#include "common/base/units.h"
 #include "coordinator/launchers/k8s_manifest.h"
+#include "coordinator/launchers/k8s_names.h"
 #include "coordinator/launchers/launcher.h"
 #include "coordinator/launchers/worker_command.h"
 
 #include <string.h>
 
-static const char lower_and_digits[] = "abcdefghijklmnopqrstuvwxyz0123456789";
-
-enum { PORT_MAX = 65535, SERVICE_PORT = 5555, USER_MAX = 0x7fffffff, USER = 10001 };
+enum { USER_MAX = 0x7fffffff, USER = 10001 };
 
 struct k8s_options {
     const char *image;
@@ -134,50 +132,6 @@ static void add_options(struct cli_table *table, void *options)
 
 /* --- what makes no sense there --- */
 
-/* A name as Kubernetes has it for most things: RFC 1123's labels. */
-static int check_name(const char *option, const char *name, size_t max, struct err_text *ret_error)
-{
-    size_t len = strlen(name);
-    bool inner = strspn(name, lower_and_digits) > 0 &&
-                 name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0';
-    if (inner && len <= max && name[len - 1] != '-') {
-        return 0;
-    }
-    return err_set(
-        ret_error,
-        ERR_INVALID,
-        "%s: '%.100s' is no name in Kubernetes: a to z, 0 to 9 and '-' in between, at most %zu",
-        option,
-        name,
-        max);
-}
-
-/* A decimal number that is not zero, and one of the suffixes. */
-static int check_quantity(const char *option,
-                          const char *value,
-                          const char *const *suffixes,
-                          const char *example,
-                          struct err_text *ret_error)
-{
-    size_t digits = strspn(value, "0123456789");
-    const char *rest = value + digits;
-    if (*rest == '.') {
-        size_t more = strspn(rest + 1, "0123456789");
-        digits = more == 0 ? 0 : digits;
-        rest += 1 + more;
-    }
-    bool known = *rest == '\0';
-    for (size_t i = 0; suffixes[i] != NULL; i++) {
-        known |= strcmp(rest, suffixes[i]) == 0;
-    }
-    bool zero = strspn(value, "0.") == (size_t)(rest - value);
-    if (digits > 0 && known && !zero) {
-        return 0;
-    }
-    return err_set(
-        ret_error, ERR_INVALID, "%s: '%.64s' is no quantity such as %s", option, value, example);
-}
-
 static int check_image(const char *image, struct err_text *ret_error)
 {
     for (const char *at = image; *at != '\0'; at++) {
@@ -219,60 +173,21 @@ static int check(const struct launcher_request *request,
                  const struct k8s_options *k8s,
                  struct err_text *ret_error)
 {
-    static const char *const of_cpus[] = {"m", NULL};
-    static const char *const of_memory[] = {
-        "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei", NULL};
     int rc = check_request(request, k8s, ret_error);
     rc = rc != 0 ? rc : check_kind(k8s, ret_error);
     rc = rc != 0 ? rc : check_image(k8s->image, ret_error);
-    rc = rc != 0 ? rc : check_name("--name", k8s->name, K8S_NAME_MAX, ret_error);
+    rc = rc != 0 ? rc : k8s_check_name("--name", k8s->name, K8S_NAME_MAX, ret_error);
     if (rc == 0 && k8s->name_space != NULL) {
-        rc = check_name("--namespace", k8s->name_space, K8S_LABEL_MAX, ret_error);
+        rc = k8s_check_name("--namespace", k8s->name_space, K8S_LABEL_MAX, ret_error);
     }
     if (rc == 0 && k8s->secret != NULL) {
-        rc = check_name("--secret", k8s->secret, K8S_LABEL_MAX, ret_error);
+        rc = k8s_check_name("--secret", k8s->secret, K8S_LABEL_MAX, ret_error);
     }
-    rc = rc != 0 ? rc : check_quantity("--cpus", k8s->cpus, of_cpus, "2 or 500m", ret_error);
-    return rc != 0 ? rc
-                   : check_quantity("--memory", k8s->memory, of_memory, "512Mi or 2Gi", ret_error);
+    rc = rc != 0 ? rc : k8s_check_cpus("--cpus", k8s->cpus, ret_error);
+    return rc != 0 ? rc : k8s_check_memory("--memory", k8s->memory, ret_error);
 }
 
 /* --- the Service --- */
-
-/* NAME[:PORT] into `ret_name` and `ret_port`. */
-static int parse_service(const char *service,
-                         struct err_text *ret_error,
-                         char ret_name[K8S_LABEL_MAX + 1],
-                         uint16_t *ret_port)
-{
-    size_t len = strcspn(service, ":");
-    uint64_t port = SERVICE_PORT;
-    if (service[len] == ':' &&
-        (units_parse_u64(service + len + 1, PORT_MAX, &port) != 0 || port == 0)) {
-        return err_set(
-            ret_error, ERR_INVALID, "--service: '%.100s' has no port such as 5555", service);
-    }
-    if (len > K8S_LABEL_MAX) {
-        return check_name("--service", service, K8S_LABEL_MAX, ret_error);
-    }
-    memcpy(ret_name, service, len);
-    ret_name[len] = '\0';
-    *ret_port = (uint16_t)port;
-    return check_name("--service", ret_name, K8S_LABEL_MAX, ret_error);
-}
-
-/* tcp://NAME:PORT, or NAME with a domain behind it, such as NAME.NAMESPACE.svc. */
-static bool leads_to(const char *endpoint, const char *name, uint16_t port)
-{
-    static const char scheme[] = "tcp://";
-    size_t len = strlen(name);
-    const char *colon = strrchr(endpoint, ':');
-    const char *host = endpoint + strlen(scheme);
-    uint64_t given = 0;
-    return strncmp(endpoint, scheme, strlen(scheme)) == 0 && strncmp(host, name, len) == 0 &&
-           (host[len] == '.' || host[len] == ':') &&
-           units_parse_u64(colon + 1, PORT_MAX, &given) == 0 && given == port;
-}
 
 /* Workers go where the access file says: it must know the Service. */
 static int check_leads_there(const struct launcher_request *request,
@@ -284,7 +199,7 @@ static int check_leads_there(const struct launcher_request *request,
     const char *const *endpoints = keys ? request->endpoints : &request->connect;
     size_t count = keys ? request->endpoint_count : 1;
     for (size_t i = 0; i < count; i++) {
-        if (leads_to(endpoints[i], name, port)) {
+        if (k8s_leads_to(endpoints[i], name, port)) {
             return 0;
         }
     }
@@ -328,12 +243,15 @@ static void add_manifest(struct plan *plan,
     k8s_manifest_add(&redacted, spec, true);
     if (whole.incomplete || redacted.incomplete) {
         plan->incomplete = true;
-    } else if (k8s->apply) {
-        add_apply(plan, request, k8s, whole.text);
-        plan_redact(plan, redacted.text);
     } else {
-        plan_print(plan, whole.text);
-        plan_redact(plan, redacted.text);
+        if (k8s->apply) {
+            add_apply(plan, request, k8s, whole.text);
+        } else {
+            plan_print(plan, whole.text);
+        }
+        if (strcmp(whole.text, redacted.text) != 0) {
+            plan_redact(plan, redacted.text);
+        }
     }
     script_deinit(&whole);
     script_deinit(&redacted);
@@ -364,7 +282,7 @@ static int plan(const struct launcher_request *request,
     };
     int rc = check(request, k8s, ret_error);
     if (rc == 0 && k8s->service != NULL) {
-        rc = parse_service(k8s->service, ret_error, service, &spec.service_port);
+        rc = k8s_parse_service(k8s->service, ret_error, service, &spec.service_port);
         rc = rc != 0 ? rc : check_leads_there(request, service, spec.service_port, ret_error);
     }
     if (rc != 0) {
@@ -393,14 +311,11 @@ const struct launcher_ops launcher_k8s = {
         "has the secret in it unless --secret names one that is there; --dry-run shows it "
         "without.",
     .rest = "OPTIONS OF KUBECTL...",
-    .examples =
-        "quartet launch k8s --access worker.json --workers 20 --image registry/quartet-worker "
-        "--apply\n"
-        "quartet launch k8s --access worker.json --workers 20 --cpus 4 --memory 8Gi | kubectl "
-        "apply -f -\n"
-        "quartet launch k8s --access worker.json --workers 5 --kind deployment --apply -- "
-        "--context far\n"
-        "quartet launch k8s --access worker.json --workers 5 --service quartet:5555 --apply",
+    .examples = "quartet launch k8s --access worker.json --workers 20 --image IMAGE --apply\n"
+                "quartet launch k8s --access worker.json --workers 20 --cpus 4 --memory 8Gi\n"
+                "quartet launch k8s --access worker.json --workers 5 --kind deployment\n"
+                "quartet launch k8s --access worker.json --workers 5 --service quartet:5555\n"
+                "quartet launch k8s --access worker.json --workers 5 --apply -- --context far",
     .options_size = sizeof(struct k8s_options),
     .defaults = defaults,
     .add_options = add_options,

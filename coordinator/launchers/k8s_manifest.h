@@ -20,13 +20,9 @@
 #define K8S_ACCESS_PATH "/etc/quartet/access.json"
 
 enum {
-    K8S_NAME_MAX =
-        52, /* leaves room for "-INDEX-xxxxx" in the 63 characters of a pod's host name */
-    K8S_LABEL_MAX = 63, /* characters of other names */
-    K8S_DRAINED_STATUS =
-        5,            /* of a worker that was told to leave: its pod failed, and is replaced */
-    K8S_GRACE_S = 10, /* beyond the drain limit, before the pod is killed */
-    K8S_RETRIES = 3,  /* so often a worker may fail, on average, until the Job does */
+    K8S_DRAINED_STATUS = 5, /* of a worker that a signal told to leave: its pod is replaced */
+    K8S_GRACE_S = 10,       /* beyond the drain limit, before the pod is killed */
+    K8S_RETRIES = 3,        /* so often a worker may fail, on average, until the Job does */
 };
 
 struct k8s_spec {
@@ -37,10 +33,9 @@ struct k8s_spec {
     const char *memory;
     bool deployment; /* workers that stay; otherwise a Job */
     uint64_t workers;
-    uint64_t user;        /* and its group: numbers */
-    double drain_limit_s; /* of the workers */
-    const char *
-        secret_name; /* of a Secret that is there, under access.json; NULL: `access_text` makes one */
+    uint64_t user;           /* and its group: numbers */
+    double drain_limit_s;    /* of the workers */
+    const char *secret_name; /* of one that is there; NULL: `access_text` makes one */
     const char *access_text; /* NULL: workers connect without keys */
     const char *service;     /* of a coordinator in the cluster; NULL: none */
     uint16_t service_port;

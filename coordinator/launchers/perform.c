@@ -4,15 +4,17 @@
 #include "common/io/secret_file.h"
 #include "common/io/text.h"
 #include "coordinator/launch_child.h"
+#include "coordinator/launchers/orphans.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
-enum { LAST_LINES = 3, SIGNAL_COUNT = 3 };
+enum { LAST_LINES = 3, SIGNAL_COUNT = 3, ORPHANS_GRACE_MS = 1000 };
 
 static const int signals[SIGNAL_COUNT] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -55,7 +57,7 @@ static void keep_line(struct performance *performance, const char *line)
     memmove(performance->last_lines[1],
             performance->last_lines[0],
             sizeof(performance->last_lines) - sizeof(performance->last_lines[0]));
-    (void)snprintf(performance->last_lines[0], LAUNCH_LINE_SIZE, "%s", line);
+    (void)snprintf(performance->last_lines[0], LAUNCH_LINE_SIZE, "%s", line + strspn(line, " "));
 }
 
 static void on_line(void *arg, bool is_error_output, const char *text)
@@ -90,11 +92,20 @@ static const struct launch_child_handlers child_handlers = {.line = on_line,
 
 /* --- signals --- */
 
+static void on_terminated_too_long(uv_timer_t *timer)
+{
+    struct performance *performance = timer->data;
+    launch_child_signal(performance->child, SIGKILL);
+}
+
+/* The workers of a held input have gone; there is nothing that a command could still be waiting for but what does not come,
+ * as mpirun does for a host that has vanished. */
 static void on_leaving_too_long(uv_timer_t *timer)
 {
     struct performance *performance = timer->data;
-    if (performance->child != NULL) {
-        launch_child_signal(performance->child, SIGTERM);
+    launch_child_signal(performance->child, SIGTERM);
+    if (performance->step->input == PLAN_HELD_TEXT) {
+        (void)uv_timer_start(timer, on_terminated_too_long, PERFORM_LEAVING_MS, 0);
     }
 }
 
@@ -120,24 +131,10 @@ static void on_signal(uv_signal_t *handle, int number)
 
 static int start(struct performance *performance, struct err_text *ret_error)
 {
-    const struct plan_step *step = performance->step;
-    char *path = NULL;
-    int rc = path_find(step->command.list[0], NULL, ret_error, &path);
-    if (rc != 0) {
-        return rc == ERR_NOMEM ? rc : ERR_CHILD;
-    }
-    const char **argv = calloc(step->command.count + 1, sizeof(*argv));
-    if (argv == NULL) {
-        free(path);
-        return err_set(ret_error, ERR_NOMEM, "no memory to start '%s'", step->command.list[0]);
-    }
-    memcpy(argv, step->command.list, step->command.count * sizeof(*argv));
-    argv[0] = path;
-    rc = launch_child_start(
+    const char *const *argv = (const char *const *)performance->step->command.list;
+    int rc = launch_child_start(
         &performance->loop, argv, &child_handlers, performance, ret_error, &performance->child);
-    free(argv);
-    free(path);
-    return rc;
+    return rc == 0 || rc == ERR_NOMEM ? rc : ERR_CHILD;
 }
 
 static void feed(struct performance *performance)
@@ -190,19 +187,21 @@ static int run(struct performance *performance, struct err_text *ret_error)
 {
     memset(performance->last_lines, 0, sizeof(performance->last_lines));
     memset(performance->last_word, 0, sizeof(performance->last_word));
+    struct orphans orphans;
+    orphans_adopt(&orphans);
     int rc = start(performance, ret_error);
-    if (rc != 0) {
-        return rc;
+    if (rc == 0) {
+        feed(performance);
     }
-    feed(performance);
     while (performance->child != NULL) {
         (void)uv_run(&performance->loop, UV_RUN_ONCE);
     }
-    if (performance->signal == 0 &&
+    orphans_end(&orphans, ORPHANS_GRACE_MS);
+    if (rc == 0 && performance->signal == 0 &&
         (performance->end.exit_status != 0 || performance->end.signal != 0)) {
-        return describe_end(performance, ret_error);
+        rc = describe_end(performance, ret_error);
     }
-    return 0;
+    return rc;
 }
 
 /* There already, and as it is to be? */
@@ -231,8 +230,16 @@ static int write_file(const struct plan_step *step, struct err_text *ret_error)
     return rc == ERR_BUSY ? expect_same(step, ret_error) : rc;
 }
 
+/* A secret is for whoever reads this output, and not for a screen. */
 static int print(const struct plan_step *step, struct err_text *ret_error)
 {
+    if (step->shown_text != NULL && isatty(STDOUT_FILENO) == 1) {
+        return err_set(
+            ret_error,
+            ERR_INVALID,
+            "this would show a secret on the terminal: pipe it on, write it to a file that "
+            "is yours alone, or see the rest of it with --dry-run");
+    }
     if (fputs(step->text.text, stdout) == EOF || fflush(stdout) != 0) {
         return err_set(ret_error, ERR_IO, "cannot write to standard output: %s", strerror(errno));
     }

@@ -7,9 +7,9 @@
 #include "common/base/err.h"
 #include "coordinator/launchers/plan.h"
 
-/* SIGINT, SIGTERM and SIGHUP are for the workers as long as this runs: a held input ends with the
- * first one, and the command gets SIGTERM, at once or, with a held input, PERFORM_LEAVING_MS later. A
- * second one kills it. */
+/* SIGINT, SIGTERM and SIGHUP are for the workers as long as this runs. With the first one a held input ends, and a command
+ * that is still there PERFORM_LEAVING_MS later gets SIGTERM, and is killed after as long again. A command without one
+ * gets SIGTERM at once. A second one kills. */
 enum { PERFORM_LEAVING_MS = 5000 };
 
 /* Only from the program's main thread, once at a time. Returns 0; ERR_CANCELLED: a signal came, and all is over,

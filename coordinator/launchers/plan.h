@@ -59,7 +59,7 @@ void plan_write(struct plan *plan, const char *path, bool is_private, const char
  * a line end. */
 void plan_install(struct plan *plan, const char *path, const char *text);
 
-/* Print a text, which ends with a line end. */
+/* Print a text, which ends with a line end. One with a secret in it (plan_redact) is not printed on a terminal. */
 void plan_print(struct plan *plan, const char *text);
 
 /* Run a command; words are added to what is returned, which is the plan's. Without a slash in its first word it is looked for in PATH. Its exit status 0 is success. */

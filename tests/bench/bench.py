@@ -16,11 +16,13 @@ import time
 
 sys.dont_write_bytecode = True  # leaves no __pycache__ in the tree
 
+import crowd
 import curve
 import durable
 import faults
+import hosts
 import own_work
-from rig import Failed, LARGE_FILES, Rig, SMALL_FILES, status_kib
+from rig import Failed, LARGE_FILES, Rig, SMALL_FILES, cpu_s, status_kib
 from table import Row, interleave, print_table
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -282,12 +284,6 @@ def idle(rig, rounds):
         yield Row(f"idle {name}", "% of a core", [], [100 * (end - begin) / seconds], 0.5, False)
 
 
-def cpu_s(pid):
-    """Of all its threads: schedstat counts nanoseconds where stat counts hundredths."""
-    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
-
-
 def join(rig, rounds):
     """A thousand workers at once, until each has work, against a thousand that say HELLO one after the other."""
     count = 1000
@@ -337,6 +333,8 @@ SECTIONS = {
     "durable": durable.durable,
     **faults.SECTIONS,
     **curve.SECTIONS,
+    **crowd.SECTIONS,
+    **hosts.SECTIONS,
 }
 LEFT_OUT = {"floors-1s"}  # unless asked for
 

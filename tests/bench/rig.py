@@ -157,6 +157,18 @@ def status_kib(pid):
     return max([int(line.split()[1]) for line in lines if line.startswith("VmHWM:")], default=0)
 
 
+def resident_kib(pid):
+    """What is in memory of it now."""
+    lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+
+
+def cpu_s(pid):
+    """Of all its threads: schedstat counts nanoseconds where stat counts hundredths."""
+    tasks = pathlib.Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
+
+
 def write_files(folder, count, size):
     folder.mkdir(parents=True)
     for i in range(count):

@@ -273,7 +273,7 @@ static void test_program_that_is_not_there_is_an_error_with_its_name(void **stat
     struct err_text error = {{0}};
     rig->child = NULL;
     assert_int_equal(launch_child_start(&rig->loop, argv, &handlers, rig, &error, &rig->child),
-                     ERR_IO);
+                     ERR_NOT_FOUND);
     assert_non_null(strstr(error.s, "/nonexistent/ssh"));
     assert_null(rig->child);
 }

@@ -93,7 +93,7 @@ static void test_command_without_input_finds_none(void **state)
 static void test_command_that_fails_is_named_with_its_last_words_and_ends_the_plan(void **state)
 {
     struct rig *rig = *state;
-    add_script(rig, "for i in 1 2 3 4; do echo \"line $i\" >&2; echo ---- >&2; done; exit 7");
+    add_script(rig, "for i in 1 2 3 4; do echo \"  line $i\" >&2; echo ---- >&2; done; exit 7");
     add_script(rig, ": >file");
     assert_int_equal(play(rig), ERR_CHILD);
     assert_string_equal(rig->error.s, "'sh' exited with status 7: line 2 / line 3 / line 4");
@@ -106,6 +106,18 @@ static void test_command_that_is_killed_is_no_success(void **state)
     add_script(rig, "kill -9 $$");
     assert_int_equal(play(rig), ERR_CHILD);
     assert_string_equal(rig->error.s, "'sh' was ended by signal 9");
+}
+
+static void test_command_is_called_what_the_plan_calls_it(void **state)
+{
+    struct rig *rig = *state;
+    char text[64];
+    struct words *words = plan_run(&rig->plan);
+    words_add(words, "sh");
+    words_add(words, "-c");
+    words_add(words, "tr '\\0' '\\n' </proc/$$/cmdline | head -n 1 >file");
+    assert_int_equal(play(rig), 0);
+    assert_string_equal(take("file", text, sizeof(text)), "sh\n");
 }
 
 static void test_command_that_there_is_not_is_said(void **state)
@@ -210,6 +222,18 @@ static void test_text_is_printed_as_it_is(void **state)
     assert_string_equal(take("said", text, sizeof(text)), "{}\nsecret\n");
 }
 
+/* A child that it does not wait for, in a group of its own, as mpirun's ssh is. */
+static void test_what_a_command_leaves_behind_is_ended(void **state)
+{
+    struct rig *rig = *state;
+    char text[64];
+    add_script(rig, "setsid sleep 1000 >/dev/null 2>&1 & echo $! >file; exit 0");
+    assert_int_equal(play(rig), 0);
+    pid_t left = (pid_t)strtol(take("file", text, sizeof(text)), NULL, 10);
+    assert_true(left > 1);
+    assert_int_equal(kill(left, 0), -1);
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -222,11 +246,13 @@ int main(void)
         PLAY(test_text_is_printed_as_it_is),
         PLAY(test_command_that_fails_is_named_with_its_last_words_and_ends_the_plan),
         PLAY(test_command_that_is_killed_is_no_success),
+        PLAY(test_command_is_called_what_the_plan_calls_it),
         PLAY(test_command_that_there_is_not_is_said),
         PLAY(test_number_that_a_command_prints_is_told),
         PLAY(test_signal_ends_a_held_input_and_nothing_more_is_done),
         PLAY(test_signal_is_passed_on_where_no_input_is_held),
         PLAY(test_second_signal_ends_what_does_not_want_to),
+        PLAY(test_what_a_command_leaves_behind_is_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

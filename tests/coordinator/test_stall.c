@@ -71,6 +71,12 @@ static void test_stall_counts_the_workers_that_have_not_come(void **state)
     view.workers.expected = 1;
     assert_stall(
         &view, STALL_GATHERING, "waiting for 1 of 1 worker to come to tcp://127.0.0.1:5555");
+    view.endpoint = NULL;
+    view.launched = "host h2: copying 3.1 of 10.8 MB of quartet-worker";
+    assert_stall(&view,
+                 STALL_GATHERING,
+                 "waiting for 1 of 1 worker to start; host h2: copying 3.1 of 10.8 MB of "
+                 "quartet-worker");
 }
 
 static void test_stall_counts_the_engines_that_are_not_there(void **state)

@@ -10,7 +10,6 @@
  * Prints what it took in seconds, as soon as that is known, and how many HELLOs: "serial 0.412", or "welcomed 0.120", "working 0.180",
  * "hellos 1000", and HEARTBEATs until all worked. */
 #include "common/base/check.h"
-#include "common/io/access.h"
 #include "tests/e2e/raw_peer.h"
 
 #include <stdio.h>
@@ -93,26 +92,13 @@ static size_t index_of(const struct name *name)
 
 static void open_socket(struct join *join, const char *access_path)
 {
-    struct access access;
-    struct err_text error;
     const int one = 1;
     const int without_limit = 0;
     join->socket = raw_socket(&join->raw, ZMQ_ROUTER);
     raw_set(&join->raw, join->socket, ZMQ_ROUTER_MANDATORY, one);
     raw_set(&join->raw, join->socket, ZMQ_SNDHWM, without_limit);
     raw_set(&join->raw, join->socket, ZMQ_RCVHWM, without_limit);
-    if (access_path == NULL) {
-        return;
-    }
-    if (access_read(access_path, false, &error, &access) != 0) {
-        raw_give_up(&join->raw, "%s", error.s);
-    }
-    CHECK(zmq_setsockopt(join->socket, ZMQ_CURVE_SERVERKEY, access.server_key, KEY_TEXT_SIZE) == 0);
-    CHECK(zmq_setsockopt(
-              join->socket, ZMQ_CURVE_PUBLICKEY, access.pair.public_key, KEY_TEXT_SIZE) == 0);
-    CHECK(zmq_setsockopt(
-              join->socket, ZMQ_CURVE_SECRETKEY, access.pair.secret_key, KEY_TEXT_SIZE) == 0);
-    access_wipe(&access);
+    raw_use_access(&join->raw, join->socket, access_path);
 }
 
 static void send_as(struct join *join, size_t i, const struct wire_message *message)

@@ -1,5 +1,5 @@
-"""Pods on this machine, as a kubelet would start them from a manifest: the container's command, arguments, environment, user, folder and volumes,
-as PID 1 of a namespace of its own. What such a pod may not do (write to its root file system, gain rights), this one may not either.
+"""Pods on this machine, as a kubelet would start them from a manifest: the container's command, arguments, environment, user, folder and
+volumes, as PID 1 of a namespace of its own. What such a pod may not do (write to its root file system, gain rights), this one may not either.
 
 There is no cluster here: who schedules and replaces pods is not tried this way."""
 
@@ -42,8 +42,8 @@ def unavailable():
     if os.geteuid() != 0:
         return "no pods can be started here: this is not root"
     try:
-        done = subprocess.run(["unshare", "--mount", "sh", "-ec", START, "sh", "", "10001", "10001", "", "/tmp", "true"], capture_output=True,
-                              text=True, timeout=20, check=False)
+        done = subprocess.run(["unshare", "--mount", "sh", "-ec", START, "sh", "", "10001", "10001", "", "/tmp", "true"],
+                              capture_output=True, text=True, timeout=20, check=False)
     except (OSError, subprocess.SubprocessError) as error:
         return "no pods can be started here: %s" % error
     return None if done.returncode == 0 else "no pods can be started here: " + done.stderr.strip()

@@ -2,6 +2,7 @@
 #include "tests/e2e/raw_peer.h"
 
 #include "common/base/check.h"
+#include "common/io/access.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -69,9 +70,31 @@ void *raw_socket(const struct raw *raw, int type)
     return socket;
 }
 
-void *raw_connect(const struct raw *raw, const char *endpoint)
+static void set_key(void *socket, int option, const char *key)
+{
+    CHECK(zmq_setsockopt(socket, option, key, KEY_TEXT_SIZE) == 0);
+}
+
+void raw_use_access(const struct raw *raw, void *socket, const char *access_path)
+{
+    struct access access;
+    struct err_text error;
+    if (access_path == NULL) {
+        return;
+    }
+    if (access_read(access_path, false, &error, &access) != 0) {
+        raw_give_up(raw, "%s", error.s);
+    }
+    set_key(socket, ZMQ_CURVE_SERVERKEY, access.server_key);
+    set_key(socket, ZMQ_CURVE_PUBLICKEY, access.pair.public_key);
+    set_key(socket, ZMQ_CURVE_SECRETKEY, access.pair.secret_key);
+    access_wipe(&access);
+}
+
+void *raw_connect(const struct raw *raw, const char *endpoint, const char *access_path)
 {
     void *socket = raw_socket(raw, ZMQ_DEALER);
+    raw_use_access(raw, socket, access_path);
     if (zmq_connect(socket, endpoint) != 0) {
         raw_give_up(raw, "cannot connect to '%s': %s", endpoint, zmq_strerror(zmq_errno()));
     }

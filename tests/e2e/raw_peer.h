@@ -32,7 +32,10 @@ _Noreturn void raw_give_up(const struct raw *raw, const char *format, ...)
 /* A socket of this type (ZMQ_DEALER, ZMQ_ROUTER) that waits at most RAW_LIMIT_MS to send or receive. */
 void *raw_socket(const struct raw *raw, int type);
 void raw_set(const struct raw *raw, void *socket, int option, int value);
-void *raw_connect(const struct raw *raw, const char *endpoint);
+/* With what is in this access file: everything is encrypted. Before the socket is connected. NULL: plaintext. */
+void raw_use_access(const struct raw *raw, void *socket, const char *access_path);
+/* A DEALER there. */
+void *raw_connect(const struct raw *raw, const char *endpoint, const char *access_path);
 
 /* The bytes of a message's header frame, to `ret_bytes` of WIRE_HEADER_MAX bytes. Returns how many. */
 size_t raw_encode(struct raw *raw, const struct wire_message *message, unsigned char *ret_bytes);

@@ -5,6 +5,8 @@
  *   strange_peer oversized ENDPOINT N  N messages beyond every limit
  *   strange_peer registrar ENDPOINT N  registers N times over, as somebody else each time, and reads nothing
  *   strange_peer liar ENDPOINT       registers, takes chunks, and sends results that nobody asked it for
+ *   strange_peer commander ENDPOINT ACCESS   a worker's key in the hands of one who would be more: says, registered and not, all that only
+ *                                    a coordinator may, speaks for the sessions of others, and prints each refusal
  *   strange_peer miscounter ENDPOINT registers, takes chunks, and says of one that it had more items; then it
  *                                would register again
  *
@@ -219,17 +221,80 @@ static void be_a_liar(struct strange *strange)
     expect_reject(strange, WIRE_REASON_SESSION);
 }
 
+/* --- one that would command --- */
+
+/* What only a coordinator says, as it would be said to a worker of that session. */
+static struct wire_message command_of(enum wire_type type, uint64_t session)
+{
+    static const uint64_t one = 1;
+    static const uint32_t first = 1;
+    struct wire_message message = {.type = type, .session = session, .job = 1};
+    switch (type) {
+    case WIRE_WELCOME:
+        message.job = 0;
+        message.as.welcome = (struct wire_welcome){.heartbeat_ms = 1000};
+        break;
+    case WIRE_JOB:
+        message.as.job_spec = (struct wire_job){.workload = wire_text("noop"), .strategy = 1};
+        break;
+    case WIRE_CHUNKS:
+        message.as.chunks = (struct wire_chunks){
+            .count = 1, .id = &one, .first = &one, .items = &one, .attempt = &first};
+        break;
+    default: /* CANCEL, DRAIN, ACK */
+        message.job = type == WIRE_CANCEL ? 1 : 0;
+        break;
+    }
+    return message;
+}
+
+/* Registered as somebody new, or not at all. */
+static uint64_t begin_session(struct strange *strange, bool registered, uint64_t nonce)
+{
+    const struct wire_text workload = wire_text("sleep");
+    struct wire_message hello = raw_hello(&workload, nonce);
+    struct wire_message answer;
+    if (!registered) {
+        return 1;
+    }
+    send_message(strange, &hello);
+    wait_for(strange, WIRE_WELCOME, &answer);
+    return answer.session;
+}
+
+static void be_a_commander(struct strange *strange)
+{
+    static const enum wire_type commands[] = {
+        WIRE_WELCOME, WIRE_JOB, WIRE_CHUNKS, WIRE_CANCEL, WIRE_DRAIN, WIRE_ACK};
+
+    uint64_t nonce = NONCE;
+    for (size_t i = 0; i < 2 * sizeof(commands) / sizeof(commands[0]); i++) {
+        uint64_t session = begin_session(strange, i % 2 == 0, nonce++);
+        struct wire_message message = command_of(commands[i / 2], session);
+        send_message(strange, &message);
+        expect_reject(strange, WIRE_REASON_MALFORMED);
+    }
+    /* Sessions are numbered: those of the honest ones lie below. */
+    uint64_t own = begin_session(strange, true, nonce);
+    for (uint64_t i = 1; i <= 3; i++) {
+        struct wire_message bye = {.type = WIRE_HEARTBEAT, .session = own - (i << 16)};
+        send_message(strange, &bye);
+        expect_reject(strange, WIRE_REASON_SESSION);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct strange strange;
     uint64_t count = argc > 3 ? strtoull(argv[3], NULL, 10) : 0;
     raw_open(&strange.raw, "strange_peer", 1);
     if (argc < 3) {
-        raw_give_up(
-            &strange.raw,
-            "version | garbage | oversized | registrar | liar | miscounter, ENDPOINT, and a count");
+        raw_give_up(&strange.raw,
+                    "version | garbage | oversized | registrar | liar | commander | miscounter, "
+                    "ENDPOINT, and a count or an access file");
     }
-    strange.socket = raw_connect(&strange.raw, argv[2]);
+    bool commands = strcmp(argv[1], "commander") == 0;
+    strange.socket = raw_connect(&strange.raw, argv[2], commands ? argv[3] : NULL);
     if (strcmp(argv[1], "version") == 0) {
         be_of_another_version(&strange);
     } else if (strcmp(argv[1], "garbage") == 0) {
@@ -240,11 +305,14 @@ int main(int argc, char **argv)
         register_over_and_over(&strange, count);
     } else if (strcmp(argv[1], "liar") == 0) {
         be_a_liar(&strange);
+    } else if (commands) {
+        be_a_commander(&strange);
     } else if (strcmp(argv[1], "miscounter") == 0) {
         be_a_miscounter(&strange);
     } else {
         raw_give_up(&strange.raw,
-                    "'%s' is not one of version, garbage, oversized, registrar, liar, miscounter",
+                    "'%s' is not one of version, garbage, oversized, registrar, liar, commander, "
+                    "miscounter",
                     argv[1]);
     }
     (void)zmq_close(strange.socket);

@@ -1,5 +1,5 @@
-"""A host of its own with a real systemd as its first process, on this machine: namespaces, and this machine's own root file system with everything
-that is written to it kept apart (overlay) and nothing of it started but what a test starts. The network is this machine's.
+"""A host of its own with a real systemd as its first process, on this machine: namespaces, and this machine's own root file system with
+everything that is written to it kept apart (overlay) and nothing of it started but what a test starts. The network is this machine's.
 
 It ends with the test, however that ends: its first process dies with the pipe that the test holds."""
 
@@ -11,8 +11,8 @@ from harness import wait_until
 
 SYSTEMD = "/lib/systemd/systemd"
 
-# $1: a folder that the host shares with this machine, under the same name. Root's mounts must be shared ones, as on any host with systemd: a credential is
-# mounted by a helper. Nothing but the units of a test and what they need: no target wants anything.
+# $1: a folder that the host shares with this machine, under the same name; $2: others. Root's mounts must be shared ones, as on any host with
+# systemd: a credential is mounted by a helper. Nothing but the units of a test and what they need: no target wants anything.
 BOOT = """
 mount -t tmpfs tmpfs /mnt
 mkdir /mnt/upper /mnt/work /mnt/root
@@ -54,7 +54,8 @@ exec setpriv --bounding-set=-sys_module,-sys_time,-sys_boot,-sys_rawio chroot $r
 
 
 def _hierarchies():
-    """Folders of the control groups that this process is in, one for each tree: systemd mounts all of them, and begins where its own namespace does."""
+    """Folders of the control groups that this process is in, one for each tree: systemd mounts all of them, and begins where its own
+    namespace does."""
     places = {}
     with open("/proc/self/cgroup", encoding="ascii") as file:
         for line in file:
@@ -78,8 +79,10 @@ def _make_group(parent, name):
     os.mkdir(group)
     for file in ("cpuset.cpus", "cpuset.mems"):
         if os.path.exists(os.path.join(parent, "cpuset.sched_load_balance")):
-            with open(os.path.join(parent, file), encoding="ascii") as source, open(os.path.join(group, file), "w", encoding="ascii") as target:
-                target.write(source.read())
+            with open(os.path.join(parent, file), encoding="ascii") as source:
+                of_parent = source.read()
+            with open(os.path.join(group, file), "w", encoding="ascii") as target:
+                target.write(of_parent)
     return group
 
 
@@ -94,9 +97,21 @@ def unavailable():
         return "no host with systemd can be made here: control groups cannot be written"
     script = ("mount -t tmpfs tmpfs /mnt && mkdir /mnt/u /mnt/w /mnt/r && "
               "mount -t overlay overlay -o lowerdir=/,upperdir=/mnt/u,workdir=/mnt/w /mnt/r")
-    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--cgroup", "sh", "-ec", script], capture_output=True, text=True, timeout=20,
-                          check=False)
+    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--cgroup", "sh", "-ec", script], capture_output=True, text=True,
+                          timeout=20, check=False)
     return None if done.returncode == 0 else "no host with systemd can be made here: " + done.stderr.strip()
+
+
+# A manager of a user's own services, as user@.service starts it, without a login.
+USER_MANAGER = """
+[Service]
+User=%(user)s
+Type=notify
+Delegate=yes
+RuntimeDirectory=user-manager
+Environment=XDG_RUNTIME_DIR=/run/user-manager HOME=/run/user-manager
+ExecStart=%(systemd)s --user --unit=basic.target --log-target=null
+"""
 
 
 class SystemdHost:
@@ -114,7 +129,7 @@ class SystemdHost:
         self.program = test.start(["sh", "-ec", enter, " ".join(self.groups), BOOT, shared, " ".join(trees)])
         test.addCleanup(self._end)
         self.first = wait_until(self._first, 20, "the host's first process")
-        self.enter = ["nsenter", "--target", str(self.first), "--all", "--root", "--wd=/"]
+        self.enter = ["nsenter", "--target", str(self.first), "--all", "--root", "--wdns=/"]
         wait_until(lambda: self.ask("is-active", "basic.target").stdout.strip() == "active", 30, "its systemd")
 
     def _first(self):
@@ -135,6 +150,18 @@ class SystemdHost:
     def ask(self, *arguments):
         """systemctl there."""
         return subprocess.run([*self.enter, "systemctl", "--no-pager", *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+    def start_user_manager(self, user):
+        """What goes before a command of that user, who has a manager; its home is /run/user-manager."""
+        script = "rm -rf /usr/lib/systemd/user/*.wants /etc/systemd/user; cat >/etc/systemd/system/user-manager.service"
+        subprocess.run([*self.enter, "sh", "-c", script], input=USER_MANAGER % {"user": user, "systemd": SYSTEMD}, text=True, timeout=20,
+                       check=True)
+        self.ask("daemon-reload")
+        started = self.ask("start", "user-manager.service")
+        if started.returncode != 0:
+            raise AssertionError("no manager of %s: %s" % (user, started.stderr))
+        return [*self.enter, "setpriv", "--reuid", user, "--regid", user, "--clear-groups", "env", "HOME=/run/user-manager",
+                "XDG_RUNTIME_DIR=/run/user-manager"]
 
     def property_of(self, unit, name):
         return self.ask("show", "--property", name, "--value", unit).stdout.strip()

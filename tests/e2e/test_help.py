@@ -35,10 +35,12 @@ LAUNCH = {"access", "wait-access", "connect", "insecure", "workers", "slots", "w
           "give-up", "drain-limit", "dry-run", "quiet"}
 LAUNCHER_FLAGS = {
     "mpi": LAUNCH | {"hosts", "hostfile", "mpirun", "mpi", "ssh"},
+    "k8s": LAUNCH | {"image", "kind", "cpus", "memory", "user", "name", "namespace", "secret", "service", "apply", "kubectl"},
+    "systemd": LAUNCH | {"name", "user", "stay", "unit-dir", "systemctl", "run-as", "cpus", "memory"},
     "slurm": LAUNCH | {"cpus", "time", "partition", "account", "qos", "job-name"},
 }
 WORKER_FLAGS = {"access", "connect", "describe", "name", "slots", "credit-max", "give-up", "spread", "idle-timeout",
-                "drain-limit", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
+                "drain-limit", "drained-status", "time-limit", "insecure", "allow-exec", "allow-plugins", "parent", "quiet",
                 "version", "end-with-stdin", "doctor"} | DOCTOR
 DEFAULTS = {"threads": "8", "in-flight": "100", "rounds": "3", "warmup": "1", "chunk": "auto",
             "wait-timeout": "60", "seed": "1", "crash-limit": "3", "speculate": "off"}

@@ -9,6 +9,7 @@ import unittest
 
 import pods
 from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_USAGE, QUARTET, WORKER, EndToEndTest, main, wait_until
+from terminal import Terminal
 
 SCHEMAS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schemas")
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -138,6 +139,15 @@ class Apply(K8s):
             self.assertEqual([item for item in shown["items"] if item["kind"] != "Secret"],
                              [item for item in whole["items"] if item["kind"] != "Secret"])
 
+    def test_secret_is_not_shown_on_a_terminal(self):
+        self.make_access()
+        for arguments, status in (((), EXIT_USAGE), (("--secret", "mine"), EXIT_OK), (("--dry-run",), EXIT_OK)):
+            terminal = Terminal(self, 100)
+            program = terminal.start_quartet("launch", "k8s", "--access", self.access, "--workers", "1", *arguments, whole=True)
+            self.assertEqual(program.process.wait(20), status)
+            terminal.stream.wait_for("--dry-run" if status else '"kind": "Job"', 10)
+            self.assertEqual('"kind"' in terminal.text(), status == EXIT_OK)
+
     def test_what_makes_no_sense_is_refused(self):
         self.make_access()
         self.assert_refused(self.launch("--name", "No"), "--name", "'No'")
@@ -202,8 +212,8 @@ class Page(K8s):
     def coordinator_yaml(self):
         with open(os.path.join(SCHEMAS, "..", "..", "deploy", "kubernetes.md"), encoding="utf-8") as file:
             (block,) = re.findall(r"^```yaml\n(.*?)^```$", file.read(), re.MULTILINE | re.DOTALL)
-        done = subprocess.run([DEBIAN_PYTHON, "-c", "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"], input=block,
-                              capture_output=True, text=True, timeout=60, check=True)
+        to_json = "import json, sys, yaml; json.dump(yaml.safe_load(sys.stdin), sys.stdout)"
+        done = subprocess.run([DEBIAN_PYTHON, "-c", to_json], input=block, capture_output=True, text=True, timeout=60, check=True)
         return json.loads(done.stdout)
 
     def keys_as_secret(self):
@@ -226,8 +236,8 @@ class Page(K8s):
         coordinator = pods.Pod(self, pod["metadata"]["name"], pod["spec"], self.keys_as_secret())
         coordinator.program.err.wait_for("listening on", 20)
         (first,) = self.named("quartet-init")
-        copy = subprocess.run(["nsenter", "--target", str(first), "--mount", "--pid", "cat", "/tmp/worker.json"], capture_output=True, timeout=20,
-                              check=True)
+        copy = subprocess.run(["nsenter", "--target", str(first), "--mount", "--pid", "cat", "/tmp/worker.json"], capture_output=True,
+                              timeout=20, check=True)
         self.write_file("worker.json", copy.stdout)
         os.chmod(self.access, 0o600)
         service = self.manifest("--service", "quartet:5555", "--worker-path", WORKER, "--allow-exec", workers=2)

@@ -7,12 +7,10 @@ import unittest
 
 import launching
 import results
-import ssh_hosts
 from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_SIGINT, EXIT_USAGE, WORKER, EndToEndTest, main, wait_until
 
-NO_HOSTS = ssh_hosts.unavailable()
-NO_OPENMPI = launching.missing("mpirun.openmpi") or NO_HOSTS
-NO_HYDRA = launching.missing("mpiexec.hydra") or NO_HOSTS
+NO_OPENMPI = launching.unavailable("mpirun.openmpi")
+NO_HYDRA = launching.unavailable("mpiexec.hydra")
 ROOT = ["--allow-run-as-root"] if os.geteuid() == 0 else []
 
 
@@ -76,6 +74,18 @@ class OpenMpi(AnyMpi, launching.LaunchTest):
         self.assert_no_worker_left(3)
         self.interrupt(coordinator)
 
+    def test_host_that_vanishes_is_done_without_and_the_launch_ends_when_it_is_told_to(self):
+        """mpirun waits for it, and would leave an ssh behind."""
+        work = results.sleep(1, 1000, 0.02)
+        undisturbed = work.undisturbed(self)
+        coordinator, launched = self.begin(work=work)
+        self.hosts[2].vanish()
+        coordinator.err.wait_for("lost worker", 15)
+        self.assert_all_right(work, coordinator, undisturbed)
+        launched.signal(signal.SIGINT)
+        self.assert_status(launched.finish(30), EXIT_SIGINT)
+        self.assertEqual([p.name for p in self.left_over() if p.name in ("ssh", "mpirun.openmpi", "mpirun", "orterun")], [])
+
     def test_host_that_cannot_be_reached_is_named(self):
         self.coordinate(results.noop(1, 10))
         coordinator = self.programs[-1]
@@ -121,8 +131,14 @@ class Usage(EndToEndTest):
         self.assert_refused(self.refuse("--access", "-"), "'-'")
         self.assert_refused(self.refuse("--connect", "tcp://192.0.2.1:5555"), "--insecure")
         self.assert_refused(self.refuse("--connect", "nowhere"), "'nowhere'")
+        self.assert_refused(self.refuse("--connect", "tcp://127.0.0.1:1", "--worker-path", "w" * 100000), "--worker-path")
         self.assert_refused(self.quartet("launch", "mpj"), "did you mean 'mpi'?")
         self.assert_refused(self.quartet("launch"), "--help")
+
+    def test_access_file_that_does_not_come_is_waited_for_no_longer_than_asked(self):
+        result = self.refuse("--access", self.path("late"), "--wait-access", "0.4")
+        self.assert_refused(result, self.path("late"), "No such file")
+        self.assertGreater(result.seconds, 0.4)
 
     def test_mpirun_that_is_not_there_is_said(self):
         result = self.quartet("launch", "mpi", "--hosts", "h1", "--connect", "tcp://127.0.0.1:1", "--mpirun", "no-such-mpirun")

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Makes kubernetes.json: JSON Schemas of the kinds that `quartet launch k8s` writes, derived from Kubernetes' own JavaScript client, whose models
-are generated from the published OpenAPI document. A field that is not in the document is an error (additionalProperties: false).
+"""Makes kubernetes.json: JSON Schemas of the kinds that `quartet launch k8s` writes, derived from Kubernetes' own JavaScript client, whose
+models are generated from the published OpenAPI document. A field that is not in the document is an error (additionalProperties: false).
 
     npm pack @kubernetes/client-node && tar xzf kubernetes-client-node-*.tgz
     derive.py package > kubernetes.json

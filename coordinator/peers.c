@@ -13,10 +13,8 @@ int peers_init(struct peers *peers, uint32_t max, uint64_t serial)
     CHECK(max >= 1 && max <= PEERS_MAX);
     peers->by_index = calloc(max, sizeof(struct peer *));
     peers->free = calloc(max, sizeof(*peers->free));
-    if (peers->by_index == NULL || peers->free == NULL ||
-        peers_index_init(&peers->nonces, max) != 0 ||
-        peers_index_init(&peers->addresses, max) != 0 ||
-        peers_index_init(&peers->connections, max) != 0) {
+    if (peers->by_index == NULL || peers->free == NULL || peers_index_init(&peers->nonces) != 0 ||
+        peers_index_init(&peers->addresses) != 0 || peers_index_init(&peers->connections) != 0) {
         peers_deinit(peers);
         return ERR_NOMEM;
     }
@@ -73,9 +71,16 @@ static void take_connection(struct peers *peers, struct peer *peer)
     peers_index_put(&peers->connections, peer->connection, peer->index);
 }
 
+static bool has_room(struct peers *peers)
+{
+    return peers->count < peers->max && peers_index_reserve(&peers->nonces) == 0 &&
+           peers_index_reserve(&peers->addresses) == 0 &&
+           peers_index_reserve(&peers->connections) == 0;
+}
+
 struct peer *peers_add(struct peers *peers, const struct peer_identity *identity)
 {
-    struct peer *peer = peers->count == peers->max ? NULL : calloc(1, sizeof(*peer));
+    struct peer *peer = has_room(peers) ? calloc(1, sizeof(*peer)) : NULL;
     if (peer == NULL) {
         return NULL;
     }

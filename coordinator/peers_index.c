@@ -5,14 +5,12 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-int peers_index_init(struct peers_index *index, uint32_t max)
+enum { SIZE_FIRST = 16 }; /* a power of two */
+
+int peers_index_init(struct peers_index *index)
 {
-    uint32_t size = 4;
-    while (size < 2 * max) {
-        size *= 2;
-    }
-    index->mask = size - 1;
-    index->table = calloc(size, sizeof(*index->table));
+    *index = (struct peers_index){.mask = SIZE_FIRST - 1};
+    index->table = calloc(SIZE_FIRST, sizeof(*index->table));
     return index->table == NULL ? ERR_NOMEM : 0;
 }
 
@@ -22,7 +20,7 @@ void peers_index_deinit(struct peers_index *index)
     index->table = NULL;
 }
 
-/* Numbers may be chosen by others, who could make them collide; there are never more than `max`, so that the worst of it
+/* Numbers may be chosen by others, who could make them collide; there are never more than workers, so that the worst of it
  * is a search as long as the list would be. The upper half of the product depends on all bits (Knuth, 6.4). */
 static uint32_t home_of(const struct peers_index *index, uint64_t number)
 {
@@ -42,8 +40,28 @@ static uint32_t place_of(const struct peers_index *index, uint64_t number)
 void peers_index_put(struct peers_index *index, uint64_t number, uint32_t at)
 {
     if (number != 0) {
-        index->table[place_of(index, number)] = (struct peers_index_entry){number, at};
+        struct peers_index_entry *entry = &index->table[place_of(index, number)];
+        index->count += entry->number == 0;
+        *entry = (struct peers_index_entry){number, at};
     }
+}
+
+int peers_index_reserve(struct peers_index *index)
+{
+    struct peers_index larger = {.mask = index->mask * 2 + 1};
+    if (2 * (index->count + 1) <= index->mask + 1) {
+        return 0;
+    }
+    larger.table = calloc((size_t)larger.mask + 1, sizeof(*larger.table));
+    if (larger.table == NULL) {
+        return ERR_NOMEM;
+    }
+    for (uint32_t i = 0; i <= index->mask; i++) {
+        peers_index_put(&larger, index->table[i].number, index->table[i].index);
+    }
+    free(index->table);
+    *index = larger;
+    return 0;
 }
 
 /* Knuth's algorithm 6.4R: close the gap with later entries of the run that may stand there. */
@@ -65,6 +83,7 @@ void peers_index_remove(struct peers_index *index, uint64_t number, uint32_t at)
     uint32_t place = place_of(index, number);
     if (number != 0 && index->table[place].number == number && index->table[place].index == at) {
         close_gap(index, place);
+        index->count--;
     }
 }
 

@@ -1,6 +1,6 @@
 /* Which worker has a number: its nonce, its address, its connection. A table of open addressing over the indices of
- * peers.h, of fixed size, so that finding one of ten thousand costs what finding one of two does. Numbers that are 0 are
- * nobody's. Pure but for the table's memory. */
+ * peers.h, twice as large as what is in it at least, so that finding one of ten thousand costs what finding one of two does.
+ * Numbers that are 0 are nobody's. Pure but for the table's memory. */
 #ifndef QUARTET_COORDINATOR_PEERS_INDEX_H
 #define QUARTET_COORDINATOR_PEERS_INDEX_H
 
@@ -14,13 +14,17 @@ struct peers_index {
     } * table;
 
     uint32_t mask;
+    uint32_t count;
 };
 
-/* For at most `max` entries. Returns 0 or ERR_NOMEM; what was not touched of it takes no memory. */
-int peers_index_init(struct peers_index *index, uint32_t max);
+/* Returns 0 or ERR_NOMEM. */
+int peers_index_init(struct peers_index *index);
 void peers_index_deinit(struct peers_index *index);
 
-/* Whoever had that number before has it no more. */
+/* Room for one more. Returns 0 or ERR_NOMEM; nothing that can be seen has changed then. */
+int peers_index_reserve(struct peers_index *index);
+
+/* Whoever had that number before has it no more. Room was reserved. */
 void peers_index_put(struct peers_index *index, uint64_t number, uint32_t at);
 
 /* Only when it is `at` that has it. */

@@ -16,8 +16,9 @@ static void test_number_is_found_until_it_is_removed(void **state)
     (void)state;
     struct peers_index index;
     uint32_t at = 0;
-    assert_int_equal(peers_index_init(&index, 4), 0);
+    assert_int_equal(peers_index_init(&index), 0);
     assert_false(peers_index_find(&index, 7, &at));
+    assert_int_equal(peers_index_reserve(&index), 0);
     peers_index_put(&index, 7, 3);
     assert_true(peers_index_find(&index, 7, &at));
     assert_int_equal(at, 3);
@@ -31,7 +32,8 @@ static void test_zero_is_nobodys(void **state)
     (void)state;
     struct peers_index index;
     uint32_t at = 0;
-    assert_int_equal(peers_index_init(&index, 4), 0);
+    assert_int_equal(peers_index_init(&index), 0);
+    assert_int_equal(peers_index_reserve(&index), 0);
     peers_index_put(&index, 0, 1);
     assert_false(peers_index_find(&index, 0, &at));
     peers_index_remove(&index, 0, 1);
@@ -43,8 +45,10 @@ static void test_number_that_another_one_took_is_not_removed_by_the_first(void *
     (void)state;
     struct peers_index index;
     uint32_t at = 0;
-    assert_int_equal(peers_index_init(&index, 4), 0);
+    assert_int_equal(peers_index_init(&index), 0);
+    assert_int_equal(peers_index_reserve(&index), 0);
     peers_index_put(&index, 20, 1);
+    assert_int_equal(peers_index_reserve(&index), 0);
     peers_index_put(&index, 20, 2);
     peers_index_remove(&index, 20, 1);
     assert_true(peers_index_find(&index, 20, &at));
@@ -61,7 +65,7 @@ static void test_index_agrees_with_a_list_whatever_comes_and_goes(void **state)
     uint32_t list[NUMBERS] = {0}; /* by number; 0: nobody's */
     uint32_t count = 0;
     rng_init(&rng, 5);
-    assert_int_equal(peers_index_init(&index, MAX), 0);
+    assert_int_equal(peers_index_init(&index), 0);
     for (int step = 0; step < STEPS; step++) {
         uint64_t number = 1 + rng_below(&rng, NUMBERS - 1);
         uint32_t at = 1 + (uint32_t)rng_below(&rng, 1000);
@@ -70,6 +74,7 @@ static void test_index_agrees_with_a_list_whatever_comes_and_goes(void **state)
             list[number] = 0;
             count--;
         } else if (count < MAX) {
+            assert_int_equal(peers_index_reserve(&index), 0);
             peers_index_put(&index, number, at);
             list[number] = at;
             count++;

@@ -546,6 +546,26 @@ static void fetch_another(struct scene *scene)
     expect_reject(scene);
 }
 
+static void command_the_server(struct scene *scene)
+{
+    unsigned char hash[HASH_SIZE];
+    wait_for_job(scene, hash);
+    struct wire_message message = {.type = WIRE_DRAIN};
+    fake_worker_send(&scene->fake, &message, NULL, 0);
+    expect_reject(scene);
+}
+
+static void test_server_takes_no_orders_from_a_worker(void **state)
+{
+    struct scene *scene = *state;
+    write_plugin(scene);
+    run(scene, command_the_server);
+    assert_string_equal(scene->reject,
+                        "DRAIN: only a coordinator says that, and who connects here is a worker");
+    assert_int_equal(server_workers(scene->server), 0);
+    remove_plugin(scene);
+}
+
 static void test_server_gives_no_plugin_but_the_job_s(void **state)
 {
     struct scene *scene = *state;
@@ -605,6 +625,7 @@ int main(void)
         TEST(test_server_gives_a_plugin_part_by_part),
         TEST(test_server_drops_a_worker_that_fetches_the_same_part_twice),
         TEST(test_server_drops_a_worker_that_fetches_beyond_the_end),
+        TEST(test_server_takes_no_orders_from_a_worker),
         TEST(test_server_gives_no_plugin_but_the_job_s),
         TEST(test_server_says_that_a_plugin_cannot_be_read_any_more),
         TEST(test_server_sends_no_plugin_to_an_older_worker),

@@ -105,7 +105,10 @@ struct server {
         full; /* why the last worker was refused for want of room; "": none was since one got in */
     char first_refusal[KNOCK_TEXT_SIZE];
     bool first_refusal_vague;
-    uint64_t slowest_us;     /* the longest that any worker may be silent between two life signs */
+    uint64_t slowest_us; /* the longest that any worker may be silent between two life signs */
+    uint32_t crowd;      /* as many workers there were since memory was last given back */
+    uint64_t
+        left_since_us; /* since when there have been less than half as many; 0: there are more */
     uint64_t alone_since_us; /* since when a run has had no worker; 0: it has */
     bool closing;            /* BYE was said: workers that go are no news */
     uint64_t next_job;

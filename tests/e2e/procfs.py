@@ -90,6 +90,14 @@ def peak_memory_bytes(pid):
     return None
 
 
+def memory_bytes(pid):
+    """The resident size now."""
+    for line in (_read(pid, "status") or b"").splitlines():
+        if line.startswith(b"VmRSS:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
 def cpu_seconds(pid):
     """User and system time of all its threads."""
     fields = _stat_fields(pid)

@@ -39,10 +39,6 @@ class CrowdTest(EndToEndTest):
         rig.out.wait_for(r"^welcomed", 100)
         return rig
 
-    @staticmethod
-    def files_of(program):
-        return len(os.listdir("/proc/%d/fd" % program.pid))
-
     def figure(self, rig, name):
         return float(rig.out.wait_for(r"^%s ([\d.]+)$" % name, 60).group(1))
 
@@ -117,20 +113,18 @@ class Death(CrowdTest):
         self.assertIn("notes were left out", result.err)
 
     @unittest.skipIf(SANITIZED, "sanitizers keep what was freed")
-    def test_crowds_that_come_and_die_again_and_again_take_the_memory_of_some(self):
-        coordinator, at = self.begin(7 * SOME, 1)
-        before, files = procfs.peak_memory_bytes(coordinator.pid), self.files_of(coordinator)
+    def test_memory_of_a_crowd_that_dies_goes_back_and_is_enough_for_the_next_ones(self):
+        coordinator, at = self.begin(2 * SOME, 1)
+        before = procfs.memory_bytes(coordinator.pid)
         peaks = []
-        for _ in range(6):
+        for _ in range(3):
             rig = self.come(at, SOME)
             peaks.append(procfs.peak_memory_bytes(coordinator.pid) - before)
             rig.signal(signal.SIGKILL)
             rig.finish(20)
-            wait_until(lambda: self.files_of(coordinator) <= files, 20, "the end of connections")
-        print("after %s KiB each" % ", ".join("%.1f" % (peak / KIB / SOME) for peak in peaks), flush=True)
-        # What is freed between connections that stay is not always of use for the next ones: it comes to twice as much, and stays there.
-        self.assertLess(peaks[-1] - peaks[-3], peaks[0] / 2)
-        self.assertLess(peaks[-1], 4 * peaks[0])
+            wait_until(lambda: procfs.memory_bytes(coordinator.pid) - before < peaks[0] / 4, 20, "the memory of those that are gone")
+        print("after each %s KiB" % ", ".join("%.1f" % (peak / KIB / SOME) for peak in peaks), flush=True)
+        self.assertLess(peaks[-1], 1.25 * peaks[0])
         coordinator.signal(signal.SIGTERM)
         coordinator.finish(30)
 

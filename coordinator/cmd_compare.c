@@ -7,9 +7,9 @@
 #include "common/io/cores.h"
 #include "common/io/versions.h"
 #include "coordinator/commands.h"
-#include "coordinator/output.h"
-#include "coordinator/session.h"
-#include "coordinator/work.h"
+#include "coordinator/report/output.h"
+#include "coordinator/run/work.h"
+#include "coordinator/session/session.h"
 
 #include <inttypes.h>
 #include <stdio.h>

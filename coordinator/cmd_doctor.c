@@ -1,11 +1,11 @@
 /* quartet doctor: find out why a worker does not reach its coordinator, from either side. */
 #include "common/doctor/doctor.h"
 #include "coordinator/commands.h"
-#include "coordinator/doctor_hosts.h"
-#include "coordinator/doctor_listen.h"
-#include "coordinator/options.h"
-#include "coordinator/options_internal.h"
-#include "coordinator/terminal.h"
+#include "coordinator/doctor/doctor_hosts.h"
+#include "coordinator/doctor/doctor_listen.h"
+#include "coordinator/options/options.h"
+#include "coordinator/options/options_internal.h"
+#include "coordinator/report/terminal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* quartet drain: let a worker of a running coordinator finish what it has begun, and leave. */
 #include "coordinator/commands.h"
-#include "coordinator/control_client.h"
+#include "coordinator/status/control_client.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* quartet keygen: make the keys of a coordinator and of its workers. */
 #include "coordinator/commands.h"
-#include "coordinator/keyring.h"
+#include "coordinator/server/keyring.h"
 
 #include <stdio.h>
 #include <stdlib.h>

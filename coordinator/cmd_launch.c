@@ -5,7 +5,7 @@
 #include "coordinator/commands.h"
 #include "coordinator/launchers/launcher.h"
 #include "coordinator/launchers/perform.h"
-#include "coordinator/options.h"
+#include "coordinator/options/options.h"
 #include "worker/engine/engine.h"
 
 #include <limits.h>

@@ -2,7 +2,7 @@
 #include "common/base/units.h"
 #include "common/io/parent.h"
 #include "coordinator/commands.h"
-#include "coordinator/origin.h"
+#include "coordinator/origin/origin.h"
 
 #include <arpa/inet.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 /* quartet resume: go on with a run whose coordinator died, from its journal. */
 #include "coordinator/commands.h"
-#include "coordinator/run_internal.h"
+#include "coordinator/run/run_internal.h"
 
 #include <errno.h>
 #include <limits.h>

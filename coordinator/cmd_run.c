@@ -1,6 +1,6 @@
 /* quartet run: run the items of one workload with one strategy, in this process or across workers, and say what came of it. */
 #include "coordinator/commands.h"
-#include "coordinator/run_internal.h"
+#include "coordinator/run/run_internal.h"
 
 #include <stdio.h>
 

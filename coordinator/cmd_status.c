@@ -1,7 +1,7 @@
 /* quartet status: ask a running coordinator how it is doing. */
 #include "coordinator/commands.h"
-#include "coordinator/control_client.h"
-#include "coordinator/status.h"
+#include "coordinator/status/control_client.h"
+#include "coordinator/status/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 #include "common/io/cli.h"
 #include "common/io/text.h"
 #include "coordinator/commands.h"
-#include "coordinator/plugin_describe.h"
+#include "coordinator/run/plugin_describe.h"
 #include "worker/workloads/plugin.h"
 #include "worker/workloads/plugin_words.h"
 #include "worker/workloads/registry.h"

@@ -16,5 +16,5 @@ install(FILES ${BUNDLE} ${BUNDLE}.sha256 DESTINATION ${BUNDLE_INSTALL_DIR})
 
 # Where the coordinator looks: beside itself, and from there where it was installed.
 file(RELATIVE_PATH BUNDLE_FROM_BIN ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBEXECDIR}/quartet)
-set_source_files_properties(${CMAKE_SOURCE_DIR}/coordinator/bundle.c TARGET_DIRECTORY quartet_coordinator PROPERTIES
+set_source_files_properties(${CMAKE_SOURCE_DIR}/coordinator/launch/bundle.c TARGET_DIRECTORY quartet_coordinator PROPERTIES
   COMPILE_DEFINITIONS "QUARTET_MACHINE=\"${QUARTET_MACHINE}\";QUARTET_BUNDLE_DIR=\"${BUNDLE_FROM_BIN}\"")

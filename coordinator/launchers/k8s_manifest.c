@@ -1,7 +1,7 @@
 #include "coordinator/launchers/k8s_manifest.h"
 
-#include "coordinator/json_build.h"
 #include "coordinator/launchers/k8s_names.h"
+#include "coordinator/report/json_build.h"
 
 #include <math.h>
 #include <sodium.h>

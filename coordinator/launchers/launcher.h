@@ -1,6 +1,6 @@
 /* Launchers of `quartet launch`: each starts workers by way of another program (mpirun, srun) for a
  * coordinator that runs elsewhere and lets whoever has its access file come. (Those of a coordinator's own, which
- * it watches itself, are in coordinator/launch.h.)
+ * it watches itself, are in coordinator/launch/launch.h.)
  *
  * A launcher turns options into a plan, and that is all: it runs nothing and reads nothing, and what it knows of the
  * world is in the request. So what --dry-run shows is what is done. One file each, and one line in

@@ -3,7 +3,7 @@
 #include "common/base/check.h"
 #include "common/io/secret_file.h"
 #include "common/io/text.h"
-#include "coordinator/launch_child.h"
+#include "coordinator/launch/launch_child.h"
 #include "coordinator/launchers/orphans.h"
 
 #include <errno.h>

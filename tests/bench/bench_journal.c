@@ -3,7 +3,7 @@
  *
  * usage: bench_journal [FILE [SECONDS]]; FILE must not be there, and is removed in the end. */
 #include "common/base/check.h"
-#include "coordinator/journal.h"
+#include "coordinator/journal/journal.h"
 
 #include <semaphore.h>
 #include <stdio.h>

@@ -3,7 +3,7 @@
  *
  * Workers answer as real ones do: one message with all they finished, and credit for as many. */
 #include "common/base/check.h"
-#include "coordinator/sched.h"
+#include "coordinator/sched/sched.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #include "common/base/check.h"
 #include "common/base/items.h"
 #include "common/base/record.h"
-#include "coordinator/sink.h"
+#include "coordinator/sink/sink.h"
 
 #include <inttypes.h>
 #include <semaphore.h>

@@ -17,7 +17,7 @@ SPARE_FILES = 200  # of either side, beside one for each connection
 CROWD = min(300 if SANITIZED else 10_000, resource.getrlimit(resource.RLIMIT_NOFILE)[1] - SPARE_FILES)
 SOME = 150 if SANITIZED else 2_000  # when each of them is to be told of something that takes its time
 MEMORY_EACH_MAX = (512 if SANITIZED else 64) * KIB
-BEATS_A_SECOND = 500  # see coordinator/tempo.h
+BEATS_A_SECOND = 500  # see coordinator/status/tempo.h
 LEAST_BEAT_S = 1.0
 CHUNKS_EACH = 4
 

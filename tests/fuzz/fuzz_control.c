@@ -1,8 +1,8 @@
 /* Any bytes at all as a line at the control socket, in both directions. A request that is taken means the
  * same when it is said again; a reply that is taken can be printed. */
 #include "common/base/check.h"
-#include "coordinator/control_message.h"
-#include "coordinator/status.h"
+#include "coordinator/status/control_message.h"
+#include "coordinator/status/status.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -4,8 +4,8 @@
 #include "common/base/check.h"
 #include "common/base/units.h"
 #include "common/io/zsock.h"
-#include "coordinator/halt.h"
-#include "coordinator/source.h"
+#include "coordinator/runner/halt.h"
+#include "coordinator/runner/source.h"
 #include "worker/workloads/params.h"
 
 #include <inttypes.h>

@@ -2,10 +2,10 @@
  * take for an option or a shell for more than a name, and its name, written again, reads the same; what becomes of an address is one
  * endpoint. */
 #include "common/base/check.h"
-#include "coordinator/hosts.h"
-#include "coordinator/launch_push.h"
-#include "coordinator/launch_shell.h"
-#include "coordinator/launch_tunnel.h"
+#include "coordinator/launch/hosts.h"
+#include "coordinator/launch/launch_push.h"
+#include "coordinator/launch/launch_shell.h"
+#include "coordinator/launch/launch_tunnel.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,10 +5,10 @@
  * reached. What is taken is looked at as its user does: what waits goes through the order
  * of the sink, which aborts on what must not be. */
 #include "common/base/check.h"
-#include "coordinator/journal_schema.h"
-#include "coordinator/journal_sql.h"
-#include "coordinator/journal_store.h"
-#include "coordinator/sink_order.h"
+#include "coordinator/journal/journal_schema.h"
+#include "coordinator/journal/journal_sql.h"
+#include "coordinator/journal/journal_store.h"
+#include "coordinator/sink/sink_order.h"
 
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Any text at all as what another process says of a plugin. What is taken is whole, and its defaults
  * pass for a user's. */
 #include "common/base/check.h"
-#include "coordinator/plugin_description.h"
+#include "coordinator/run/plugin_description.h"
 #include "worker/workloads/params.h"
 
 #include <stddef.h>

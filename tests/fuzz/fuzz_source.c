@@ -3,7 +3,7 @@
  * ones the sizes of the pieces in turn. */
 #include "common/base/check.h"
 #include "common/base/items.h"
-#include "coordinator/source.h"
+#include "coordinator/runner/source.h"
 
 #include <stdlib.h>
 #include <string.h>

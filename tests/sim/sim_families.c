@@ -1,5 +1,5 @@
 /* What is done to the plans of many seeds, to see much of one thing. */
-#include "coordinator/tempo.h"
+#include "coordinator/status/tempo.h"
 #include "tests/sim/sim_plan.h"
 
 #include <string.h>

@@ -2,7 +2,7 @@
 #ifndef QUARTET_TESTS_SIM_SIM_ITEMS_H
 #define QUARTET_TESTS_SIM_SIM_ITEMS_H
 
-#include "coordinator/sched.h"
+#include "coordinator/sched/sched.h"
 #include "tests/sim/sim_plan.h"
 
 /* What items [first, first + count) come to. */

@@ -1,4 +1,4 @@
-/* A model of the journal and the disk under it (coordinator/journal.h): results are noted into the open group, one group at a time is
+/* A model of the journal and the disk under it (coordinator/journal/journal.h): results are noted into the open group, one group at a time is
  * written, and a crash leaves of it a part that is no group. */
 #ifndef QUARTET_TESTS_SIM_SIM_JOURNAL_H
 #define QUARTET_TESTS_SIM_SIM_JOURNAL_H

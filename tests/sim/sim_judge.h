@@ -3,7 +3,7 @@
 #define QUARTET_TESTS_SIM_SIM_JUDGE_H
 
 #include "common/base/interval.h"
-#include "coordinator/sched.h"
+#include "coordinator/sched/sched.h"
 #include "tests/sim/sim_time.h"
 
 /* How suspect a chunk is, and so how many of its like one worker may have. */

@@ -1,7 +1,7 @@
 /* What must hold after each step and at the end of each job, held against what the scheduler says of its state, and how much memory its
  * table takes. */
 #include "common/base/check.h"
-#include "coordinator/sched_internal.h"
+#include "coordinator/sched/sched_internal.h"
 #include "tests/sim/sim.h"
 
 typedef unsigned long long ull; /* for printing */

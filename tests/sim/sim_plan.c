@@ -3,7 +3,7 @@
 
 #include "common/base/check.h"
 #include "common/base/record.h"
-#include "coordinator/sched.h"
+#include "coordinator/sched/sched.h"
 
 #include <string.h>
 

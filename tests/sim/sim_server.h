@@ -3,8 +3,8 @@
 #ifndef QUARTET_TESTS_SIM_SIM_SERVER_H
 #define QUARTET_TESTS_SIM_SIM_SERVER_H
 
-#include "coordinator/sched.h"
-#include "coordinator/tempo.h"
+#include "coordinator/sched/sched.h"
+#include "coordinator/status/tempo.h"
 #include "tests/sim/sim_network.h"
 
 enum sim_peer_state { SIM_PEER_IDLE, SIM_PEER_STARTING, SIM_PEER_RUNNING, SIM_PEER_LEAVING };

@@ -1,6 +1,6 @@
 /* The contract test: every registered workload with every strategy comes to the same counts and the same checksum. A new workload or strategy is covered
  * the moment it is registered. */
-#include "coordinator/origin.h"
+#include "coordinator/origin/origin.h"
 #include "tests/worker/contract_rig.h"
 #include "worker/engine/zygote.h"
 #include "worker/workloads/params.h"

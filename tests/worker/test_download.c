@@ -1,6 +1,6 @@
 /* download, both forms, against the built-in origin and against servers that misbehave: what succeeds, what fails and in which words,
  * and how soon a run lets go. */
-#include "coordinator/origin.h"
+#include "coordinator/origin/origin.h"
 #include "tests/worker/canned_server.h"
 #include "tests/worker/workload_rig.h"
 #include "worker/workloads/params.h"

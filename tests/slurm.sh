@@ -14,6 +14,7 @@ set -eu
 PATH=$PATH:/usr/sbin:/sbin
 hosts_dir=${QUARTET_HOSTS_DIR:-/tmp/quartet-hosts}
 dir=$hosts_dir/slurm
+pids= # of the daemons; not in a file, which the end of the hosts takes away
 
 say() {
     echo "tests/slurm.sh: $*" >&2
@@ -98,7 +99,7 @@ start_munged() {
     head -c 1024 /dev/urandom >"$dir/munge.key"
     munged --foreground --force --num-threads 2 --socket "$dir/munge.socket" --key-file "$dir/munge.key" \
         --pid-file "$dir/munge.pid" --seed-file "$dir/munge.seed" --log-file "$dir/munged.log" >"$dir/munged.out" 2>&1 &
-    echo $! >>"$dir/pids"
+    pids="$pids $!"
     await "munged" munge --socket "$dir/munge.socket" --no-input --output /dev/null
 }
 
@@ -108,13 +109,13 @@ start_slurmctld() {
         hostname control
         mount --bind "$1/hosts" /etc/hosts
         exec slurmctld -D -i -f "$1/slurm.conf"' sh "$dir" >"$dir/slurmctld.out" 2>&1 &
-    echo $! >>"$dir/pids"
+    pids="$pids $!"
 }
 
 start_slurmd() {
     mkdir "$dir/$1"
     nsenter --target "$2" --net --uts --pid --mount slurmd -D -f "$dir/slurm.conf" >"$dir/$1.out" 2>&1 &
-    echo $! >>"$dir/pids"
+    pids="$pids $!"
 }
 
 all_are_idle() {
@@ -124,7 +125,7 @@ all_are_idle() {
 # What the daemons have started there, steps of jobs, ends with the hosts.
 down() {
     trap - EXIT
-    for pid in $(cat "$dir/pids" 2>/dev/null || true); do
+    for pid in $pids; do
         kill -KILL "$pid" 2>/dev/null || true
         wait "$pid" 2>/dev/null || true
     done

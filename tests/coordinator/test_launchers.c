@@ -1,4 +1,5 @@
 /* What holds for every launcher that is in the list. */
+#include "coordinator/launchers/worker_command.h"
 #include "tests/coordinator/launcher_rig.h"
 
 #include <setjmp.h>
@@ -45,11 +46,22 @@ static void test_each_launcher_plans_a_worker_and_shows_no_secret(void **state)
     }
 }
 
+static void test_few_workers_call_at_once_and_no_crowd_waits_for_long(void **state)
+{
+    (void)state;
+    assert_true(worker_command_spread_s(0) == 0);
+    assert_true(worker_command_spread_s(20) == 0);
+    assert_true(worker_command_spread_s(21) > 0.1);
+    assert_true(worker_command_spread_s(1000) == 5);
+    assert_true(worker_command_spread_s(16384) == 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_launcher_says_what_it_is_and_is_found),
         cmocka_unit_test(test_each_launcher_plans_a_worker_and_shows_no_secret),
+        cmocka_unit_test(test_few_workers_call_at_once_and_no_crowd_waits_for_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,6 +135,11 @@ class Usage(EndToEndTest):
         self.assert_refused(self.quartet("launch", "mpj"), "did you mean 'mpi'?")
         self.assert_refused(self.quartet("launch"), "--help")
 
+    def test_access_file_that_does_not_come_is_waited_for_no_longer_than_asked(self):
+        result = self.refuse("--access", self.path("late"), "--wait-access", "0.4")
+        self.assert_refused(result, self.path("late"), "No such file")
+        self.assertGreater(result.seconds, 0.4)
+
     def test_mpirun_that_is_not_there_is_said(self):
         result = self.quartet("launch", "mpi", "--hosts", "h1", "--connect", "tcp://127.0.0.1:1", "--mpirun", "no-such-mpirun")
         self.assert_refused(result, "'no-such-mpirun'", status=EXIT_CANNOT_GO_ON)

@@ -1,5 +1,5 @@
 """Pods on this machine, as a kubelet would start them from a manifest: the container's command, arguments, environment, user, folder and
-volumes, as PID 1 of a namespace of its own. What such a pod may not do (write to its root file system, gain rights), this one may not either.
+volumes, as PID 1 of a namespace of its own. What such a pod may not do (write to its root file system, gain rights), this one may not.
 
 There is no cluster here: who schedules and replaces pods is not tried this way."""
 
@@ -8,6 +8,8 @@ import json
 import os
 import re
 import subprocess
+
+from harness import SANITIZED
 
 # In a mount namespace of our own. $1: a folder with the secret's files, $2: the group that may read them, $3: the user; then the program.
 # The files of a Secret are root's, and with fsGroup its group may read them: mode 0440, whatever defaultMode says.
@@ -39,6 +41,8 @@ exec unshare --pid --fork --mount-proc --kill-child setpriv --reuid "$user" --re
 
 def unavailable():
     """Why there can be no pods here, in words; None: there can."""
+    if SANITIZED == "thread":
+        return "no PID 1 with the thread sanitizer: test_first_process.py"
     if os.geteuid() != 0:
         return "no pods can be started here: this is not root"
     try:

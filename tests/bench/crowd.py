@@ -45,7 +45,7 @@ def crowd_once(rig, keys):
     access = rig.scratch / "crowd.json"
     options = ["--keys", keys, "--access", access] if keys else []
     run = ["run", "noop", "--range", f"1:{items}", "--chunk", "1", "--listen", "tcp://127.0.0.1:*", "--wait", COUNT + 1,
-           "--wait-timeout", 200, "--no-progress", *options]
+           "--wait-timeout", 200, "--no-progress", "--speculate", "off", *options]
     coordinator = rig.start([rig.bin_dir / "quartet", *map(str, run)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     endpoint = next(line for line in coordinator.stderr if "listening on" in line).split("listening on ")[1].split(",")[0]
     before_kib, before_s = resident_kib(coordinator.pid), cpu_s(coordinator.pid)

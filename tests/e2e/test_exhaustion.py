@@ -134,7 +134,7 @@ class Memory(Exhaustion):
     def test_coordinator_that_runs_out_of_memory_counts_nothing_twice(self):
         work = self.big_outputs(100)
         undisturbed = work.undisturbed(self)
-        for limit_kib in (100000, 140000):
+        for limit_kib in (100000, 160000):
             result, _ = self.run_with_crew(work, [(None, ("--slots", "2"))] * 2, coordinator_limits="-v %d" % limit_kib)
             self.assertIn(result.status, (EXIT_OK, EXIT_ITEMS_FAILED), result)
             self.assert_accounted_for(work, result, "lost together with the worker", undisturbed)

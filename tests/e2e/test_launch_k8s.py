@@ -7,8 +7,9 @@ import signal
 import subprocess
 import unittest
 
+import anyones
 import pods
-from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_USAGE, QUARTET, WORKER, EndToEndTest, main, wait_until
+from harness import EXIT_CANNOT_GO_ON, EXIT_OK, EXIT_USAGE, EndToEndTest, main, wait_until
 from terminal import Terminal
 
 SCHEMAS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "schemas")
@@ -161,7 +162,8 @@ class Apply(K8s):
 @unittest.skipIf(NO_PODS, NO_PODS or "")
 class Pods(K8s):
     def start_pods(self, count, *arguments):
-        manifest = self.manifest("--worker-path", WORKER, "--allow-exec", *arguments, workers=count)
+        _, worker = anyones.programs(self)
+        manifest = self.manifest("--worker-path", worker, "--allow-exec", *arguments, workers=count)
         secret = pods.secret_of(manifest)
         return [pods.Pod(self, *pods.of_workload(manifest, number), secret) for number in range(count)]
 
@@ -228,8 +230,9 @@ class Page(K8s):
 
     def test_its_pod_runs_and_workers_come_to_its_service(self):
         pod = self.coordinator_yaml()
+        quartet, worker = anyones.programs(self)
         (container,) = pod["spec"]["containers"]
-        container["command"] = [QUARTET]  # where it is here, and a port that is free
+        container["command"] = [quartet]  # where it is here, and a port that is free
         swaps = {"--listen=tcp://*:5555": "--listen=tcp://127.0.0.1:*", "--wait=20": "--wait=2"}
         self.assertLessEqual(swaps.keys(), set(container["args"]))
         container["args"] = [swaps.get(word, word) for word in container["args"]]
@@ -240,7 +243,7 @@ class Page(K8s):
                               timeout=20, check=True)
         self.write_file("worker.json", copy.stdout)
         os.chmod(self.access, 0o600)
-        service = self.manifest("--service", "quartet:5555", "--worker-path", WORKER, "--allow-exec", workers=2)
+        service = self.manifest("--service", "quartet:5555", "--worker-path", worker, "--allow-exec", workers=2)
         (selector,) = [item["spec"]["selector"] for item in pods.items(service, "Service")]
         self.assertEqual(selector, pod["metadata"]["labels"])
         workers = [pods.Pod(self, *pods.of_workload(service, number), pods.secret_of(service)) for number in range(2)]

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import unittest
 
+import anyones
 import results
 import systemd_host
 from harness import (EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, QUARTET, SANITIZED, WORKER, EndToEndTest, main,
@@ -30,6 +31,7 @@ class Systemd(EndToEndTest):
         self.keys = self.path("keys")
         self.access = self.path("worker.json")
         self.units = self.path("units")
+        self.worker = WORKER
         os.mkdir(self.units)
         self.assert_status(self.quartet("keygen", self.keys), EXIT_OK)
 
@@ -45,7 +47,7 @@ class Systemd(EndToEndTest):
         coordinator.finish(20)
 
     def arguments(self, *arguments, workers=2):
-        return ["launch", "systemd", "--access", self.access, "--workers", workers, "--worker-path", WORKER, "--allow-exec", *arguments]
+        return ["launch", "systemd", "--access", self.access, "--workers", workers, "--worker-path", self.worker, "--allow-exec", *arguments]
 
     def launch(self, *arguments, **how):
         return self.quartet(*self.arguments("--unit-dir", self.units, *arguments), **how)
@@ -142,7 +144,8 @@ class Analyze(Systemd):
 class RealSystemd(Systemd):
     def setUp(self):
         super().setUp()
-        self.host = systemd_host.SystemdHost(self, self.directory, [os.path.dirname(WORKER)])
+        _, self.worker = anyones.programs(self)
+        self.host = systemd_host.SystemdHost(self, self.directory, [os.path.dirname(WORKER), os.path.dirname(self.worker)])
 
     def launch_there(self, *arguments, **how):
         program = self.start([*self.host.enter, QUARTET, *self.arguments(*arguments, **how)])

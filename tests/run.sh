@@ -2,7 +2,7 @@
 # Every test, from a bare Debian 12 machine: installs what is missing, builds, runs. Ten to twelve minutes on two cores.
 #
 #   debug    unit, sim, model, lint and e2e tests
-#   asan     the same under the address and undefined-behaviour sanitizers (sim with fewer seeds)
+#   asan     the same under the address and undefined-behaviour sanitizers (sim with fewer seeds, none that need ssh, Slurm and the like)
 #   tsan     unit and e2e under the thread sanitizer
 #   fuzz     the decoders, a short while each
 #
@@ -45,8 +45,8 @@ export TSAN_OPTIONS="suppressions=$root/tests/tsan.supp second_deadlock_stack=1"
 for part; do
     case $part in
     debug) check debug -j 2 ;;
-    asan) check asan -j 2 -LE lint ;;
-    tsan) check tsan -j 2 -L 'unit|e2e' ;;
+    asan) check asan -j 2 -LE 'lint|outside' ;;
+    tsan) check tsan -j 2 -L 'unit|e2e' -LE outside ;;
     fuzz) check fuzz -j 2 -L fuzz ;;
     *)
         echo "tests/run.sh: '$part' is not one of debug, asan, tsan, fuzz" >&2

@@ -272,7 +272,7 @@ static void add_unit(struct plan *plan,
                      const char *dir,
                      const struct systemd_spec *spec)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX + NAME_MAX_LEN + sizeof("/@.service")];
     struct script unit = {.text = NULL};
     (void)snprintf(path, sizeof(path), "%s/%s@.service", dir, systemd->name);
     systemd_unit_add(&unit, spec);

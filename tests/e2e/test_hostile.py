@@ -11,6 +11,8 @@ import procfs
 from harness import EXIT_OK, SANITIZED, EndToEndTest, Program, main, only_sample, test_program
 
 HOSTILE_WORKER = test_program("hostile_worker")
+SUPPRESSIONS = os.path.join(os.environ.get("QUARTET_SOURCE", ""), "tests", "lsan_peers.supp")
+LOSES_BUFFERS = {"LSAN_OPTIONS": "suppressions=%s:print_suppressions=0" % SUPPRESSIONS}
 STRANGE_PEER = test_program("strange_peer")
 HOSTILE_COORDINATOR = test_program("hostile_coordinator")
 
@@ -55,7 +57,7 @@ class Hostile(EndToEndTest):
         hostile = []
 
         def attack(at):
-            hostile.append(self.start([HOSTILE_WORKER, at, MESSAGES, CONNECTIONS, SEED], stdin=Program.PIPE))
+            hostile.append(self.start([HOSTILE_WORKER, at, MESSAGES, CONNECTIONS, SEED], stdin=Program.PIPE, env=LOSES_BUFFERS))
 
         sample, err, peak = self.run_with_workers(attack)
         said = hostile[0].out.wait_for("^done$", 60).string

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Every test, from a bare Debian 12 machine: installs what is missing, builds, runs. Ten to twelve minutes on two cores.
+# Every test, from a bare Debian 12 machine: installs what is missing, builds, runs. About fifty minutes on two cores, of
+# which a quarter of an hour is building.
 #
 #   debug    unit, sim, model, lint and e2e tests
 #   asan     the same under the address and undefined-behaviour sanitizers (sim with fewer seeds, none that need ssh, Slurm and the like)

@@ -6,6 +6,9 @@
 
 /* As printf would print it; NULL without memory. */
 static char *format_new(const char *format, va_list arguments)
+    __attribute__((format(printf, 1, 0)));
+
+static char *format_new(const char *format, va_list arguments)
 {
     va_list again;
     va_copy(again, arguments);

@@ -5,6 +5,7 @@
 #include "common/doctor/report.h"
 #include "common/doctor/talk.h"
 #include "common/io/access.h"
+#include "common/io/clock.h"
 #include "common/io/cores.h"
 #include "common/io/descriptors.h"
 
@@ -208,7 +209,7 @@ static int visit_all(struct visit *visit, struct err_text *ret_error)
     size_t first = visit->findings.count;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < visit->access.endpoint_count; i++) {
-        if (talk_now_us() >= visit->end_us) {
+        if (clock_now_us() >= visit->end_us) {
             struct finding *finding = findings_add(&visit->findings,
                                                    visit->reached > 0 ? HEALTH_WARN : HEALTH_FAIL,
                                                    "time",
@@ -261,7 +262,7 @@ int doctor_run(const struct doctor_options *options)
         return status;
     }
     visit->options = options;
-    visit->end_us = talk_now_us() + (uint64_t)(options->timeout_s * US_PER_S);
+    visit->end_us = clock_now_us() + (uint64_t)(options->timeout_s * US_PER_S);
     if (look_around(visit, &error) != 0) {
         (void)fprintf(stderr, "%s: %s\n", options->program, error.s);
     } else {

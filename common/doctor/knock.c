@@ -1,5 +1,7 @@
 #include "common/doctor/knock.h"
 
+#include "common/io/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -10,21 +12,14 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { US_PER_S = 1000 * 1000, US_PER_MS = 1000, NS_PER_US = 1000 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
-}
+enum { US_PER_MS = 1000 };
 
 /* Wait for `events` until `end_us`. False: it has passed. */
 static bool await(int fd, short events, uint64_t end_us)
 {
     struct pollfd item = {.fd = fd, .events = events};
     for (;;) {
-        uint64_t at_us = now_us();
+        uint64_t at_us = clock_now_us();
         uint64_t left_us = at_us < end_us ? end_us - at_us : 0;
         int count = poll(&item, 1, (int)((left_us + US_PER_MS - 1) / US_PER_MS));
         if (count > 0) {
@@ -137,16 +132,16 @@ static void knock_once(const struct sockaddr *address,
                        const struct opening *opening,
                        struct seen_address *seen)
 {
-    uint64_t begun_us = now_us();
+    uint64_t begun_us = clock_now_us();
     int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     seen->error = fd < 0 ? errno
                          : connect_within(
                                fd, address, len, begun_us + (uint64_t)connect_ms * US_PER_MS);
-    seen->took_us = now_us() - begun_us;
+    seen->took_us = clock_now_us() - begun_us;
     seen->knock = seen->error == 0 ? KNOCK_CONNECTED : KNOCK_FAILED;
     if (seen->error == 0) {
         (void)send(fd, opening->bytes, opening->len, MSG_NOSIGNAL);
-        listen_to(fd, now_us() + (uint64_t)greeting_ms * US_PER_MS, seen);
+        listen_to(fd, clock_now_us() + (uint64_t)greeting_ms * US_PER_MS, seen);
     }
     if (fd >= 0) {
         (void)close(fd);

@@ -5,6 +5,7 @@
 #include "common/doctor/knock.h"
 #include "common/doctor/names.h"
 #include "common/doctor/talk.h"
+#include "common/io/clock.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ enum {
 /* `ms`, or what is left. */
 static uint32_t at_most(const struct look_options *options, uint32_t ms)
 {
-    uint64_t at_us = talk_now_us();
+    uint64_t at_us = clock_now_us();
     uint64_t left_ms = at_us < options->end_us ? (options->end_us - at_us) / US_PER_MS : 0;
     return left_ms < ms ? (uint32_t)left_ms : ms;
 }

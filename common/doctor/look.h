@@ -11,7 +11,7 @@ struct look_options {
     const struct zsock_keys *keys; /* NULL: plaintext */
     const char *key_name;          /* of the worker's key */
     uint64_t load_max_bytes;       /* each way, at a time; 0: bandwidth is not measured */
-    uint64_t end_us;               /* by talk_now_us: nothing goes on beyond it */
+    uint64_t end_us;               /* by clock_now_us: nothing goes on beyond it */
 };
 
 /* Returns 0, ERR_IO or ERR_NOMEM: this process cannot look (the text says why). */

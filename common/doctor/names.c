@@ -1,6 +1,7 @@
 #include "common/doctor/names.h"
 
 #include "common/base/check.h"
+#include "common/io/clock.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,13 +27,6 @@ struct question {
     bool answered;
     bool left; /* nobody waits any more */
 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
-}
 
 static bool is_numeric(const char *host)
 {
@@ -164,7 +158,7 @@ static void take_answer(const struct question *question,
 
 void names_look(struct seen *seen, uint32_t limit_ms, struct knock_address *ret_addresses)
 {
-    uint64_t begun_us = now_us();
+    uint64_t begun_us = clock_now_us();
     seen->numeric = is_numeric(seen->host);
     struct question *question = begin_to_ask(seen);
     if (question == NULL) {
@@ -172,7 +166,7 @@ void names_look(struct seen *seen, uint32_t limit_ms, struct knock_address *ret_
         return;
     }
     bool answered = await(question, begun_us + (uint64_t)limit_ms * US_PER_MS);
-    seen->name_us = now_us() - begun_us;
+    seen->name_us = clock_now_us() - begun_us;
     if (answered) {
         take_answer(question, seen, ret_addresses);
         free_question(question);

@@ -1,5 +1,6 @@
 #include "common/doctor/talk.h"
 
+#include "common/io/clock.h"
 #include "common/io/versions.h"
 #include "common/wire/wire.h"
 
@@ -33,16 +34,12 @@ struct talker {
     size_t payload_len;
 };
 
-static uint64_t clock_us(clockid_t clock)
+/* Of the clock that two machines may compare. */
+static uint64_t wall_clock_us(void)
 {
     struct timespec now;
-    (void)clock_gettime(clock, &now);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
-}
-
-uint64_t talk_now_us(void)
-{
-    return clock_us(CLOCK_MONOTONIC);
 }
 
 /* --- one question --- */
@@ -88,7 +85,7 @@ static int hear(struct talker *talker, uint32_t limit_ms)
 {
     struct err_text error = {{0}};
     size_t len = 0;
-    uint64_t at_us = talk_now_us();
+    uint64_t at_us = clock_now_us();
     uint64_t left_ms = at_us < talker->end_us ? (talker->end_us - at_us) / US_PER_MS : 0;
     int rc = zdial_receive(talker->dial,
                            left_ms < limit_ms ? (uint32_t)left_ms : limit_ms,
@@ -166,8 +163,8 @@ static bool introduce(struct talker *talker)
 static bool take_echo(struct talker *talker)
 {
     /* What passes is measured by a clock that nobody sets. */
-    uint64_t asked_us = clock_us(CLOCK_REALTIME);
-    uint64_t begun_us = talk_now_us();
+    uint64_t asked_us = wall_clock_us();
+    uint64_t begun_us = clock_now_us();
     if (ask(talker, 0, 0) != 0 || hear(talker, ANSWER_LIMIT_MS) != 0) {
         return false;
     }
@@ -176,7 +173,7 @@ static bool take_echo(struct talker *talker)
         const struct echo_times times = {.asked_us = asked_us,
                                          .received_us = echo->received_us,
                                          .sent_us = echo->sent_us,
-                                         .back_us = asked_us + talk_now_us() - begun_us};
+                                         .back_us = asked_us + clock_now_us() - begun_us};
         echoes_add(&talker->seen->echoes, &times);
     }
     return true;
@@ -188,7 +185,7 @@ static bool take_echo(struct talker *talker)
  * it took, or 0: they did not. `*ret_bytes`: as many as really went. */
 static uint64_t move(struct talker *talker, bool up, uint64_t bytes, uint64_t *ret_bytes)
 {
-    uint64_t begun_us = talk_now_us();
+    uint64_t begun_us = clock_now_us();
     uint64_t first = talker->seq + 1;
     *ret_bytes = 0;
     for (uint64_t left = bytes; left > 0;) {
@@ -204,7 +201,7 @@ static uint64_t move(struct talker *talker, bool up, uint64_t bytes, uint64_t *r
         }
         *ret_bytes += up ? talker->message.as.echo.got : talker->payload_len;
     }
-    return talk_now_us() - begun_us;
+    return clock_now_us() - begun_us;
 }
 
 static void measure(struct talker *talker, bool up, uint64_t max_bytes, struct seen_load *ret_load)

@@ -1,6 +1,7 @@
 #include "common/io/zdial.h"
 
 #include "common/base/check.h"
+#include "common/io/clock.h"
 #include "common/io/zsock_internal.h"
 
 #include <errno.h>
@@ -10,9 +11,7 @@
 #include <time.h>
 
 enum {
-    US_PER_S = 1000 * 1000,
     US_PER_MS = 1000,
-    NS_PER_US = 1000,
     FRAMES_MAX = 2,
     MESSAGE_MAX = 16 * 1024 * 1024,
 };
@@ -24,13 +23,6 @@ struct zdial {
     bool reached; /* it was connected */
     bool dropped; /* and is not any more */
 };
-
-static uint64_t now_us(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * US_PER_S + (uint64_t)now.tv_nsec / NS_PER_US;
-}
 
 static void set(void *zmq, int name, const void *value, size_t size)
 {
@@ -88,7 +80,7 @@ int zdial_open(struct zsock_context *context,
         goto out;
     }
     configure(dial, endpoint, keys);
-    dial->begun_us = now_us();
+    dial->begun_us = clock_now_us();
     if (zmq_connect(dial->zmq, endpoint) != 0) {
         rc = err_set(
             ret_error, ERR_INVALID, "cannot connect to '%s': %s", endpoint, zmq_strerror(errno));
@@ -154,7 +146,7 @@ static bool await_event(struct zdial *dial, uint64_t end_us, struct zsock_event 
 {
     zmq_pollitem_t item = {.socket = dial->monitor, .events = ZMQ_POLLIN};
     while (!zsock_monitor_next(dial->monitor, ret_event)) {
-        uint64_t at_us = now_us();
+        uint64_t at_us = clock_now_us();
         if (at_us >= end_us) {
             return false;
         }
@@ -175,15 +167,15 @@ enum zdial_end zdial_await(struct zdial *dial,
     while (await_event(dial, end_us, &event)) {
         bool reached = dial->reached;
         if (is_end(dial, &event, &end)) {
-            *ret_connect_us = dial->reached ? *ret_connect_us : now_us() - dial->begun_us;
+            *ret_connect_us = dial->reached ? *ret_connect_us : clock_now_us() - dial->begun_us;
             return end;
         }
         if (dial->reached && !reached) {
-            *ret_connect_us = now_us() - dial->begun_us;
-            end_us = now_us() + (uint64_t)handshake_ms * US_PER_MS;
+            *ret_connect_us = clock_now_us() - dial->begun_us;
+            end_us = clock_now_us() + (uint64_t)handshake_ms * US_PER_MS;
         }
     }
-    *ret_connect_us = dial->reached ? *ret_connect_us : now_us() - dial->begun_us;
+    *ret_connect_us = dial->reached ? *ret_connect_us : clock_now_us() - dial->begun_us;
     return dial->reached ? ZDIAL_STUCK : ZDIAL_UNREACHED;
 }
 
@@ -258,7 +250,7 @@ int zdial_receive(struct zdial *dial,
                   size_t *ret_len,
                   size_t *ret_payload_len)
 {
-    uint64_t end_us = now_us() + (uint64_t)limit_ms * US_PER_MS;
+    uint64_t end_us = clock_now_us() + (uint64_t)limit_ms * US_PER_MS;
     for (;;) {
         size_t lens[FRAMES_MAX] = {0};
         unsigned frames = take_message(dial, ret_header, size, lens);
@@ -271,7 +263,7 @@ int zdial_receive(struct zdial *dial,
             return 0;
         }
         note_drops(dial);
-        uint64_t at_us = now_us();
+        uint64_t at_us = clock_now_us();
         if (frames == 0 && (dial->dropped || at_us >= end_us)) {
             return dial->dropped ? ERR_GONE : ERR_TIMEOUT;
         }

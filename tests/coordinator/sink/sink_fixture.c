@@ -196,3 +196,23 @@ size_t base64_fixture(const char *text, char *to)
     }
     return len;
 }
+
+struct sink *open_fixture(const struct sink_options *options)
+{
+    struct err_text error;
+    struct sink *sink = NULL;
+    if (sink_open(options, &error, &sink) != 0) {
+        fail_msg("%s", error.s);
+    }
+    return sink;
+}
+
+void close_fixture(struct sink *sink)
+{
+    struct err_text error;
+    bool reader_left = true;
+    if (sink_close(sink, NULL, &error, &reader_left) != 0) {
+        fail_msg("%s", error.s);
+    }
+    assert_false(reader_left);
+}

@@ -5,6 +5,7 @@
 
 #include "common/base/blob.h"
 #include "common/base/record.h"
+#include "coordinator/sink/sink.h"
 #include "coordinator/sink/sink_format.h"
 #include "coordinator/sink/sink_text.h"
 
@@ -45,6 +46,12 @@ struct item_fixture {
 /* The payload of these items, and their records. */
 struct blob *payload_fixture(const struct item_fixture *items, size_t count);
 struct blob *records_fixture(const struct item_fixture *items, size_t count);
+
+/* A sink; fails the test when it cannot be opened. */
+struct sink *open_fixture(const struct sink_options *options);
+
+/* Close it; fails the test when not everything was written. */
+void close_fixture(struct sink *sink);
 
 /* A directory that is empty; removed with what is in it by directory_fixture_free. */
 char *directory_fixture_new(void);

@@ -89,26 +89,6 @@ static const char *path(const char *name)
     return path_fixture(directory, name);
 }
 
-static void open_sink(void)
-{
-    struct err_text error;
-    int code = sink_open(&options, &error, &sink);
-    if (code != 0) {
-        fail_msg("%s", error.s);
-    }
-}
-
-static void close_sink(void)
-{
-    struct err_text error;
-    bool broken_pipe = true;
-    int code = sink_close(sink, NULL, &error, &broken_pipe);
-    if (code != 0) {
-        fail_msg("%s", error.s);
-    }
-    assert_false(broken_pipe);
-}
-
 /* --- single batches -------------------------------------------------------------------------- */
 
 /* Items of a range with this output each. */
@@ -140,12 +120,12 @@ static void test_sink_writes_at_the_end_what_waits_for_items_that_never_came(voi
     options.out = path("out");
     options.keep_order = true;
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     put_range(30, 1, "d", 1);
     put_range(10, 2, "b", 1);
     put_range(0, 1, "a", 1);
     put_range(12, 1, "c", 1);
-    close_sink();
+    close_fixture(sink);
     char *content = read_fixture(path("out"), NULL);
     assert_string_equal(content, "abbcd");
     free(content);
@@ -161,7 +141,7 @@ static int open_pipe_sink(void)
     assert_int_equal(fcntl(fd, F_SETFL, 0), 0);
     options.out = pipe_path;
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     return fd;
 }
 
@@ -173,7 +153,7 @@ static void test_sink_writes_at_once_what_nobody_follows_up(void **state)
     put_range(0, 1, "ab", 2);
     assert_int_equal(read(fd, bytes, 2), 2); /* without closing the sink first */
     assert_memory_equal(bytes, "ab", 2);
-    close_sink();
+    close_fixture(sink);
     (void)close(fd);
 }
 
@@ -214,7 +194,7 @@ static void test_sink_is_full_while_its_reader_sleeps_and_wakes_when_it_reads(vo
     assert_int_equal(pthread_create(&reader.thread, NULL, read_all, &reader), 0);
     wait_for(&woken);
     assert_false(sink_is_full(sink));
-    close_sink();
+    close_fixture(sink);
     assert_int_equal(pthread_join(reader.thread, NULL), 0);
     assert_int_equal(reader.len, count * LARGE);
     assert_int_equal(sem_trywait(&woken), -1); /* it was full once */
@@ -226,13 +206,13 @@ static void test_sink_that_is_finished_says_when_all_is_written(void **state)
     (void)state;
     options.out = "/dev/null";
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     put_range(0, 3, "x", 1);
     assert_false(sink_is_written(sink));
     sink_finish(sink);
     wait_for(&woken);
     assert_true(sink_is_written(sink));
-    close_sink();
+    close_fixture(sink);
 }
 
 static void test_sink_counts_what_waits_for_its_turn(void **state)
@@ -242,7 +222,7 @@ static void test_sink_counts_what_waits_for_its_turn(void **state)
     options.out = "/dev/null";
     options.keep_order = true;
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     uint64_t count = 1;
     while (!sink_is_full(sink)) {
         put_range(count++, 1, large, LARGE);
@@ -252,7 +232,7 @@ static void test_sink_counts_what_waits_for_its_turn(void **state)
     put_range(0, 1, "x", 1);
     wait_for(&woken);
     assert_false(sink_is_full(sink));
-    close_sink();
+    close_fixture(sink);
 }
 
 /* The items that wait in many runs take memory for each run too. */
@@ -280,12 +260,12 @@ static void test_sink_counts_runs_between_withheld_items(void **state)
     options.keep_order = true;
     options.failures = path("failures");
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     assert_int_equal(sink_put(sink, &batch), 0);
     while (!sink_is_full(sink)) {
         (void)sched_yield();
     }
-    close_sink();
+    close_fixture(sink);
     size_t len;
     free(read_fixture(path("failures"), &len));
     assert_int_equal(len, 0); /* they will come again */
@@ -306,7 +286,7 @@ static void test_sink_ends_a_file_with_a_whole_item_when_the_disk_is_full(void *
     options.out = path("out");
     options.is_range = true;
     options.keep_order = true;
-    open_sink();
+    sink = open_fixture(&options);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
     for (uint64_t i = 0; i < 100; i++) { /* SIGXFSZ would end the test here */
         put_range(i * 1000, 1000, "thirteen here", 13);
@@ -333,7 +313,7 @@ static void test_sink_holds_nothing_after_a_failure(void **state)
     options.out = "/dev/full";
     options.keep_order = true;
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     uint64_t count = 1;
     while (!sink_is_full(sink)) {
         put_range(count++, 1, large, LARGE);
@@ -397,7 +377,7 @@ static void test_sink_close_writes_everything_though_it_could_be_abandoned(void 
     const atomic_bool abandon = false;
     options.out = path("out");
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     put_range(0, 5, "x", 1);
     assert_int_equal(sink_close(sink, &abandon, &error, NULL), 0);
     char *content = read_fixture(path("out"), NULL);
@@ -412,7 +392,7 @@ static void test_sink_close_leaves_a_write_behind_that_the_system_does_not_let_g
     const atomic_bool abandon = true;
     options.out = path("out");
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     atomic_store(&is_stuck, true);
     put_range(0, 5, "x", 1);
     wait_for(&stuck);
@@ -430,9 +410,9 @@ static void test_sink_without_outputs_takes_everything(void **state)
 {
     (void)state;
     options.is_range = true;
-    open_sink();
+    sink = open_fixture(&options);
     put_range(0, 5, "x", 1);
-    close_sink();
+    close_fixture(sink);
     assert_int_equal(sink_close(NULL, NULL, NULL, NULL), 0);
 }
 

@@ -118,22 +118,6 @@ static const char *lasting_path(const char *name)
     return to;
 }
 
-static void open_sink(void)
-{
-    struct err_text error;
-    if (sink_open(&options, &error, &sink) != 0) {
-        fail_msg("%s", error.s);
-    }
-}
-
-static void close_sink(void)
-{
-    struct err_text error;
-    if (sink_close(sink, NULL, &error, NULL) != 0) {
-        fail_msg("%s", error.s);
-    }
-}
-
 /* Items that each came to their number and a newline; those of `failed` (a digit each, from the
  * first) failed. */
 static void put_from(const char *worker, uint64_t first, uint64_t count, const char *failed)
@@ -223,7 +207,7 @@ static void test_sink_marks_have_the_lengths_of_files(void **state)
     options.out = lasting_path("out");
     options.failures = lasting_path("failures");
     options.joblog = lasting_path("log");
-    open_sink();
+    sink = open_fixture(&options);
     put(0, 3);
     const struct journal_mark *mark = put_mark(1);
     assert_int_equal(mark->place_count, 3);
@@ -238,7 +222,7 @@ static void test_sink_marks_have_the_lengths_of_files(void **state)
     assert_int_equal(atomic_load(&syncs), before); /* nothing was written */
     put(3, 1);
     assert_place(put_mark(7), "out", 8);
-    close_sink();
+    close_fixture(sink);
     assert_int_equal(atomic_load(&mark_count), 3);
 }
 
@@ -252,10 +236,10 @@ static void test_sink_marks_have_no_place_for_what_cannot_be_cut(void **state)
     assert_int_equal(dup2(pipe_ends[1], STDOUT_FILENO), STDOUT_FILENO);
     options.out = "-";
     options.joblog = "/dev/null";
-    open_sink();
+    sink = open_fixture(&options);
     put(0, 3);
     assert_int_equal(put_mark(1)->place_count, 0);
-    close_sink();
+    close_fixture(sink);
     assert_int_equal(dup2(before, STDOUT_FILENO), STDOUT_FILENO);
     (void)close(before);
     (void)close(pipe_ends[0]);
@@ -267,7 +251,7 @@ static void test_sink_marks_have_what_waits_once(void **state)
     (void)state;
     options.out = lasting_path("out");
     options.keep_order = true;
-    open_sink();
+    sink = open_fixture(&options);
     put(5, 2);
     put(0, 1);
     const struct journal_mark *mark = put_mark(1);
@@ -291,7 +275,7 @@ static void test_sink_marks_have_what_waits_once(void **state)
     mark = put_mark(4);
     assert_int_equal(mark->next, 7);
     assert_place(mark, "out", 14);
-    close_sink();
+    close_fixture(sink);
 }
 
 static void test_sink_marks_have_batches_with_holes(void **state)
@@ -299,7 +283,7 @@ static void test_sink_marks_have_batches_with_holes(void **state)
     (void)state;
     options.out = lasting_path("out");
     options.keep_order = true;
-    open_sink();
+    sink = open_fixture(&options);
     put_from("w", 0, 6, "2");
     const struct journal_mark *mark = put_mark(1);
     assert_int_equal(mark->next, 2); /* a part of it is written */
@@ -311,7 +295,7 @@ static void test_sink_marks_have_batches_with_holes(void **state)
     assert_int_equal(put_mark(2)->waiting_count, 0);
     put(2, 1);
     assert_int_equal(put_mark(3)->next, 6);
-    close_sink();
+    close_fixture(sink);
 }
 
 static void test_sink_marks_are_not_reached_after_a_failure(void **state)
@@ -320,7 +304,7 @@ static void test_sink_marks_are_not_reached_after_a_failure(void **state)
     struct err_text error;
     options.out = "/dev/full";
     options.joblog = lasting_path("log");
-    open_sink();
+    sink = open_fixture(&options);
     put(0, 3);
     assert_int_equal(sink_put_mark(sink, 1), 0);
     assert_int_equal(sink_put_mark(sink, 2), 0);
@@ -333,7 +317,7 @@ static void test_sink_fails_when_a_file_cannot_be_synchronised(void **state)
     (void)state;
     struct err_text error;
     options.results = lasting_path("results");
-    open_sink();
+    sink = open_fixture(&options);
     put(0, 3);
     atomic_store(&sync_fails, true);
     assert_int_equal(sink_put_mark(sink, 1), 0);
@@ -349,7 +333,7 @@ static void test_sink_tells_of_no_mark_once_it_is_given_up(void **state)
     struct err_text error;
     const atomic_bool abandon = true;
     options.out = lasting_path("out");
-    open_sink();
+    sink = open_fixture(&options);
     put(0, 3);
     atomic_store(&sync_sticks, true);
     assert_int_equal(sink_put_mark(sink, 1), 0);
@@ -374,7 +358,7 @@ static void test_sink_marks_have_the_files_of_all_workers(void **state)
 
     char worker[16];
     options.results = lasting_path("results");
-    open_sink();
+    sink = open_fixture(&options);
     for (uint64_t i = 0; i < WORKERS; i++) {
         (void)snprintf(worker, sizeof(worker), "w%d", (int)i);
         put_from(worker, i, 1, "");
@@ -388,7 +372,7 @@ static void test_sink_marks_have_the_files_of_all_workers(void **state)
         assert_true(status.st_size > 0);
         assert_int_equal(status.st_size, mark->places[i].length);
     }
-    close_sink();
+    close_fixture(sink);
 }
 
 static void test_sink_with_marks_wants_a_directory_of_its_own(void **state)
@@ -398,14 +382,14 @@ static void test_sink_with_marks_wants_a_directory_of_its_own(void **state)
     options.out = lasting_path("results/out.ndjson"); /* ours */
     assert_int_equal(mkdir(path("results"), 0700), 0);
     write_fixture(path("results/README"), "mine");
-    open_sink();
-    close_sink();
+    sink = open_fixture(&options);
+    close_fixture(sink);
     write_fixture(path("results/w.ndjson"), "{}\n");
     assert_refused(ERR_INVALID, "w.ndjson");
     assert_content("results/w.ndjson", "{}\n");
     options.marked = NULL; /* without, it is nobody's business */
-    open_sink();
-    close_sink();
+    sink = open_fixture(&options);
+    close_fixture(sink);
 }
 
 static void test_sink_does_not_write_over_the_journal(void **state)
@@ -427,10 +411,10 @@ static void test_sink_goes_on_behind_the_mark(void **state)
     options.format = SINK_TSV;
     options.failures = lasting_path("failures");
     options.joblog = lasting_path("log");
-    open_sink();
+    sink = open_fixture(&options);
     put(0, 2);
     const struct journal_mark *mark = put_mark(1);
-    close_sink();
+    close_fixture(sink);
     char *out = read_fixture(path("out"), NULL);
     char *log = read_fixture(path("log"), NULL);
 
@@ -439,9 +423,9 @@ static void test_sink_goes_on_behind_the_mark(void **state)
     assert_refused(ERR_INVALID, "log");
     options.joblog = lasting_path("log");
     for (int i = 0; i < 3; i++) { /* each time what the one before wrote is cut off */
-        open_sink();
+        sink = open_fixture(&options);
         put(2 + (uint64_t)i, 1);
-        close_sink();
+        close_fixture(sink);
         char *now = read_fixture(path("out"), NULL);
         char line[32];
         (void)snprintf(line, sizeof(line), "%d\t%d\tok\t", 2 + i, 2 + i);
@@ -464,17 +448,17 @@ static void test_sink_goes_on_in_order(void **state)
     options.out = lasting_path("out");
     options.keep_order = true;
     options.joblog = lasting_path("log");
-    open_sink();
+    sink = open_fixture(&options);
     put(4, 2);
     put_from("w", 0, 3, "1");
     put_from("w", 7, 3, "0"); /* 7 is withheld */
     const struct journal_mark *mark = put_mark(1);
     put(1, 1); /* written, and forgotten */
-    close_sink();
+    close_fixture(sink);
     assert_content("out", "0\n1\n2\n4\n5\n8\n9\n");
 
     resume_from(mark);
-    open_sink();
+    sink = open_fixture(&options);
     for (size_t i = 0; i < mark->waiting_count; i++) {
         struct sink_batch batch = mark->waiting[i];
         batch.waited = true;
@@ -488,7 +472,7 @@ static void test_sink_goes_on_in_order(void **state)
     put(1, 1);
     again = put_mark(2);
     assert_int_equal(again->next, 10);
-    close_sink();
+    close_fixture(sink);
     assert_content("out", "0\n1\n2\n3\n4\n5\n6\n7\n8\n9\n");
     char *log = read_fixture(path("log"), NULL);
     size_t lines = 0;
@@ -505,10 +489,10 @@ static void test_sink_refuses_to_go_on_with_what_has_changed(void **state)
     options.out = lasting_path("out");
     options.failures = lasting_path("failures");
     options.joblog = lasting_path("log");
-    open_sink();
+    sink = open_fixture(&options);
     put(0, 5);
     resume_from(put_mark(1));
-    close_sink();
+    close_fixture(sink);
     write_fixture(path("failures"), "still here");
     assert_int_equal(rename(path("out"), path("kept")), 0);
     assert_refused(ERR_INVALID, "gone");
@@ -521,8 +505,8 @@ static void test_sink_refuses_to_go_on_with_what_has_changed(void **state)
     assert_int_equal(rmdir(path("out")), 0);
     assert_content("failures", "still here");
     assert_int_equal(rename(path("kept"), path("out")), 0);
-    open_sink();
-    close_sink();
+    sink = open_fixture(&options);
+    close_fixture(sink);
     assert_content("failures", "");
     assert_content("out", "0\n1\n2\n3\n4\n");
 }
@@ -531,14 +515,14 @@ static void test_sink_goes_on_with_the_files_of_workers(void **state)
 {
     (void)state;
     options.results = lasting_path("results");
-    open_sink();
+    sink = open_fixture(&options);
     put_from("a", 0, 1, "");
     put_from("../b c", 1, 1, "");
     put_from("", 2, 1, "");
     const struct journal_mark *mark = put_mark(1);
     put_from("a", 3, 1, "");
     put_from("late", 4, 1, "");
-    close_sink();
+    close_fixture(sink);
     write_fixture(path("results/README"), "mine");
     write_fixture(path("results/notes.NDJSON"), "mine");
     char *before = read_fixture(mark->places[0].path, NULL);
@@ -548,12 +532,12 @@ static void test_sink_goes_on_with_the_files_of_workers(void **state)
     assert_refused(ERR_INVALID, "%.ndjson");
     assert_int_equal(access(path("results/late.ndjson"), F_OK), 0);
     assert_int_equal(rename(path("kept"), path("results/%.ndjson")), 0);
-    open_sink();
+    sink = open_fixture(&options);
     put_from("../b c", 3, 1, "");
     put_from("", 4, 1, "");
     mark = put_mark(1);
     assert_int_equal(mark->place_count, 3); /* also of the worker that did not come back */
-    close_sink();
+    close_fixture(sink);
     for (size_t i = 0; i < 3; i++) {
         char *content = read_fixture(mark->places[i].path, NULL);
         assert_int_equal(strlen(content), mark->places[i].length);

@@ -36,26 +36,6 @@ static const char *path(const char *name)
     return path_fixture(directory, name);
 }
 
-static void open_sink(void)
-{
-    struct err_text error;
-    int code = sink_open(&options, &error, &sink);
-    if (code != 0) {
-        fail_msg("%s", error.s);
-    }
-}
-
-static void close_sink(void)
-{
-    struct err_text error;
-    bool broken_pipe = true;
-    int code = sink_close(sink, NULL, &error, &broken_pipe);
-    if (code != 0) {
-        fail_msg("%s", error.s);
-    }
-    assert_false(broken_pipe);
-}
-
 /* --- the model --- */
 
 enum { ITEMS = 1500, ATTEMPTS_MAX = 3, BYTES_MAX = 40, WORKERS = 3 };
@@ -347,11 +327,11 @@ static void run_random(uint64_t seed, bool keep_order)
     options.joblog = path("joblog");
     options.results = path("results");
     options.separator = '\0';
-    open_sink();
+    sink = open_fixture(&options);
     while (model->piece_count > 0) {
         put_some(model);
     }
-    close_sink();
+    close_fixture(sink);
     assert_int_equal(check_lines(model, "out", out, keep_order), ITEMS);
     check_all_seen_once(out);
     (void)check_lines(model, "results/local.ndjson", results, false);
@@ -392,11 +372,11 @@ static void test_sink_raw_in_order_is_the_input_again(void **state)
         model->items[i].last.record.out = model->items[i].last.bytes;
         model->items[i].last.record.out_len = (uint32_t)model->items[i].last.len;
     }
-    open_sink();
+    sink = open_fixture(&options);
     while (model->piece_count > 0) {
         put_some(model);
     }
-    close_sink();
+    close_fixture(sink);
     size_t len;
     size_t at = 0;
     char *content = read_fixture(path("out"), &len);

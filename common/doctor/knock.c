@@ -95,7 +95,8 @@ static bool is_enough(const unsigned char *bytes, size_t len)
     return kind == GREETING_ZMTP || kind == GREETING_TLS || memchr(bytes, '\n', len) != NULL;
 }
 
-static void listen_to(int fd, uint64_t end_us, struct seen_address *seen)
+/* What came before a reset is still there to be read; the reset itself is told only once, perhaps earlier: was_reset. */
+static void listen_to(int fd, uint64_t end_us, bool was_reset, struct seen_address *seen)
 {
     unsigned char bytes[GREETING_SIZE];
     size_t len = 0;
@@ -105,7 +106,7 @@ static void listen_to(int fd, uint64_t end_us, struct seen_address *seen)
         ssize_t got = recv(fd, bytes + len, sizeof(bytes) - len, MSG_DONTWAIT);
         if (got <= 0 && (got == 0 || (errno != EAGAIN && errno != EINTR))) {
             seen->hung_up = true;
-            seen->reset = got < 0 && errno == ECONNRESET;
+            seen->reset = was_reset || (got < 0 && errno == ECONNRESET);
             break;
         }
         len += got > 0 ? (size_t)got : 0;
@@ -125,6 +126,12 @@ static const char request[] = "GET / HTTP/1.0\r\n\r\n";
 static const struct opening as_zmtp = {greeting_asked, sizeof(greeting_asked)};
 static const struct opening as_http = {request, sizeof(request) - 1};
 
+/* A connection that is refused says so otherwise: this one was there, and the other side has ended it. */
+static bool is_reset(int error)
+{
+    return error == ECONNRESET || error == EPIPE;
+}
+
 static void knock_once(const struct sockaddr *address,
                        socklen_t len,
                        uint32_t connect_ms,
@@ -138,10 +145,13 @@ static void knock_once(const struct sockaddr *address,
                          : connect_within(
                                fd, address, len, begun_us + (uint64_t)connect_ms * US_PER_MS);
     seen->took_us = clock_now_us() - begun_us;
+    bool was_reset = fd >= 0 && is_reset(seen->error);
+    seen->error = was_reset ? 0 : seen->error;
     seen->knock = seen->error == 0 ? KNOCK_CONNECTED : KNOCK_FAILED;
     if (seen->error == 0) {
-        (void)send(fd, opening->bytes, opening->len, MSG_NOSIGNAL);
-        listen_to(fd, clock_now_us() + (uint64_t)greeting_ms * US_PER_MS, seen);
+        ssize_t sent = send(fd, opening->bytes, opening->len, MSG_NOSIGNAL);
+        was_reset |= sent < 0 && errno == ECONNRESET;
+        listen_to(fd, clock_now_us() + (uint64_t)greeting_ms * US_PER_MS, was_reset, seen);
     }
     if (fd >= 0) {
         (void)close(fd);

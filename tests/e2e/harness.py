@@ -261,6 +261,12 @@ class EndToEndTest(unittest.TestCase):
 
     # --- looking ---
 
+    def worker_states(self, coordinator):
+        """Of each worker, by name; "running": it has begun with the job. Without any when the coordinator does not answer yet."""
+        said = self.quartet("status", "--json", str(coordinator.pid), seconds=10)
+        workers = json.loads(said.out)["workers"] if said.status == EXIT_OK else []
+        return {worker["name"]: worker["state"] for worker in workers}
+
     def path(self, name):
         return os.path.join(self.directory, name)
 

@@ -1,7 +1,6 @@
 """Attackers against a coordinator with keys, in the middle of a run: each is refused, and told of once; the honest worker that was there before
 goes on in the session that it has, one that comes meanwhile is let in, and the results are whole."""
 
-import json
 import os
 import random
 import signal
@@ -105,15 +104,10 @@ class WithoutTheKey(AttackTest):
 class TakenBack(AttackTest):
     items = 1500  # longer than it takes to be refused three times
 
-    def is_at_work(self, name):
-        said = self.quartet("status", "--json", str(self.coordinator.pid), seconds=10)
-        workers = json.loads(said.out)["workers"] if said.status == EXIT_OK else []
-        return any(worker["name"] == name and worker["state"] == "running" for worker in workers)
-
     def test_revoked_key(self):
         access = self.access_of("eve")
         eve = self.come("--name", "eve", access=access)
-        wait_until(lambda: self.is_at_work("eve"), 20, "work of eve's")
+        wait_until(lambda: self.worker_states(self.coordinator).get("eve") == "running", 20, "work of eve's")
         os.unlink(os.path.join(self.keys, "authorized", "eve.pub"))
         self.assert_status(eve.finish(20), EXIT_REFUSED)
         for worker in [self.come("--name", "eve", access=access) for _ in range(2)]:

@@ -27,7 +27,7 @@ WORKERS = 2
 
 MIB = 1024 * 1024
 RATIO_MAX = 4  # of the time it takes alone: not slowed to a crawl, on a machine that runs the attack too
-MEMORY_MORE_MAX = 256 * MIB
+MEMORY_MORE_MAX = (1024 if SANITIZED else 256) * MIB  # sanitizers keep what was freed, and more beside each byte
 WORKER_MEMORY_MAX = 256 * MIB
 LINES_MAX = 300
 

@@ -299,8 +299,7 @@ class Refused(KeysTest):
         ada = self.come("--name", "ada")
         bob = self.come("--name", "bob", access=self.write_access(
             "bob.json", name="bob", public_key=self.secret("authorized/bob.pub"), secret_key=self.secret("workers/bob.key")))
-        for worker in (ada, bob):
-            worker.err.wait_for("connected", 20)
+        wait_until(lambda: self.worker_states(coordinator) == {"ada": "running", "bob": "running"}, 20, "both at work")
         os.unlink(os.path.join(self.keys, "authorized", "ada.pub"))
         coordinator.err.wait_for("lost worker ada@.*not authorized any more", 10)
         self.assert_status(ada.finish(10), EXIT_REFUSED)

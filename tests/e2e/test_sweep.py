@@ -95,11 +95,7 @@ class ThatCome(Sweep):
         return json.loads(self.read_file("json"))
 
     def wait_for_states(self, states):
-        def look():
-            result = self.quartet("status", "--json", str(self.coordinator.pid), seconds=10)
-            workers = json.loads(result.out)["workers"] if result.status == EXIT_OK else []
-            return {worker["name"]: worker["state"] for worker in workers} == states
-        wait_until(look, 20, str(states))
+        wait_until(lambda: self.worker_states(self.coordinator) == states, 20, str(states))
 
     def test_as_many_are_waited_for_as_the_largest_number_says(self):
         self.begin(["a", "b", "c"], "--workers", "1,3", seconds="0.001")

@@ -46,6 +46,8 @@ static int open_sink(struct run *run, struct err_text *ret_error)
     options->sink.separator = items->separator;
     options->sink.is_range = items->is_range;
     options->sink.range_first = items->is_range ? items->range_first : 0;
+    options->sink.items = items->is_range ? NULL : items->path;
+    options->sink.json = run_is_stdout(options->json) ? NULL : options->json;
     options->sink.command = params_get(&run->work.params, "command");
     options->sink.wake = session_kick;
     options->sink.wake_arg = run->session;

@@ -178,7 +178,7 @@ static int spool(int from, const char *keep, struct items_spec *items, struct er
         }
     }
     bool failed = got != 0 || fflush(spool) != 0 || (keep != NULL && fsync(fileno(spool)) != 0);
-    items->fd = failed ? -1 : dup(fileno(spool));
+    items->fd = failed ? -1 : fcntl(fileno(spool), F_DUPFD_CLOEXEC, 0);
     (void)fclose(spool);
     if (items->fd < 0) {
         return err_set(ret_error,

@@ -57,7 +57,8 @@ struct server_keys {
     size_t allowed_count;
     size_t admitted_count;
     struct keyring_stamp stamp; /* of the directory when it was read */
-    bool settled; /* `stamp` is so old that a change since then cannot have the same one */
+    bool
+        settled; /* `stamp` is so old that a change since then cannot have the same one, and no key was left out */
     struct err_text trouble;                     /* with the directory, said last */
     char said[KNOCKS_SAID_MAX][KNOCK_TEXT_SIZE]; /* refusals that were noted, the latest ones */
     unsigned said_next;

@@ -84,7 +84,8 @@ static int read_directory(struct server *server, struct err_text *ret_error)
         return err_set(ret_error, rc, "no memory for the authorized keys");
     }
     keys->stamp = stamp;
-    keys->settled = !is_recent(stamp);
+    /* A file that was left out may become good without a change of the directory: its mode, or the rest of it. */
+    keys->settled = !is_recent(stamp) && trouble.s[0] == '\0';
     if (trouble.s[0] != '\0' && strcmp(trouble.s, keys->trouble.s) != 0) {
         server_note(server, "a key is left out: %s", trouble.s);
     }

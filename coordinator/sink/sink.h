@@ -94,14 +94,18 @@ struct sink_options {
     size_t cut_count;
     uint64_t next;
 
-    const char *journal; /* a file that no output may be; NULL: none */
+    /* Files of the run that no output may be: regular ones, by whatever names; NULL: none. `items`
+     * may be "-", standard input. */
+    const char *journal;
+    const char *items;
+    const char *json;
 };
 
 /* Open every file and start the thread. What was in the files is lost when it returns 0, and not
  * before. Files in the directory `results` are made when a worker's first item comes. ERR_IO with
- * the path and the reason; ERR_INVALID when two outputs are the same file, by whatever names ("-"
- * and print are standard output; devices as /dev/null may be had twice); ERR_NOMEM. Nothing was
- * begun then. May wait for the reader of a named pipe. */
+ * the path and the reason; ERR_INVALID when two outputs, or one and a file that none may be, are the
+ * same, by whatever names ("-" and print are standard output; devices as /dev/null may be had
+ * twice); ERR_NOMEM. Nothing was begun then. May wait for the reader of a named pipe. */
 int sink_open(const struct sink_options *options,
               struct err_text *ret_error,
               struct sink **ret_sink);

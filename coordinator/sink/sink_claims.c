@@ -97,7 +97,11 @@ int sink_claims_add(struct sink_claims *claims,
 void sink_claims_reserve(struct sink_claims *claims, const char *use, const char *path)
 {
     struct stat status;
-    if (path != NULL && stat(path, &status) == 0) {
+    if (path == NULL ||
+        (strcmp(path, "-") == 0 ? fstat(STDIN_FILENO, &status) : stat(path, &status)) != 0) {
+        return;
+    }
+    if (S_ISREG(status.st_mode)) {
         CHECK(claims->count < SINK_CLAIMS_MAX);
         claims->list[claims->count++] = (struct sink_claim){
             .use = use,

@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-enum { SINK_CLAIMS_MAX = 8 };
+enum { SINK_CLAIMS_MAX = 12 };
 
 /* How messages call it; the names of paths are quoted, so that none is the same. */
 #define SINK_STDOUT_NAME "standard output"
@@ -48,8 +48,8 @@ int sink_claims_add(struct sink_claims *claims,
                     int fd,
                     struct err_text *ret_error);
 
-/* Claim the file `path`, which stays closed, so that nothing of ours is written to it. A file that is
- * not there is nobody's. */
+/* Claim the regular file `path`, "-" as what standard input is, which stays as it is, so that nothing of
+ * ours is written to it. NULL, and what is not there or no regular file, is nobody's. */
 void sink_claims_reserve(struct sink_claims *claims, const char *use, const char *path);
 
 /* The claim of the file that is open at `fd`; NULL: nobody's. Devices that swallow or refuse

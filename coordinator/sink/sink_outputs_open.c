@@ -185,12 +185,20 @@ static int check_all_found(const struct sink_outputs *outputs,
     return 0;
 }
 
+/* What the run reads, or writes by itself. */
+static void reserve(struct sink_outputs *outputs, const struct sink_options *options)
+{
+    sink_claims_reserve(&outputs->claims, "--journal", options->journal);
+    sink_claims_reserve(&outputs->claims, "--items", options->items);
+    sink_claims_reserve(&outputs->claims, "--json", options->json);
+}
+
 static int open_all(struct sink_outputs *outputs,
                     const struct sink_options *options,
                     struct err_text *ret_error)
 {
     const struct sink_format_ops *ops = sink_format_get(options->format);
-    sink_claims_reserve(&outputs->claims, "--journal", options->journal);
+    reserve(outputs, options);
     int code = add_target(outputs, options, "--out", options->out, ops, ret_error);
     if (code == 0 && options->keep_order && outputs->count > 0) {
         outputs->targets[0]->when = SINK_IN_ORDER;

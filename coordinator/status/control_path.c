@@ -180,12 +180,14 @@ static bool is_running(const struct control_place *place)
     if (!set_address(place->path, &address)) {
         return false;
     }
+    if (!is_deserted(&address)) {
+        return true; /* also when it has another number here: of a container that shares the directory */
+    }
+    /* Another process may have its number by now, and one that just begins listens in a moment. */
     if (kill((pid_t)place->pid, 0) != 0 && errno == ESRCH) {
         (void)unlink(place->path);
-        return false;
     }
-    /* Another process may have its number by now. */
-    return !is_deserted(&address);
+    return false;
 }
 
 static size_t look_into(const char *directory, struct control_place *list, size_t count)

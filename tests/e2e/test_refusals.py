@@ -112,6 +112,25 @@ class Refusals(EndToEndTest):
                                      ("--json", "--markdown", "-")):
             self.refuse("compare", "noop", first, place, second, place, parts=[first, second, "'%s'" % place])
 
+    def test_results_and_reports_into_what_the_run_reads_are_refused(self):
+        items = self.write_file("items", "one\ntwo\n")
+        other = self.path("other")
+        os.link(items, other)
+        for flag in ("--out", "--failures", "--joblog", "--json"):
+            self.refuse("run", "exec", "--items", items, flag, other, "--", "false", parts=[flag, "--items"])
+            self.assertEqual(self.read_file("items"), "one\ntwo\n")
+        for flag in ("--json", "--csv", "--markdown"):
+            self.refuse("compare", "exec", "--items", items, flag, other, "--", "false", parts=[flag, "--items"])
+            self.assertEqual(self.read_file("items"), "one\ntwo\n")
+        out = self.write_file("out", "kept")
+        self.refuse("run", "exec", "--items", items, "--out", out, "--json", out, "--", "false",
+                    parts=["--out", "--json"])
+        self.assertEqual(self.read_file("out"), "kept")
+        journal = self.path("journal")
+        self.refuse("run", "exec", "--items", items, "--journal", journal, "--json", journal, "--", "false",
+                    parts=["--json", "--journal"])
+        self.assertFalse(os.path.exists(journal))
+
     def test_what_is_no_endpoint_is_not_taken_for_a_remote_one(self):
         for text in ("foo", "127.0.0.1:5555", "tcp://127.0.0.1", "tcp://:5", "udp://127.0.0.1:5"):
             self.refuse("run", "noop", "--listen", text, parts=["'%s'" % text, "not an endpoint"])

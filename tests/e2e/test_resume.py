@@ -106,6 +106,15 @@ class Killed(ResumeTest):
         self.assertEqual([line.decode() for line in self.lines()], lines)
         self.assertFalse(os.path.exists(self.journal + "-items"))
 
+    def test_commands_do_not_get_the_kept_items(self):
+        for placement in (("--local",), ("--workers", "1")):
+            result = self.start_quartet("run", "exec", "--items", "-", "--journal", self.journal, "--shell", *placement,
+                                        "--", "ls -l /proc/self/fd; : {}", stdin=b"one\n").finish(30)
+            self.assert_status(result, EXIT_OK)
+            self.assertIn("/proc/", result.out)
+            self.assertNotIn("-items", result.out)
+            os.unlink(self.journal)
+
     def test_failed_items_stay_failed_and_are_told(self):
         numbers = self.write_file("numbers", "".join("%d\n" % i for i in range(200)))
         command = ("--", "sh", "-c", "sleep 0.02; test $(({} % 10)) -ne 3")

@@ -3,9 +3,10 @@
 #include "common/base/check.h"
 #include "common/io/zap.h"
 #include "coordinator/server/keyring.h"
-#include "coordinator/server/server.h"
+#include "coordinator/server/server_internal.h"
 #include "tests/coordinator/server/fake_worker.h"
 
+#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -187,6 +189,34 @@ static void test_server_keys_lets_in_whom_it_admits_for_as_long_as_it_does(void 
     visit_once(scene);
 }
 
+static bool is_allowed(void *arg)
+{
+    const struct scene *scene = arg;
+    return server_key_is_allowed(scene->server, scene->pair.public_key);
+}
+
+static bool is_left_out(void *arg)
+{
+    return !is_allowed(arg);
+}
+
+/* Which the directory's time does not tell of. */
+static void test_server_keys_takes_a_key_whose_mode_was_mended(void **state)
+{
+    struct scene *scene = *state;
+    const struct timespec long_ago[] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    char directory[96];
+    char path[128];
+    (void)snprintf(directory, sizeof(directory), "%s/authorized", scene->directory);
+    (void)snprintf(path, sizeof(path), "%s/ada.pub", directory);
+    assert_int_equal(chmod(path, 0666), 0);
+    assert_int_equal(utimensat(AT_FDCWD, directory, long_ago, 0), 0);
+    assert_int_equal(stage_wait(&scene->stage, is_left_out, scene, LIMIT_US), 0);
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(stage_wait(&scene->stage, is_allowed, scene, LIMIT_US), 0);
+    visit_once(scene);
+}
+
 static void test_server_keys_that_are_not_there_are_refused(void **state)
 {
     struct scene *scene = *state;
@@ -209,6 +239,7 @@ int main(void)
         TEST(test_server_keys_ends_a_session_whose_key_was_taken_back),
         TEST(test_server_tells_how_often_life_signs_are_expected_to_who_understands_it),
         TEST(test_server_keys_lets_in_whom_it_admits_for_as_long_as_it_does),
+        TEST(test_server_keys_takes_a_key_whose_mode_was_mended),
         TEST(test_server_keys_that_are_not_there_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,7 +43,7 @@ static void assert_content(const char *name, const char *expected)
     free(content);
 }
 
-/* Put `fd` (1 or 2) to `target`, which is closed; returns what brings it back. */
+/* Put `fd` (0, 1 or 2) to `target`, which is closed; returns what brings it back. */
 static int redirect(int fd, int target)
 {
     (void)fflush(NULL);
@@ -136,6 +136,30 @@ static void test_sink_refuses_the_file_that_errors_are_printed_to(void **state)
     options.joblog = path("a");
     assert_refused(ERR_INVALID, "standard error", "--joblog");
     bring_back(STDERR_FILENO, before);
+}
+
+/* As what is tried again into the list that it was read from. */
+static void test_sink_refuses_what_the_run_reads_or_reports(void **state)
+{
+    (void)state;
+    const char **const files[] = {&options.items, &options.json};
+    static const char *const uses[] = {"--items", "--json"};
+    char list[64];
+    (void)snprintf(list, sizeof(list), "%s", path("list"));
+    write_fixture(list, "kept");
+    assert_int_equal(symlink("list", path("other name")), 0);
+    options.failures = path("other name");
+    for (size_t i = 0; i < 2; i++) {
+        *files[i] = list;
+        assert_refused(ERR_INVALID, "--failures", uses[i]);
+        *files[i] = NULL;
+        assert_content("list", "kept");
+    }
+    int before = redirect(STDIN_FILENO, open(list, O_RDONLY));
+    options.items = "-";
+    assert_refused(ERR_INVALID, "--failures", "--items");
+    bring_back(STDIN_FILENO, before);
+    assert_content("list", "kept");
 }
 
 static void test_sink_loses_nothing_when_one_output_cannot_be_opened(void **state)
@@ -318,6 +342,7 @@ int main(void)
         CASE(test_sink_refuses_standard_output_for_two_outputs),
         CASE(test_sink_refuses_the_file_that_standard_output_is),
         CASE(test_sink_refuses_the_file_that_errors_are_printed_to),
+        CASE(test_sink_refuses_what_the_run_reads_or_reports),
         CASE(test_sink_loses_nothing_when_one_output_cannot_be_opened),
         CASE(test_sink_may_have_the_null_device_twice),
         CASE(test_sink_empties_files_and_writes_headers),

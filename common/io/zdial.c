@@ -253,6 +253,7 @@ int zdial_receive(struct zdial *dial,
     uint64_t end_us = clock_now_us() + (uint64_t)limit_ms * US_PER_MS;
     for (;;) {
         size_t lens[FRAMES_MAX] = {0};
+        note_drops(dial); /* first: what came before a drop is there by then, and still counts */
         unsigned frames = take_message(dial, ret_header, size, lens);
         if (frames > FRAMES_MAX || (frames > 0 && lens[0] > size)) {
             return ERR_PROTOCOL;
@@ -262,7 +263,6 @@ int zdial_receive(struct zdial *dial,
             *ret_payload_len = lens[1];
             return 0;
         }
-        note_drops(dial);
         uint64_t at_us = clock_now_us();
         if (frames == 0 && (dial->dropped || at_us >= end_us)) {
             return dial->dropped ? ERR_GONE : ERR_TIMEOUT;

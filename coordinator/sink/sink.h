@@ -85,7 +85,7 @@ struct sink_options {
     /* Go on where an earlier sink with the same options was at a mark: each output that `cuts` names
      * is cut back to its length, and what is new goes behind; `next` is the mark's. Outputs that are
      * not named begin anew. In the directory `results` files that are named as a worker's and not in
-     * `cuts` were begun after the mark: they are removed. (So that they are nobody else's, a sink
+     * `cuts` were begun after the mark, or by somebody else since: they are set aside, as NAME.ndjson.aside. (A sink
      * with marks that begins anew refuses a directory that has such files: ERR_INVALID.) What is in
      * `cuts` and missing, shorter than its length, no regular file any more, or no output, is
      * refused before anything is changed (ERR_INVALID, with its name). */

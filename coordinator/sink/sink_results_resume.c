@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { ASIDE_MAX = 100 }; /* resumes, that each left something */
+
 static int failed(struct sink_results *results, const char *name)
 {
     return err_set(&results->error, ERR_IO, "cannot write %s: %s", name, strerror(errno));
@@ -182,9 +184,19 @@ int sink_results_look(struct sink_results *results, const struct sink_options *o
 
 /* --- going on --- */
 
-static int remove_one(struct sink_results *results, const char *name)
+/* It was begun after the mark, and its items run again. But it may as well be somebody's own, made since then:
+ * it gets a name that is no worker's, which is not taken yet. */
+static int set_aside(struct sink_results *results, const char *name)
 {
-    return unlinkat(results->directory, name, 0) == 0 ? 0 : failed(results, name);
+    errno = EEXIST;
+    for (unsigned i = 0; i < ASIDE_MAX && errno == EEXIST; i++) {
+        char aside[SINK_RESULTS_NAME_SIZE + sizeof(".aside-99")];
+        (void)snprintf(aside, sizeof(aside), i == 0 ? "%s.aside" : "%s.aside-%u", name, i);
+        if (linkat(results->directory, name, results->directory, aside, 0) == 0) {
+            return unlinkat(results->directory, name, 0) == 0 ? 0 : failed(results, name);
+        }
+    }
+    return failed(results, name);
 }
 
 int sink_results_begin(struct sink_results *results, struct err_text *ret_error)
@@ -201,7 +213,7 @@ int sink_results_begin(struct sink_results *results, struct err_text *ret_error)
         }
     }
     if (code == 0) {
-        code = each_stranger(results, remove_one);
+        code = each_stranger(results, set_aside);
     }
     return give(results, code, ret_error);
 }

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 
 from harness import EXIT_USAGE, SANITIZED, STRATEGIES, EndToEndTest, cells_of, main
 
@@ -11,6 +12,14 @@ MASK = 2 ** 64 - 1
 
 def sum_of_squares(last):
     return last * (last + 1) * (2 * last + 1) // 6 & MASK
+
+
+def share_of_core():
+    """How much of a core whoever computes is given here and now: others may want it, too."""
+    wall, cpu = time.monotonic(), time.process_time()
+    while time.monotonic() < wall + 0.3:
+        pass
+    return (time.process_time() - cpu) / (time.monotonic() - wall)
 
 
 class Download(EndToEndTest):
@@ -92,13 +101,15 @@ class Squares(EndToEndTest):
         self.assertFalse(cells["threads", "local"]["cooperative"])
 
     def test_compare_squares_is_found_to_be_bound_by_cpu(self):
+        before = share_of_core()
         report = self.report("compare", "squares", "--range", "1:20000000", "--rounds", "5",
                              "--warmup", "0", "--local", "--strategies", "serial")
         # Of a core that others use too, even pure arithmetic gets a part only: "mixed" on a busy machine.
         self.assertIn(report["comparisons"][0]["verdict"]["bound"], ("cpu", "mixed"))
         samples = cells_of(report)["serial", "local"]["samples"]
         undisturbed = max(s["cpu_s"] / s["wall_s"] for s in samples)
-        self.assertGreater(undisturbed, 0.5 if SANITIZED else 0.8, samples)
+        least = 0.5 if SANITIZED else 0.8
+        self.assertGreater(undisturbed, least * min(before, share_of_core()), samples)
 
     def test_squares_of_the_largest_numbers_wrap_as_the_closed_form_does(self):
         first, last = 2 ** 64 - 1001, 2 ** 64 - 1

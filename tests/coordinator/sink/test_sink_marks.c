@@ -525,6 +525,8 @@ static void test_sink_goes_on_with_the_files_of_workers(void **state)
     close_fixture(sink);
     write_fixture(path("results/README"), "mine");
     write_fixture(path("results/notes.NDJSON"), "mine");
+    write_fixture(path("results/all.ndjson"), "mine"); /* as if it were a worker's */
+    write_fixture(path("results/all.ndjson.aside"), "mine, too");
     char *before = read_fixture(mark->places[0].path, NULL);
 
     resume_from(mark);
@@ -547,6 +549,10 @@ static void test_sink_goes_on_with_the_files_of_workers(void **state)
     char *after = read_fixture(path("results/a.ndjson"), NULL);
     assert_int_equal(strlen(after) > 0, 1);
     assert_int_equal(access(path("results/late.ndjson"), F_OK), -1);
+    assert_int_equal(access(path("results/late.ndjson.aside"), F_OK), 0);
+    assert_int_equal(access(path("results/all.ndjson"), F_OK), -1);
+    assert_content("results/all.ndjson.aside-1", "mine");
+    assert_content("results/all.ndjson.aside", "mine, too");
     assert_content("results/README", "mine");
     assert_content("results/notes.NDJSON", "mine");
     assert_true(strlen(before) > 0);

@@ -58,14 +58,16 @@ static void exit_with(struct client *client, const struct agent_action *action)
         client_note(client, "%s", why);
         return;
     }
+    bool is_lost = action->exit_status == AGENT_EXIT_LOST;
+    bool is_known = is_lost && client->route.trouble.s[0] != '\0';
     (void)fprintf(stderr,
-                  "quartet-worker %s: %s: %s%s\n",
+                  "quartet-worker %s: %s: %s%s%s%s\n",
                   client->options.name,
                   client->route.endpoint,
                   why,
-                  action->exit_status == AGENT_EXIT_LOST
-                      ? " (quartet-worker --doctor looks for the reason)"
-                      : "");
+                  is_known ? ": " : "",
+                  is_known ? client->route.trouble.s : "",
+                  is_lost ? " (quartet-worker --doctor looks for the reason)" : "");
 }
 
 static void perform(struct client *client, const struct agent_action *action)

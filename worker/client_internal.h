@@ -60,6 +60,8 @@ struct client_route {
     uv_timer_t timer;     /* runs while another one, or at first any, is to be tried at its end */
     uint32_t refused;     /* how often our key was, since the last connection */
     bool called;          /* the first attempt was made */
+    struct err_text
+        trouble; /* why there is no connection, as it was noted last; "": there was nothing yet */
 };
 
 struct client {
@@ -126,6 +128,8 @@ int client_connect(struct client *client, struct err_text *ret_error);
 void client_route_connected(struct client *client);
 void client_route_disconnected(struct client *client);
 void client_route_retrying(struct client *client);
+/* There is no connection, and why: noted, unless that was the reason last time. */
+void client_route_trouble(struct client *client, const char *why);
 void client_route_refused(struct client *client);
 /* Leave when standard input ends. ERR_INVALID: it is a file, or something else without an end to wait
  * for. */

@@ -291,7 +291,7 @@ static void on_disconnected(void *arg, const char *why)
 {
     struct client *client = arg;
     if (!client->finished) {
-        client_note(client, "no connection to %s: %s; trying again", client->route.endpoint, why);
+        client_route_trouble(client, why);
     }
     struct agent_event event = {.type = AGENT_DISCONNECTED};
     client_step(client, &event);

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 enum {
     TRY_FIRST_MS = 500, /* for each address in the first round; twice as long in each later one */
@@ -115,6 +116,17 @@ void client_route_connected(struct client *client)
     (void)uv_timer_stop(&client->route.timer);
     client->route.turns = 0;
     client->route.refused = 0;
+    client->route.trouble.s[0] = '\0';
+}
+
+void client_route_trouble(struct client *client, const char *why)
+{
+    struct client_route *route = &client->route;
+    if (strcmp(route->trouble.s, why) == 0) {
+        return;
+    }
+    client_note(client, "no connection to %s: %s; trying again", route->endpoint, why);
+    (void)err_set(&route->trouble, 0, "%s", why);
 }
 
 void client_route_disconnected(struct client *client)

@@ -98,6 +98,8 @@ class WithoutTheKey(AttackTest):
             "deceived.json", server_key=self.secret("coordinator.pub", self.path("other"))))
         self.assert_status(deceived.finish(20), EXIT_CANNOT_GO_ON)
         self.assertNotIn("connected to", deceived.err.text())
+        self.assertEqual(deceived.err.text().count("; trying again"), 1)  # and then, why it ends
+        self.assertRegex(deceived.err.text(), "no coordinator answered for .*: the handshake failed: it is not the coordinator")
         self.assert_undisturbed("another one's")
 
 

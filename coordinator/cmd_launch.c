@@ -6,6 +6,7 @@
 #include "coordinator/launchers/launcher.h"
 #include "coordinator/launchers/perform.h"
 #include "coordinator/options/options.h"
+#include "coordinator/session/program.h"
 #include "worker/engine/engine.h"
 
 #include <limits.h>
@@ -23,8 +24,9 @@ struct launch_command {
     struct cli_table table;
     double wait_access_s;
     bool dry_run;
-    char *access_path; /* what request.access borrows */
-    char *access_text; /* and request.access_text */
+    char worker_here[PATH_MAX]; /* what request.worker_here borrows */
+    char *access_path;          /* what request.access borrows */
+    char *access_text;          /* and request.access_text */
     char endpoints[ACCESS_ENDPOINTS_MAX][ACCESS_ENDPOINT_SIZE];
     const char *endpoint_list[ACCESS_ENDPOINTS_MAX]; /* and request.endpoints */
 };
@@ -141,6 +143,8 @@ static int parse(struct launch_command *command, int argc, char **argv, const ch
     command->request.give_up_s = 600;
     command->request.drain_limit_s = 30;
     command->request.worker_path = "quartet-worker";
+    program_find("quartet-worker", command->worker_here, sizeof(command->worker_here));
+    command->request.worker_here = command->worker_here[0] == '/' ? command->worker_here : NULL;
     command->request.env = getenv;
     if (launcher->defaults != NULL) {
         launcher->defaults(command->own);

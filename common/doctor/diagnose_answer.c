@@ -150,9 +150,11 @@ static void say_key_refused(const struct seen *seen, struct findings *findings)
         "any more, in the 'authorized' of its keys",
         seen->key_name == NULL ? "" : seen->key_name);
     finding_advise(finding,
-                   "'quartet keygen DIR --worker NAME' there makes and authorizes one; 'quartet "
-                   "run --keys DIR --access "
-                   "FILE --access-for NAME' writes its access file");
+                   "there: 'quartet keygen DIR --worker NAME' makes and authorizes a key (of one "
+                   "that was taken "
+                   "back remove DIR/workers/NAME.key first); 'quartet run --keys DIR --access FILE "
+                   "--access-for "
+                   "NAME' writes its access file");
 }
 
 static void say_stuck(struct findings *findings)

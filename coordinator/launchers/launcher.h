@@ -26,8 +26,10 @@ struct launcher_request {
     uint64_t workers;        /* how many to start; 0: not said */
     uint64_t slots;          /* items at once in each; 0: as the job says */
     const char *worker_path; /* of quartet-worker there; without a slash it is looked for in PATH */
-    double give_up_s;        /* a worker ends after so long without a coordinator */
-    double drain_limit_s;    /* and leaves at most so long after it was asked to */
+    const char
+        *worker_here; /* absolute path of the one that came with this program; NULL: not known */
+    double give_up_s; /* a worker ends after so long without a coordinator */
+    double drain_limit_s; /* and leaves at most so long after it was asked to */
     bool insecure;
     bool allow_exec;
     bool allow_plugins;

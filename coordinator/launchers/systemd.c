@@ -301,6 +301,17 @@ static void add_steps(struct plan *plan,
     add_start(plan, systemd, request);
 }
 
+/* systemd looks in a few directories of the system only, whatever PATH says, and it starts workers on this machine. */
+static struct launcher_request with_path(const struct launcher_request *request)
+{
+    struct launcher_request local = *request;
+    bool is_default = strcmp(local.worker_path, "quartet-worker") == 0;
+    if (is_default && local.worker_here != NULL && systemd_takes_path(local.worker_here)) {
+        local.worker_path = local.worker_here;
+    }
+    return local;
+}
+
 static int plan(const struct launcher_request *request,
                 const void *options,
                 struct err_text *ret_error,
@@ -326,7 +337,8 @@ static int plan(const struct launcher_request *request,
         .access = request->access != NULL ? SYSTEMD_ACCESS : NULL,
         .workers = request->workers,
     };
-    worker_command_add(&command, request, &how);
+    const struct launcher_request local = with_path(request);
+    worker_command_add(&command, &local, &how);
     const struct systemd_spec spec = {
         .user_manager = systemd->user,
         .stay = systemd->stay,

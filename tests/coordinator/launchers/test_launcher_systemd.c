@@ -109,6 +109,26 @@ static void test_without_keys_there_is_no_credential(void **state)
                          "--drain-limit 30 --name %p-%i"));
 }
 
+/* systemd would not look where the caller's PATH does. */
+static void test_the_worker_beside_this_program_is_named_by_its_path(void **state)
+{
+    (void)state;
+    struct launcher_request request = request_for(1);
+    request.access = NULL;
+    request.access_text = NULL;
+    request.connect = "tcp://127.0.0.1:5555";
+    request.worker_here = "/opt/quartet/bin/quartet-worker";
+    assert_true(has_line(&request,
+                         RIG_ARGUMENTS(NULL),
+                         "ExecStart=/opt/quartet/bin/quartet-worker --connect tcp://127.0.0.1:5555 "
+                         "--give-up 600 --drain-limit 30 --name %p-%i"));
+    request.worker_path = "other-worker";
+    assert_true(has_line(&request,
+                         RIG_ARGUMENTS(NULL),
+                         "ExecStart=other-worker --connect tcp://127.0.0.1:5555 --give-up 600 "
+                         "--drain-limit 30 --name %p-%i"));
+}
+
 static void test_what_a_unit_cannot_say_is_refused(void **state)
 {
     (void)state;
@@ -174,6 +194,7 @@ int main(void)
         cmocka_unit_test(test_workers_of_a_user_stay),
         cmocka_unit_test(test_limits_are_in_systemds_words),
         cmocka_unit_test(test_without_keys_there_is_no_credential),
+        cmocka_unit_test(test_the_worker_beside_this_program_is_named_by_its_path),
         cmocka_unit_test(test_what_a_unit_cannot_say_is_refused),
         cmocka_unit_test(test_paths_that_a_unit_cannot_say_are_refused),
     };

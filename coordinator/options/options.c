@@ -5,10 +5,8 @@
 #include "coordinator/options/options_internal.h"
 #include "worker/engine/engine.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { ROUNDS_DEFAULT = 3, WARMUP_DEFAULT = 1, WAIT_DEFAULT_S = 60 };
@@ -477,84 +475,4 @@ bool options_distributed(const struct options *options)
 {
     return !options->local_only &&
            (options->workers > 0 || options->listen != NULL || options->hosts.count > 0);
-}
-
-static int check_output(const char *path, const char *flag, struct err_text *ret_error)
-{
-    if (path == NULL || strcmp(path, "-") == 0) {
-        return 0;
-    }
-    FILE *file = fopen(path, "a"); /* leaves what an earlier run wrote until this one is done */
-    if (file == NULL) {
-        return err_set(ret_error, ERR_IO, "cannot write %s '%s': %s", flag, path, strerror(errno));
-    }
-    (void)fclose(file);
-    return 0;
-}
-
-/* Is what `report` names the same regular file as `other`, by whatever names? "-" of `other` is standard input. */
-static bool is_same_file(const char *report, const char *other)
-{
-    struct stat a;
-    struct stat b;
-    int rc = strcmp(other, "-") == 0 ? fstat(STDIN_FILENO, &b) : stat(other, &b);
-    return rc == 0 && stat(report, &a) == 0 && S_ISREG(a.st_mode) && a.st_dev == b.st_dev &&
-           a.st_ino == b.st_ino;
-}
-
-/* A report replaces what is in its file. */
-static int check_apart(const char *flag,
-                       const char *report,
-                       const char *other_flag,
-                       const char *other,
-                       struct err_text *ret_error)
-{
-    bool apart = report == NULL || other == NULL || strcmp(report, "-") == 0 ||
-                 (strcmp(report, other) != 0 && !is_same_file(report, other));
-    return apart ? 0
-                 : err_set(ret_error,
-                           ERR_INVALID,
-                           "%s '%s' is the same file as %s '%s': give each its own",
-                           flag,
-                           report,
-                           other_flag,
-                           other);
-}
-
-/* Two reports in one place would overwrite or follow each other, and nothing could read them. */
-static int check_places(const struct options *options, struct err_text *ret_error)
-{
-    const char *const paths[] = {options->json, options->csv, options->markdown};
-    static const char *const flags[] = {"--json", "--csv", "--markdown"};
-    for (size_t i = 0; i < 3; i++) {
-        int rc = check_apart(flags[i], paths[i], "--items", options->items_path, ret_error);
-        rc = rc != 0 ? rc
-                     : check_apart(flags[i], paths[i], "--journal", options->journal, ret_error);
-        if (rc != 0) {
-            return rc;
-        }
-        for (size_t k = i + 1; k < 3; k++) {
-            if (paths[i] != NULL && paths[k] != NULL && strcmp(paths[i], paths[k]) == 0) {
-                return err_set(ret_error,
-                               ERR_INVALID,
-                               "%s and %s both write to '%s': give each its own",
-                               flags[i],
-                               flags[k],
-                               paths[i]);
-            }
-        }
-    }
-    return 0;
-}
-
-int options_check_outputs(const struct options *options, struct err_text *ret_error)
-{
-    int rc = check_places(options, ret_error);
-    if (rc == 0) {
-        rc = check_output(options->json, "--json", ret_error);
-    }
-    if (rc == 0) {
-        rc = check_output(options->csv, "--csv", ret_error);
-    }
-    return rc != 0 ? rc : check_output(options->markdown, "--markdown", ret_error);
 }

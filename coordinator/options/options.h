@@ -163,7 +163,7 @@ uint32_t options_slots(const struct options *options, enum strategy strategy);
 /* Are workers involved: --workers above 0, --hosts, or --listen? */
 bool options_distributed(const struct options *options);
 
-/* Can a report be written there at the end? Asked before any work is done. "-" and NULL are
+/* Can a report be written there at the end? Asked before any work is done; with --dry-run nothing is made. "-" and NULL are
  * fine. */
 int options_check_outputs(const struct options *options, struct err_text *ret_error);
 

@@ -14,6 +14,7 @@ enum { CHUNK_ITEMS = 1024 };
 
 struct dry_run {
     const struct work *work;
+    const struct interval_set *done; /* NULL: nothing */
     FILE *stream;
     struct command_template *template; /* NULL: the workload has none */
     struct command_argv argv;
@@ -125,7 +126,8 @@ static int print_items(struct dry_run *self,
         if (payload != NULL) {
             (void)items_cursor_next(&cursor, &item.bytes, &item.bytes_len);
         }
-        rc = print_item(self, &item, ret_error);
+        bool is_done = self->done != NULL && interval_contains(self->done, i);
+        rc = is_done ? 0 : print_item(self, &item, ret_error);
     }
     blob_unref(payload);
     return rc;
@@ -153,9 +155,12 @@ static int print_all(struct dry_run *self, struct err_text *ret_error)
     return rc;
 }
 
-int dry_run(const struct work *work, FILE *stream, struct err_text *ret_error)
+int dry_run(const struct work *work,
+            const struct interval_set *done,
+            FILE *stream,
+            struct err_text *ret_error)
 {
-    struct dry_run self = {.work = work, .stream = stream};
+    struct dry_run self = {.work = work, .done = done, .stream = stream};
     int rc = open_template(&self, ret_error);
     rc = rc != 0 ? rc : print_all(&self, ret_error);
     command_template_free(self.template);

@@ -77,7 +77,7 @@ static struct job make_job(struct run *run)
     return job;
 }
 
-static void say_what_is_done(const struct run *run)
+void run_say_done(const struct run *run)
 {
     char done[UNITS_TEXT_SIZE];
     if (run->resumed && !run->options.quiet) {
@@ -100,7 +100,7 @@ static int play(struct run *run, struct zygote *zygote, struct err_text *ret_err
     if (rc != 0) {
         return rc;
     }
-    say_what_is_done(run);
+    run_say_done(run);
     const struct job job = make_job(run);
     session_run(run->session, &job, run->placement, &run->result);
     return 0;

@@ -37,6 +37,7 @@ struct run {
     const char *journal_path; /* NULL: none */
     struct journal *journal;
     bool resumed;
+    bool items_gone; /* of a run that is complete: they cannot be read any more, and need not be */
     struct journal_state state; /* with `resumed`: where it was, */
     struct job_record record;   /* what the job is, */
     char **merged;              /* and the command line that comes of it; owned */
@@ -51,6 +52,9 @@ void run_free(struct run *run);
 /* Settle, play, finish what the words of a command line, from "run" on, say; they outlive the run.
  * Returns the exit status. */
 int run_perform(struct run *run, int word_count, char **words, struct zygote *zygote);
+
+/* Say how much of a run that goes on is done already; of another one nothing. */
+void run_say_done(const struct run *run);
 
 /* --- run_settle.c --- */
 
@@ -78,8 +82,10 @@ int run_merge_words(struct run *run, int extra_count, char **extra, int *ret_cou
  * journal_open. Before run_settle: the command line is in it. */
 int run_read_journal(struct run *run, const char *path, struct err_text *ret_error);
 
-/* Begin a new journal, or see that the one that was read is of this job. Nothing happens without
- * one. */
+/* Is the journal that was read of this job? ERR_INVALID says what differs; ERR_NOMEM. */
+int run_check_job(struct run *run, struct err_text *ret_error);
+
+/* Begin a new journal, or go on with the one that was read. Nothing happens without one. */
 int run_begin_journal(struct run *run, struct err_text *ret_error);
 
 /* What the sink has to know of the journal, before it is opened; and the results that waited. */
@@ -95,7 +101,7 @@ void run_drop_journal(struct run *run);
 int run_finish(struct run *run);
 
 /* A run that is complete, but whose coordinator may have died before it said so: say what came of it,
- * write its reports, from the journal alone. Returns the exit status. */
+ * write its reports (unless --dry-run), from the journal alone. Returns the exit status. */
 int run_finish_again(struct run *run);
 
 #endif

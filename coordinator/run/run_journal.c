@@ -35,25 +35,38 @@ int run_read_journal(struct run *run, const char *path, struct err_text *ret_err
     return rc != 0 ? rc : job_record_read(run->state.job, ret_error, &run->record);
 }
 
-static int take_over(struct run *run, const json_t *identity, struct err_text *ret_error)
+int run_check_job(struct run *run, struct err_text *ret_error)
 {
     struct err_text why = {{0}};
+    json_t *identity = job_identity(&run->work, &run->options);
+    if (identity == NULL) {
+        return err_set(ret_error, ERR_NOMEM, "no memory to compare the job with its journal");
+    }
+    if (run->items_gone) { /* then they are what they were */
+        (void)json_object_set(identity, "items", json_object_get(run->record.identity, "items"));
+    }
     int rc = job_record_compare(&run->record, identity, &why);
-    run->job_id = run->state.job_id;
+    json_decref(identity);
     return rc == 0 ? 0
                    : err_set(ret_error, rc, "cannot go on with %s: %s", run->journal_path, why.s);
 }
 
 /* --- a new one --- */
 
-static int begin(struct run *run, json_t *identity, struct err_text *ret_error)
+static int begin(struct run *run, struct err_text *ret_error)
 {
     char directory[PATH_MAX];
     if (getcwd(directory, sizeof(directory)) == NULL) {
         return err_set(ret_error, ERR_IO, "where this is run cannot be found out: getcwd failed");
     }
-    char *text = job_record_write(
-        directory, run->word_count, (const char *const *)run->words, run->rest_count, identity);
+    json_t *identity = job_identity(&run->work, &run->options);
+    char *text = identity == NULL ? NULL
+                                  : job_record_write(directory,
+                                                     run->word_count,
+                                                     (const char *const *)run->words,
+                                                     run->rest_count,
+                                                     identity);
+    json_decref(identity);
     if (text == NULL) {
         return err_set(ret_error, ERR_NOMEM, "no memory to begin the journal");
     }
@@ -67,15 +80,15 @@ static int begin(struct run *run, json_t *identity, struct err_text *ret_error)
 
 int run_begin_journal(struct run *run, struct err_text *ret_error)
 {
+    int rc = 0;
     if (run->journal_path == NULL) {
         return 0;
     }
-    json_t *identity = job_identity(&run->work, &run->options);
-    if (identity == NULL) {
-        return err_set(ret_error, ERR_NOMEM, "no memory to begin the journal");
+    if (run->resumed) {
+        run->job_id = run->state.job_id;
+    } else {
+        rc = begin(run, ret_error);
     }
-    int rc = run->resumed ? take_over(run, identity, ret_error) : begin(run, identity, ret_error);
-    json_decref(identity);
     if (rc == 0 && options_want_results(&run->options)) {
         journal_expect_marks(run->journal);
     }

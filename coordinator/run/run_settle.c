@@ -44,6 +44,7 @@ static int play_dry(struct run *run)
     const struct options *options = &run->options;
     struct err_text error = {{0}};
     int rc = work_resolve(&run->work, "http://ORIGIN", &error);
+    run_say_done(run);
     if (rc == 0 && !options->quiet) {
         uint64_t workers = options_workers(options);
         (void)fprintf(stderr,
@@ -55,7 +56,8 @@ static int play_dry(struct run *run)
             (void)fprintf(stderr, "on %llu workers:\n", (unsigned long long)workers);
         }
     }
-    rc = rc != 0 ? rc : dry_run(&run->work, stdout, &error);
+    const struct interval_set *done = run->resumed ? &run->state.done : NULL;
+    rc = rc != 0 ? rc : dry_run(&run->work, done, stdout, &error);
     if (rc != 0) {
         (void)fprintf(stderr, "quartet run: %s\n", error.s);
         return EXIT_WRONG_USAGE;
@@ -101,12 +103,9 @@ static int check_journal_is_new(const char *path, struct err_text *ret_error)
 }
 
 /* With a journal, items that can be read once only are kept beside it. */
-static int check_items(struct run *run, struct err_text *ret_error)
+static int check_journaled_items(struct run *run, struct err_text *ret_error)
 {
     struct work *work = &run->work;
-    if (run->journal_path == NULL) {
-        return work_check_items(work, &run->options, WORK_STREAM_ONCE, NULL, ret_error);
-    }
     int len = snprintf(run->kept_items, sizeof(run->kept_items), "%s-items", run->journal_path);
     if (len < 0 || (size_t)len >= sizeof(run->kept_items)) {
         return err_set(ret_error, ERR_INVALID, "the path of the journal is too long");
@@ -125,6 +124,16 @@ static int check_items(struct run *run, struct err_text *ret_error)
     return rc;
 }
 
+static int check_items(struct run *run, struct err_text *ret_error)
+{
+    if (run->journal_path == NULL) {
+        return work_check_items(&run->work, &run->options, WORK_STREAM_ONCE, NULL, ret_error);
+    }
+    int rc = check_journaled_items(run, ret_error);
+    run->items_gone = rc != 0 && run_is_complete(run);
+    return run->items_gone ? 0 : rc;
+}
+
 static int check(struct run *run, struct err_text *ret_error)
 {
     struct options *options = &run->options;
@@ -134,8 +143,8 @@ static int check(struct run *run, struct err_text *ret_error)
     if (rc == 0 && !options->dry_run && run->journal_path == NULL) {
         run->journal_path = options->journal;
     }
-    /* The items of a run that is complete may be gone. */
-    rc = rc != 0 || run_is_complete(run) ? rc : check_items(run, ret_error);
+    rc = rc != 0 ? rc : check_items(run, ret_error);
+    rc = rc != 0 || !run->resumed ? rc : run_check_job(run, ret_error);
     run->placement = options_distributed(options) ? PLACEMENT_DISTRIBUTED : PLACEMENT_LOCAL;
     return rc != 0 ? rc : settle_printing(run, ret_error);
 }
@@ -187,7 +196,7 @@ int run_settle(struct run *run)
         (void)fprintf(stderr, "quartet run: %s\n", error.s);
         return EXIT_WRONG_USAGE;
     }
-    return run->options.dry_run ? play_dry(run) : -1;
+    return run->options.dry_run && !run_is_complete(run) ? play_dry(run) : -1;
 }
 
 /* --- the command line of a run that goes on --- */

@@ -111,6 +111,9 @@ class Refusals(EndToEndTest):
         for first, second, place in (("--json", "--csv", path), ("--csv", "--markdown", path),
                                      ("--json", "--markdown", "-")):
             self.refuse("compare", "noop", first, place, second, place, parts=[first, second, "'%s'" % place])
+        by_another_name = os.path.join(self.directory, ".", "report")
+        self.refuse("compare", "noop", "--json", path, "--csv", by_another_name, parts=["--json", "--csv"])
+        self.refuse("run", "noop", "--json", path, "--out", by_another_name, parts=["--json", "--out"])
 
     def test_results_and_reports_into_what_the_run_reads_are_refused(self):
         items = self.write_file("items", "one\ntwo\n")

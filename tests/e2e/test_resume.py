@@ -212,6 +212,44 @@ class Refused(ResumeTest):
             self.assertEqual(again[name], before[name], name)
         self.assertEqual(self.lines(), lines)
 
+    def test_complete_run_is_not_another_one(self):
+        items = self.write_file("items", "0\n1\n2\n")
+        argv = ("exec", "--items", items, "--journal", self.journal, "--out", self.out, "--json", self.path("report.json"))
+        self.assert_status(self.quartet("run", *argv, "--", "echo", "{}"), EXIT_OK)
+        self.assert_refused(self.resume("--items", self.write_file("others", "5\n")).finish(), "items", "'3 items", "'1 items")
+        self.assert_refused(self.resume("--timeout", "5").finish(), "parameter timeout", "'5'")
+        self.assert_refused(self.resume("--out", self.path("elsewhere")).finish(), "--out", self.out)
+        self.write_file("items", "0\n1\n2\n3\n")
+        self.assert_refused(self.resume().finish(), "items", "'3 items", "'4 items")
+        self.assertFalse(os.path.exists(self.path("elsewhere")))
+        os.unlink(items)
+        self.assert_status(self.resume().finish(), EXIT_OK)
+
+    def test_dry_run_of_a_complete_run_writes_nothing(self):
+        for what in (("noop", "--range", "1:10"), ("exec", "--range", "1:10", "--", "true")):
+            journal, report = self.path(what[0]), self.path(what[0] + ".json")
+            self.assert_status(self.quartet("run", "--journal", journal, "--json", report, *what), EXIT_OK)
+            os.unlink(report)
+            result = self.quartet("resume", journal, "--dry-run")
+            self.assert_status(result, EXIT_OK)
+            self.assertIn("is complete: 10 items succeeded", result.err)
+            self.assertEqual(result.out, "")
+            self.assertFalse(os.path.exists(report))
+            self.assert_refused(self.quartet("resume", journal, "--range", "1:30"), "items", "'1:10'", "'1:30'")
+
+    def test_dry_run_lists_what_is_not_done(self):
+        self.interrupted("exec", "--range", "1:200", "--quiet", "--", "sleep", "0.0{}")
+        before = self.lines()
+        result = self.resume("--dry-run").finish()
+        self.assert_status(result, EXIT_OK)
+        listed = result.out.splitlines()
+        self.assertLess(len(listed), 200)
+        self.assertGreater(len(listed), 0)
+        self.assertEqual(len(set(listed)), len(listed))
+        self.assertEqual(self.lines(), before)
+        self.assertEqual(len(self.resume("--dry-run").finish().out.splitlines()), len(listed))
+        self.assert_status(self.resume().finish(), EXIT_OK)
+
     def test_changed_items_and_parameters_are_refused(self):
         urls = self.write_file("items", "".join("%d\n" % i for i in range(100)))
         self.interrupted("exec", "--items", urls, "--quiet", "--", "sh", "-c", "sleep 0.2", "{}")

@@ -6,12 +6,15 @@
 #include "coordinator/commands.h"
 #include "worker/engine/zygote.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <microhttpd.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct {
     const char *name;
@@ -95,6 +98,33 @@ static int dispatch(int argc, char **argv, struct zygote *zygote)
     return refuse(argv[1]);
 }
 
+/* Has whoever read our standard output had enough of it? */
+static bool reader_left(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0;
+}
+
+/* What was to be printed is part of the work. A reader that has left makes an end of it without a word, as of any program. */
+static int after_writing(int status)
+{
+    bool was_bad = ferror(stdout) != 0;
+    if (fflush(stdout) == 0 && !was_bad) {
+        return status;
+    }
+    int error = errno;
+    if (status < EXIT_BY_SIGNAL && reader_left()) {
+        return EXIT_BY_SIGNAL + SIGPIPE;
+    }
+    if (status == EXIT_ALL_OK) {
+        (void)fprintf(stderr,
+                      "quartet: standard output: %s\n",
+                      was_bad ? "it could not be written" : strerror(error));
+        return EXIT_CANNOT_GO_ON;
+    }
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     /* First of all: nothing exists yet that a fork could tear. */
@@ -110,9 +140,5 @@ int main(int argc, char **argv)
     (void)signal(SIGXFSZ, SIG_IGN);
     int status = dispatch(argc, argv, zygote);
     zygote_stop(zygote);
-    if (fflush(stdout) != 0 && status == EXIT_ALL_OK) {
-        perror("quartet: standard output");
-        status = EXIT_CANNOT_GO_ON;
-    }
-    return status;
+    return after_writing(status);
 }

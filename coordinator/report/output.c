@@ -22,6 +22,12 @@ static bool is_stdout(const char *path)
     return path != NULL && strcmp(path, "-") == 0;
 }
 
+/* Of standard output nothing is said then, and the command ends as by SIGPIPE. */
+static bool reader_left(const FILE *stream)
+{
+    return stream == stdout && errno == EPIPE;
+}
+
 static int write_file(const struct report *report,
                       const char *path,
                       int (*write)(const struct report *report, FILE *stream))
@@ -34,7 +40,7 @@ static int write_file(const struct report *report,
     if (rc == 0 && fflush(stream) != 0) {
         rc = ERR_IO;
     }
-    if (rc != 0) {
+    if (rc != 0 && !reader_left(stream)) {
         (void)fprintf(stderr, "quartet: cannot write '%s': %s\n", path, strerror(errno));
     }
     if (stream != NULL && stream != stdout && fclose(stream) != 0 && rc == 0) {
@@ -62,7 +68,7 @@ int output_report(const struct report *report, const struct options *options)
     if (rc == 0 && fflush(stream) != 0) {
         rc = ERR_IO;
     }
-    if (rc != 0) {
+    if (rc != 0 && !reader_left(stream)) {
         (void)fprintf(stderr, "quartet: cannot write the table: %s\n", strerror(errno));
     }
     return output_files(report, options) != 0 ? ERR_IO : rc;

@@ -312,6 +312,18 @@ char *units_format_count(uint64_t count, char ret_text[UNITS_TEXT_SIZE])
     return format_three(value, units[unit], ret_text);
 }
 
+char *units_format_rate(double per_second, char ret_text[UNITS_TEXT_SIZE])
+{
+    if (!(per_second >= 0)) {
+        (void)snprintf(ret_text, UNITS_TEXT_SIZE, "?");
+    } else if (per_second < 999.5 || per_second >= 1e18) { /* or whatever somebody else says */
+        (void)snprintf(ret_text, UNITS_TEXT_SIZE, "%.3g", per_second);
+    } else {
+        (void)units_format_count((uint64_t)(per_second + 0.5), ret_text);
+    }
+    return ret_text;
+}
+
 char *units_format_bytes(uint64_t bytes, char ret_text[UNITS_TEXT_SIZE])
 {
     static const char *const units[] = {"KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};

@@ -29,6 +29,10 @@ char *units_format_seconds(double seconds, char ret_text[UNITS_TEXT_SIZE]);
 /* "64", "9,999", "10.0 M", "1.90 G": exact with separators below 100,000, three significant digits above. */
 char *units_format_count(uint64_t count, char ret_text[UNITS_TEXT_SIZE]);
 
+/* "0.665", "16.4", "999", "12,345", "1.90 M": items in a second. Three significant digits below 1000, then as units_format_count.
+ * "?" when it is no number, or negative. */
+char *units_format_rate(double per_second, char ret_text[UNITS_TEXT_SIZE]);
+
 /* "64", "10,000,000": exact with separators, however large. For counts of items: that none is lost is the point of them. */
 char *units_format_exact(uint64_t count, char ret_text[UNITS_TEXT_SIZE]);
 

@@ -58,7 +58,7 @@ static void print_time(const struct sample *sample, FILE *stream)
     (void)fprintf(stream,
                   "time       %s (%s items/s), CPU %s, start-up %s apart from it\n",
                   units_format_seconds(sample->wall_s, wall),
-                  units_format_count((uint64_t)per_second, rate),
+                  units_format_rate(per_second, rate),
                   units_format_seconds(sample->cpu_s, cpu),
                   units_format_seconds(sample->startup_s, startup));
 }

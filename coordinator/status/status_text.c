@@ -116,10 +116,8 @@ static void print_rate(const json_t *rate, const char *key, FILE *stream)
     double value = real_of(rate, key);
     if (value < 0) {
         (void)fputs("unknown", stream);
-    } else if (value < 100 || value >= 1e18) { /* or whatever somebody else says there */
-        (void)fprintf(stream, "%.3g items/s", value);
     } else {
-        (void)fprintf(stream, "%s items/s", units_format_count((uint64_t)value, text));
+        (void)fprintf(stream, "%s items/s", units_format_rate(value, text));
     }
 }
 

@@ -2,6 +2,7 @@
 #include "common/base/err.h"
 #include "common/base/units.h"
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -279,6 +280,33 @@ static void test_units_writes_counts(void **state)
     }
 }
 
+static void test_units_writes_rates(void **state)
+{
+    (void)state;
+
+    static const struct {
+        double per_second;
+        const char *text;
+    } cases[] = {
+        {0, "0"},
+        {0.6652, "0.665"},
+        {16.44, "16.4"},
+        {50, "50"},
+        {999.4, "999"},
+        {999.6, "1,000"},
+        {12345.6, "12,346"},
+        {1.9e6, "1.90 M"},
+        {1e300, "1e+300"},
+        {-1, "?"},
+        {NAN, "?"},
+    };
+
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[UNITS_TEXT_SIZE];
+        assert_string_equal(units_format_rate(cases[i].per_second, text), cases[i].text);
+    }
+}
+
 static void test_units_writes_exact_counts(void **state)
 {
     (void)state;
@@ -327,6 +355,7 @@ int main(void)
         cmocka_unit_test(test_units_writes_seconds),
         cmocka_unit_test(test_units_writes_no_number_as_question_mark),
         cmocka_unit_test(test_units_writes_counts),
+        cmocka_unit_test(test_units_writes_rates),
         cmocka_unit_test(test_units_writes_exact_counts),
         cmocka_unit_test(test_units_writes_bytes),
     };

@@ -22,6 +22,7 @@ enum {
     ITEMS = 30,
     CHUNK_ITEMS = 10,
     REGISTER_LIMIT_US = 20 * 1000 * 1000,
+    CHUNK_RECORDS_MAX = CHUNK_ITEMS * (RECORD_HEAD_SIZE + 4),
     PLUGIN_SIZE = WIRE_PART_MAX + WIRE_PART_MAX / 2,
 };
 
@@ -39,6 +40,7 @@ struct scene {
     char reject[WIRE_TEXT_MAX + 1];    /* why it was refused */
     unsigned char *fetched;
     size_t fetched_len;
+    unsigned char hash[HASH_SIZE]; /* of the job's plugin, once wait_for_job() is over */
 };
 
 /* What the runner was given, by all results of a test. */
@@ -49,20 +51,8 @@ static struct {
     size_t offset_max;
 } seen;
 
-int __real_runner_results(struct runner *runner,
-                          uint64_t now_us,
-                          struct worker_id worker,
-                          const char *worker_name,
-                          const struct chunk_result *results,
-                          size_t count,
-                          uint32_t credit);
-int __wrap_runner_results(struct runner *runner,
-                          uint64_t now_us,
-                          struct worker_id worker,
-                          const char *worker_name,
-                          const struct chunk_result *results,
-                          size_t count,
-                          uint32_t credit);
+__typeof__(runner_results) __real_runner_results;
+__typeof__(runner_results) __wrap_runner_results;
 
 int __wrap_runner_results(struct runner *runner,
                           uint64_t now_us,
@@ -132,6 +122,10 @@ static int teardown(void **state)
     struct scene *scene = *state;
     server_free(scene->server);
     stage_deinit(&scene->stage);
+    if (scene->job.plugin != NULL) {
+        job_plugin_close(&scene->plugin);
+        (void)unlink(scene->plugin_path);
+    }
     params_deinit(&scene->params);
     free(scene->fetched);
     free(scene);
@@ -236,6 +230,16 @@ static struct wire_chunks take_chunks(struct scene *scene, struct wire_message *
     return message->as.chunks;
 }
 
+/* The chunks come, and RESULTS of the first alone: `said` bytes of records are said of it, and `len` come. */
+static void answer_first_chunk(struct scene *scene, uint32_t said, const void *payload, size_t len)
+{
+    struct wire_message message;
+    struct wire_chunks chunks = take_chunks(scene, &message);
+    chunks.count = 1;
+    send_results(&scene->fake, &chunks, &said, payload, len);
+    expect_reject(scene);
+}
+
 static void answer_with_records(struct scene *scene)
 {
     static unsigned char payload[ITEMS * (RECORD_HEAD_SIZE + 4)];
@@ -301,13 +305,9 @@ static void test_server_drops_a_worker_that_leaves_records_out(void **state)
 
 static void count_a_byte_too_few(struct scene *scene)
 {
-    unsigned char payload[CHUNK_ITEMS * (RECORD_HEAD_SIZE + 4) + 1] = {0};
-    struct wire_message message;
-    struct wire_chunks chunks = take_chunks(scene, &message);
-    chunks.count = 1;
+    unsigned char payload[CHUNK_RECORDS_MAX + 1] = {0};
     uint32_t len = (uint32_t)put_records(payload, 0, CHUNK_ITEMS);
-    send_results(&scene->fake, &chunks, &len, payload, len + 1);
-    expect_reject(scene);
+    answer_first_chunk(scene, len, payload, len + 1);
 }
 
 static void test_server_drops_a_worker_whose_payload_has_another_length(void **state)
@@ -319,12 +319,7 @@ static void test_server_drops_a_worker_whose_payload_has_another_length(void **s
 
 static void send_no_payload(struct scene *scene)
 {
-    const uint32_t len = 480;
-    struct wire_message message;
-    struct wire_chunks chunks = take_chunks(scene, &message);
-    chunks.count = 1;
-    send_results(&scene->fake, &chunks, &len, NULL, 0);
-    expect_reject(scene);
+    answer_first_chunk(scene, 480, NULL, 0);
 }
 
 static void test_server_drops_a_worker_that_counts_records_it_does_not_send(void **state)
@@ -336,14 +331,10 @@ static void test_server_drops_a_worker_that_counts_records_it_does_not_send(void
 
 static void send_a_broken_record(struct scene *scene)
 {
-    unsigned char payload[CHUNK_ITEMS * (RECORD_HEAD_SIZE + 4)];
-    struct wire_message message;
-    struct wire_chunks chunks = take_chunks(scene, &message);
-    chunks.count = 1;
+    unsigned char payload[CHUNK_RECORDS_MAX];
     uint32_t len = (uint32_t)put_records(payload, 0, CHUNK_ITEMS);
     payload[0] = 200; /* no such status */
-    send_results(&scene->fake, &chunks, &len, payload, len);
-    expect_reject(scene);
+    answer_first_chunk(scene, len, payload, len);
 }
 
 static void test_server_drops_a_worker_with_a_broken_record(void **state)
@@ -355,13 +346,9 @@ static void test_server_drops_a_worker_with_a_broken_record(void **state)
 
 static void send_one_record_too_few(struct scene *scene)
 {
-    unsigned char payload[CHUNK_ITEMS * (RECORD_HEAD_SIZE + 4)];
-    struct wire_message message;
-    struct wire_chunks chunks = take_chunks(scene, &message);
-    chunks.count = 1;
+    unsigned char payload[CHUNK_RECORDS_MAX];
     uint32_t len = (uint32_t)put_records(payload, 0, CHUNK_ITEMS - 1);
-    send_results(&scene->fake, &chunks, &len, payload, len);
-    expect_reject(scene);
+    answer_first_chunk(scene, len, payload, len);
 }
 
 static void test_server_drops_a_worker_with_fewer_records_than_items(void **state)
@@ -373,13 +360,9 @@ static void test_server_drops_a_worker_with_fewer_records_than_items(void **stat
 
 static void send_good_records(struct scene *scene)
 {
-    unsigned char payload[CHUNK_ITEMS * (RECORD_HEAD_SIZE + 4)];
-    struct wire_message message;
-    struct wire_chunks chunks = take_chunks(scene, &message);
-    chunks.count = 1;
+    unsigned char payload[CHUNK_RECORDS_MAX];
     uint32_t len = (uint32_t)put_records(payload, 0, CHUNK_ITEMS);
-    send_results(&scene->fake, &chunks, &len, payload, len);
-    expect_reject(scene);
+    answer_first_chunk(scene, len, payload, len);
 }
 
 static void test_server_drops_a_worker_with_records_that_nobody_asked_for(void **state)
@@ -414,7 +397,7 @@ static unsigned char byte_at(size_t at)
     return (unsigned char)(at * 7 + at / 1000);
 }
 
-/* The job's workload comes out of a file of PLUGIN_SIZE bytes. */
+/* The job's workload comes out of a file of PLUGIN_SIZE bytes, which teardown() removes. */
 static void write_plugin(struct scene *scene)
 {
     struct err_text error = {{0}};
@@ -433,17 +416,11 @@ static void write_plugin(struct scene *scene)
     scene->job.records = false;
 }
 
-static void remove_plugin(struct scene *scene)
-{
-    job_plugin_close(&scene->plugin);
-    (void)unlink(scene->plugin_path);
-}
-
-/* Ask for the part from `offset` on, of the plugin with this hash. */
-static void send_fetch(struct scene *scene, const void *hash, uint64_t offset)
+/* Ask for the part from `offset` on. */
+static void send_fetch(struct scene *scene, uint64_t offset)
 {
     struct wire_message message = {.type = WIRE_FETCH};
-    message.as.fetch.hash = (struct wire_text){hash, HASH_SIZE};
+    message.as.fetch.hash = (struct wire_text){(const char *)scene->hash, HASH_SIZE};
     message.as.fetch.offset = offset;
     fake_worker_send(&scene->fake, &message, NULL, 0);
 }
@@ -456,28 +433,27 @@ static void say_failed(struct scene *scene, const char *why)
     wait_for_cancel(scene);
 }
 
-static void wait_for_job(struct scene *scene, unsigned char ret_hash[HASH_SIZE])
+static void wait_for_job(struct scene *scene)
 {
     struct wire_message message;
     fake_worker_wait_for(&scene->fake, WIRE_JOB, &message);
     scene->fake.job = message.job;
     CHECK(message.as.job_spec.plugin_size == PLUGIN_SIZE);
     CHECK(message.as.job_spec.plugin_hash.len == HASH_SIZE);
-    memcpy(ret_hash, message.as.job_spec.plugin_hash.s, HASH_SIZE);
+    memcpy(scene->hash, message.as.job_spec.plugin_hash.s, HASH_SIZE);
 }
 
 static void fetch_all(struct scene *scene)
 {
-    unsigned char hash[HASH_SIZE];
-    wait_for_job(scene, hash);
+    wait_for_job(scene);
     scene->fetched = malloc(PLUGIN_SIZE);
     CHECK(scene->fetched != NULL);
     while (scene->fetched_len < PLUGIN_SIZE) {
         struct wire_message message;
-        send_fetch(scene, hash, scene->fetched_len);
+        send_fetch(scene, scene->fetched_len);
         fake_worker_wait_for(&scene->fake, WIRE_PART, &message);
         CHECK(message.as.fetch.offset == scene->fetched_len);
-        CHECK(memcmp(message.as.fetch.hash.s, hash, HASH_SIZE) == 0);
+        CHECK(memcmp(message.as.fetch.hash.s, scene->hash, HASH_SIZE) == 0);
         CHECK(scene->fake.payload_len > 0 &&
               scene->fake.payload_len <= PLUGIN_SIZE - scene->fetched_len);
         memcpy(scene->fetched + scene->fetched_len, scene->fake.payload, scene->fake.payload_len);
@@ -496,15 +472,13 @@ static void test_server_gives_a_plugin_part_by_part(void **state)
         assert_int_equal(scene->fetched[i], byte_at(i));
     }
     assert_string_equal(scene->result.error, "worker fake@nowhere: it was only a test");
-    remove_plugin(scene);
 }
 
 static void fetch_the_same_again(struct scene *scene)
 {
-    unsigned char hash[HASH_SIZE];
-    wait_for_job(scene, hash);
-    send_fetch(scene, hash, 0);
-    send_fetch(scene, hash, 0);
+    wait_for_job(scene);
+    send_fetch(scene, 0);
+    send_fetch(scene, 0);
     expect_reject(scene);
 }
 
@@ -516,14 +490,12 @@ static void test_server_drops_a_worker_that_fetches_the_same_part_twice(void **s
     assert_string_equal(scene->reject,
                         "FETCH: offset is 0, 1048576 of 1572864 bytes were sent already");
     assert_int_equal(scene->result.outcome, RUNNER_FAILED);
-    remove_plugin(scene);
 }
 
 static void fetch_beyond_the_end(struct scene *scene)
 {
-    unsigned char hash[HASH_SIZE];
-    wait_for_job(scene, hash);
-    send_fetch(scene, hash, PLUGIN_SIZE);
+    wait_for_job(scene);
+    send_fetch(scene, PLUGIN_SIZE);
     expect_reject(scene);
 }
 
@@ -534,22 +506,19 @@ static void test_server_drops_a_worker_that_fetches_beyond_the_end(void **state)
     run(scene, fetch_beyond_the_end);
     assert_string_equal(scene->reject,
                         "FETCH: offset is 1572864, 0 of 1572864 bytes were sent already");
-    remove_plugin(scene);
 }
 
 static void fetch_another(struct scene *scene)
 {
-    unsigned char hash[HASH_SIZE];
-    wait_for_job(scene, hash);
-    hash[HASH_SIZE - 1] ^= 1;
-    send_fetch(scene, hash, 0);
+    wait_for_job(scene);
+    scene->hash[HASH_SIZE - 1] ^= 1;
+    send_fetch(scene, 0);
     expect_reject(scene);
 }
 
 static void command_the_server(struct scene *scene)
 {
-    unsigned char hash[HASH_SIZE];
-    wait_for_job(scene, hash);
+    wait_for_job(scene);
     struct wire_message message = {.type = WIRE_DRAIN};
     fake_worker_send(&scene->fake, &message, NULL, 0);
     expect_reject(scene);
@@ -563,7 +532,6 @@ static void test_server_takes_no_orders_from_a_worker(void **state)
     assert_string_equal(scene->reject,
                         "DRAIN: only a coordinator says that, and who connects here is a worker");
     assert_int_equal(server_workers(scene->server), 0);
-    remove_plugin(scene);
 }
 
 static void test_server_gives_no_plugin_but_the_job_s(void **state)
@@ -572,16 +540,14 @@ static void test_server_gives_no_plugin_but_the_job_s(void **state)
     write_plugin(scene);
     run(scene, fetch_another);
     assert_string_equal(scene->reject, "FETCH: asks for a plugin that its job does not have");
-    remove_plugin(scene);
 }
 
 static void fetch_what_is_gone(struct scene *scene)
 {
-    unsigned char hash[HASH_SIZE];
     struct wire_message message;
-    wait_for_job(scene, hash);
+    wait_for_job(scene);
     CHECK(truncate(scene->plugin_path, 5) == 0);
-    send_fetch(scene, hash, 0);
+    send_fetch(scene, 0);
     fake_worker_wait_for(&scene->fake, WIRE_PART, &message);
     scene->fetched_len = scene->fake.payload_len;
     say_failed(scene, "it was only a test");
@@ -594,7 +560,6 @@ static void test_server_says_that_a_plugin_cannot_be_read_any_more(void **state)
     scene->fetched_len = 99;
     run(scene, fetch_what_is_gone);
     assert_int_equal(scene->fetched_len, 0);
-    remove_plugin(scene);
 }
 
 static void test_server_sends_no_plugin_to_an_older_worker(void **state)
@@ -606,7 +571,6 @@ static void test_server_sends_no_plugin_to_an_older_worker(void **state)
     assert_string_equal(scene->result.error,
                         "worker fake@nowhere speaks protocol 1.0, which has no plugins: install "
                         "the same version of quartet on both");
-    remove_plugin(scene);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -37,7 +37,8 @@ struct run {
     const char *journal_path; /* NULL: none */
     struct journal *journal;
     bool resumed;
-    bool items_gone; /* of a run that is complete: they cannot be read any more, and need not be */
+    bool items_named; /* anew, in the command line of `quartet resume` */
+    bool items_gone;  /* of a run that is complete: they cannot be read any more, and need not be */
     struct journal_state state; /* with `resumed`: where it was, */
     struct job_record record;   /* what the job is, */
     char **merged;              /* and the command line that comes of it; owned */

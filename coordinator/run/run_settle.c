@@ -130,7 +130,7 @@ static int check_items(struct run *run, struct err_text *ret_error)
         return work_check_items(&run->work, &run->options, WORK_STREAM_ONCE, NULL, ret_error);
     }
     int rc = check_journaled_items(run, ret_error);
-    run->items_gone = rc != 0 && run_is_complete(run);
+    run->items_gone = rc != 0 && run_is_complete(run) && !run->items_named;
     return run->items_gone ? 0 : rc;
 }
 
@@ -312,6 +312,8 @@ int run_merge_words(struct run *run, int extra_count, char **extra, int *ret_cou
         }
         i += len;
     }
+    run->items_named = gives(&table, extra_count, extra, find_option(&table, "items", 5)) ||
+                       gives(&table, extra_count, extra, find_option(&table, "range", 5));
     for (int i = 0; i < extra_count; i++) {
         words[count++] = extra[i];
     }

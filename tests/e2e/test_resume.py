@@ -217,6 +217,7 @@ class Refused(ResumeTest):
         argv = ("exec", "--items", items, "--journal", self.journal, "--out", self.out, "--json", self.path("report.json"))
         self.assert_status(self.quartet("run", *argv, "--", "echo", "{}"), EXIT_OK)
         self.assert_refused(self.resume("--items", self.write_file("others", "5\n")).finish(), "items", "'3 items", "'1 items")
+        self.assert_refused(self.resume("--items", self.path("missing")).finish(), self.path("missing"))
         self.assert_refused(self.resume("--timeout", "5").finish(), "parameter timeout", "'5'")
         self.assert_refused(self.resume("--out", self.path("elsewhere")).finish(), "--out", self.out)
         self.write_file("items", "0\n1\n2\n3\n")

@@ -188,15 +188,24 @@ int sink_results_look(struct sink_results *results, const struct sink_options *o
  * it gets a name that is no worker's, which is not taken yet. */
 static int set_aside(struct sink_results *results, const char *name)
 {
-    errno = EEXIST;
-    for (unsigned i = 0; i < ASIDE_MAX && errno == EEXIST; i++) {
+    for (unsigned i = 0; i < ASIDE_MAX; i++) {
         char aside[SINK_RESULTS_NAME_SIZE + sizeof(".aside-99")];
+        struct stat status;
         (void)snprintf(aside, sizeof(aside), i == 0 ? "%s.aside" : "%s.aside-%u", name, i);
-        if (linkat(results->directory, name, results->directory, aside, 0) == 0) {
-            return unlinkat(results->directory, name, 0) == 0 ? 0 : failed(results, name);
+        if (fstatat(results->directory, aside, &status, AT_SYMLINK_NOFOLLOW) == 0) {
+            continue;
         }
+        if (errno == ENOENT && renameat(results->directory, name, results->directory, aside) == 0) {
+            return 0;
+        }
+        return failed(results, name);
     }
-    return failed(results, name);
+    return err_set(&results->error,
+                   ERR_IO,
+                   "--results '%s' has %d files '%s.aside' already: remove or move them",
+                   results->path,
+                   ASIDE_MAX,
+                   name);
 }
 
 int sink_results_begin(struct sink_results *results, struct err_text *ret_error)

@@ -108,15 +108,17 @@ struct comparison {
 struct verdict {
     bool agree;
     bool has_answer; /* false: no cell ran to its end, so there is no checksum and nothing agrees */
+    uint64_t ok,
+        failed; /* items, of the answer that most gave; when none is ok nothing is named the best */
     uint64_t checksum;
     size_t
         odd_ones; /* cells whose checksum, ok or failed differ from the majority's (or from the expected) */
     const char *
-        bound; /* "io", "cpu", "mixed": from CPU time / wall time of the local serial cell; "unknown": no local time, or under 1 ms */
+        bound; /* "io", "cpu", "mixed": from CPU time / wall time of the local serial cell; "unknown": no local time, under 1 ms, or all items failed */
     double cpu_per_wall;
     const struct cell *
         bound_cell; /* what bound was measured on: another local cell when serial has no time; NULL: unknown */
-    const struct cell *best_local;       /* NULL: none has a time */
+    const struct cell *best_local;       /* NULL: none has a time, or all items failed */
     const struct cell *best_distributed; /* NULL likewise */
     char text[1024]; /* plain words: who won, by how much, what distribution cost or brought */
 };

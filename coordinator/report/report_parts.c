@@ -378,11 +378,14 @@ static void note_speculation(const struct cell_summary *summary, char *buf)
     char saved[UNITS_TEXT_SIZE];
     note_count(summary->speculated, "late chunk run twice", "late chunks run twice", buf);
     if (summary->speculations_won > 0) {
-        text_append(buf,
-                    REPORT_LINE_SIZE,
-                    " (%" PRIu64 " came first, %s saved)",
-                    summary->speculations_won,
-                    units_format_seconds(summary->saved_s, saved));
+        text_append(buf, REPORT_LINE_SIZE, " (%" PRIu64 " came first", summary->speculations_won);
+        if (summary->saved_s > 0) {
+            text_append(buf,
+                        REPORT_LINE_SIZE,
+                        ", saving at least %s",
+                        units_format_seconds(summary->saved_s, saved));
+        }
+        text_append(buf, REPORT_LINE_SIZE, ")");
     }
 }
 

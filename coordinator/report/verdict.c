@@ -227,7 +227,6 @@ static void judge_bound(const struct judge *judge, uint32_t cores)
     if (cell == NULL) {
         cell = verdict->best_local;
     }
-    verdict->bound = "unknown";
     double share = cell != NULL ? cpu_share(cell, cores) : NAN;
     if (!isfinite(share)) {
         return;
@@ -268,6 +267,8 @@ void verdict_judge(const struct comparison *comparison,
     ret_verdict->has_answer = find_answer(comparison, &answer);
     summarise_cells(comparison, &answer, ret_summaries, ret_verdict);
     ret_verdict->agree = ret_verdict->has_answer && ret_verdict->odd_ones == 0;
+    ret_verdict->ok = answer.ok;
+    ret_verdict->failed = answer.failed;
     ret_verdict->checksum = answer.checksum;
 
     struct judge judge = {.comparison = comparison, .summaries = ret_summaries};
@@ -279,9 +280,12 @@ void verdict_judge(const struct comparison *comparison,
         }
     }
     scaling_judge(comparison, ret_summaries);
-    ret_verdict->best_local = find_fastest(&judge, PLACEMENT_LOCAL);
-    ret_verdict->best_distributed = find_fastest(&judge, PLACEMENT_DISTRIBUTED);
-    judge_bound(&judge, cores);
+    ret_verdict->bound = "unknown";
+    if (ret_verdict->ok > 0) {
+        ret_verdict->best_local = find_fastest(&judge, PLACEMENT_LOCAL);
+        ret_verdict->best_distributed = find_fastest(&judge, PLACEMENT_DISTRIBUTED);
+        judge_bound(&judge, cores);
+    }
     verdict_say(&judge);
 }
 

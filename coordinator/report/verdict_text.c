@@ -308,6 +308,19 @@ static void say_no_interpreter_lock(const struct judge *judge)
                 "lock, which is what holds Python's threads back.");
 }
 
+static void say_failures(const struct judge *judge)
+{
+    struct verdict *verdict = judge->verdict;
+    char failed[UNITS_TEXT_SIZE];
+    char all[UNITS_TEXT_SIZE];
+    if (verdict->failed > 0) {
+        verdict_add(verdict,
+                    " %s of %s items failed: the times have these in them.",
+                    units_format_exact(verdict->failed, failed),
+                    units_format_exact(verdict->ok + verdict->failed, all));
+    }
+}
+
 static void say_caveats(const struct judge *judge)
 {
     const struct verdict *verdict = judge->verdict;
@@ -330,6 +343,12 @@ static void say_caveats(const struct judge *judge)
 void verdict_say(const struct judge *judge)
 {
     struct verdict *verdict = judge->verdict;
+    if (verdict->ok == 0 && verdict->failed > 0) {
+        verdict_add(verdict,
+                    "Every item failed: the times say how soon, and not which way of running them "
+                    "is best.");
+        return;
+    }
     if (verdict->best_local == NULL && verdict->best_distributed == NULL) {
         verdict_add(verdict, "No cell has a time, so there is nothing to compare.");
         return;
@@ -338,5 +357,6 @@ void verdict_say(const struct judge *judge)
     say_distributed(judge);
     scaling_say(judge);
     say_no_interpreter_lock(judge);
+    say_failures(judge);
     say_caveats(judge);
 }

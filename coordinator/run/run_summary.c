@@ -82,7 +82,14 @@ static void print_trouble(const struct sample *sample, FILE *stream)
 /* What was not simply run once: gone on with after a reconnect, or run twice because it was late. */
 static void print_second_runs(const struct sample *sample, FILE *stream)
 {
-    char saved[UNITS_TEXT_SIZE];
+    char seconds[UNITS_TEXT_SIZE];
+    char saved[UNITS_TEXT_SIZE + 32] = "";
+    if (sample->saved_s > 0) { /* how much it was of attempts that never ended nobody knows */
+        (void)snprintf(saved,
+                       sizeof(saved),
+                       ", saving at least %s",
+                       units_format_seconds(sample->saved_s, seconds));
+    }
     if (sample->adopted > 0) {
         (void)fprintf(stream,
                       "resumed    workers went on with %" PRIu64 " chunks in a new session\n",
@@ -91,10 +98,10 @@ static void print_second_runs(const struct sample *sample, FILE *stream)
     if (sample->speculated > 0) {
         (void)fprintf(stream,
                       "stragglers %" PRIu64 " late chunks run twice, the second came first %" PRIu64
-                      " times and saved %s\n",
+                      " times%s\n",
                       sample->speculated,
                       sample->speculations_won,
-                      units_format_seconds(sample->saved_s, saved));
+                      saved);
     }
 }
 

@@ -93,6 +93,42 @@ static void test_verdict_counts_ok_and_failed_as_part_of_the_answer(void **state
     assert_int_equal(summaries[LOCAL_ASYNC].failed, 1);
 }
 
+/* In all cells and rounds alike. */
+static void fail_items(struct fixture *fixture, uint64_t count)
+{
+    for (size_t i = 0; i < FIXTURE_CELLS; i++) {
+        for (size_t k = 0; k < FIXTURE_ROUNDS; k++) {
+            fixture->samples[i][k].ok -= count;
+            fixture->samples[i][k].failed += count;
+        }
+    }
+}
+
+static void test_verdict_has_a_word_for_items_that_failed(void **state)
+{
+    struct fixture *fixture = *state;
+    fail_items(fixture, 1);
+    judge(fixture);
+    assert_true(verdict.agree);
+    assert_non_null(verdict.best_local);
+    assert_contains(verdict.text, " 1 of 64 items failed");
+}
+
+static void test_verdict_names_no_best_way_to_fail(void **state)
+{
+    struct fixture *fixture = *state;
+    fail_items(fixture, fixture->samples[0][0].ok);
+    judge(fixture);
+    assert_true(verdict.agree);
+    assert_true(summaries[LOCAL_SERIAL].has_time);
+    assert_null(verdict.best_local);
+    assert_null(verdict.best_distributed);
+    assert_null(verdict.bound_cell);
+    assert_string_equal(verdict.bound, "unknown");
+    assert_contains(verdict.text, "Every item failed");
+    assert_null(strstr(verdict.text, "fastest"));
+}
+
 static void test_verdict_holds_cells_against_expected_checksum_not_majority(void **state)
 {
     struct fixture *fixture = *state;
@@ -456,6 +492,8 @@ int main(void)
         IO(test_verdict_agrees_when_all_cells_do),
         IO(test_verdict_takes_time_from_the_odd_cell),
         IO(test_verdict_counts_ok_and_failed_as_part_of_the_answer),
+        IO(test_verdict_has_a_word_for_items_that_failed),
+        IO(test_verdict_names_no_best_way_to_fail),
         CPU(test_verdict_holds_cells_against_expected_checksum_not_majority),
         IO(test_verdict_gives_a_tie_to_serial),
         IO(test_verdict_gives_no_time_to_incomplete_or_troubled_cells),

@@ -181,13 +181,14 @@ char *job_record_write(const char *directory,
                        int argc,
                        const char *const *argv,
                        size_t rest_count,
+                       bool items_kept,
                        json_t *identity)
 {
     json_t *words = json_array();
     for (int i = 0; i < argc; i++) {
         (void)json_array_append_new(words, encode(argv[i]));
     }
-    json_t *record = json_pack("{s:s, s:o, s:o, s:I, s:O}",
+    json_t *record = json_pack("{s:s, s:o, s:o, s:I, s:b, s:O}",
                                "schema",
                                schema,
                                "directory",
@@ -196,6 +197,8 @@ char *job_record_write(const char *directory,
                                words,
                                "rest",
                                (json_int_t)rest_count,
+                               "items_kept",
+                               (int)items_kept,
                                "identity",
                                identity);
     char *text = record == NULL || json_array_size(words) != (size_t)argc
@@ -248,6 +251,7 @@ static int read_record(json_t *json, struct job_record *record)
         return ERR_INVALID;
     }
     record->rest_count = (size_t)rest;
+    record->items_kept = json_is_true(json_object_get(json, "items_kept"));
     record->identity = json_incref(identity);
     record->directory = decode(json_object_get(json, "directory"));
     return record->directory == NULL ? ERR_INVALID

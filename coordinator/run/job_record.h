@@ -11,6 +11,7 @@
 #include "coordinator/run/work.h"
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct job_record {
@@ -18,6 +19,7 @@ struct job_record {
     char **words;    /* of the command line, from "run" on; NULL-terminated */
     size_t word_count;
     size_t rest_count; /* of them behind `--` */
+    bool items_kept;   /* they could be read only once: a copy is beside the journal */
     json_t *identity;
 };
 
@@ -31,6 +33,7 @@ char *job_record_write(const char *directory,
                        int argc,
                        const char *const *argv,
                        size_t rest_count,
+                       bool items_kept,
                        json_t *identity);
 
 /* Read such a text. ERR_INVALID says what is wrong with it; ERR_NOMEM. */

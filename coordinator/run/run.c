@@ -46,7 +46,9 @@ static int open_sink(struct run *run, struct err_text *ret_error)
     options->sink.separator = items->separator;
     options->sink.is_range = items->is_range;
     options->sink.range_first = items->is_range ? items->range_first : 0;
-    options->sink.items = items->is_range ? NULL : items->path;
+    options->sink.items = items->is_range        ? NULL
+                          : run->work.items_kept ? run->kept_items
+                                                 : items->path;
     options->sink.json = run_is_stdout(options->json) ? NULL : options->json;
     options->sink.command = params_get(&run->work.params, "command");
     options->sink.wake = session_kick;
@@ -113,6 +115,7 @@ int run_perform(struct run *run, int word_count, char **words, struct zygote *zy
     run->word_count = word_count;
     int status = run_settle(run);
     if (status >= 0) {
+        run_drop_journal(run);
         return status;
     }
     environment_read(&run->environment);

@@ -140,7 +140,7 @@ static void close_journal(struct run *run)
     journal_close(run->journal);
     run->journal = NULL;
     if (run->result.outcome == RUNNER_DONE) {
-        (void)unlink(run->kept_items); /* not there unless the items could be read once only */
+        run_drop_kept_items(run);
     } else if (!run->options.quiet) {
         (void)fprintf(
             stderr, "quartet run: 'quartet resume %s' goes on with it\n", run->journal_path);

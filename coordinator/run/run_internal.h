@@ -43,7 +43,8 @@ struct run {
     struct job_record record;   /* what the job is, */
     char **merged;              /* and the command line that comes of it; owned */
     uint64_t job_id;
-    char kept_items[RUN_PATH_SIZE]; /* where items that can be read once only are kept */
+    char kept_items
+        [RUN_PATH_SIZE]; /* where items that can be read once only are kept; anybody's file, if they can be read again */
 };
 
 /* NULL without memory. */
@@ -93,8 +94,11 @@ int run_begin_journal(struct run *run, struct err_text *ret_error);
 void run_prepare_sink(struct run *run);
 int run_put_waiting(struct run *run, struct err_text *ret_error);
 
-/* Nothing was run: a journal that was begun for it goes. */
+/* Nothing was run: a journal that was begun for it goes, and a copy of the items. */
 void run_drop_journal(struct run *run);
+
+/* The copy of the items, if one was made, has done its duty. */
+void run_drop_kept_items(const struct run *run);
 
 /* --- run_end.c --- */
 

@@ -65,6 +65,7 @@ static int begin(struct run *run, struct err_text *ret_error)
                                                      run->word_count,
                                                      (const char *const *)run->words,
                                                      run->rest_count,
+                                                     run->work.items_kept,
                                                      identity);
     json_decref(identity);
     if (text == NULL) {
@@ -95,6 +96,13 @@ int run_begin_journal(struct run *run, struct err_text *ret_error)
     return rc;
 }
 
+void run_drop_kept_items(const struct run *run)
+{
+    if (run->work.items_kept || run->record.items_kept) {
+        (void)unlink(run->kept_items);
+    }
+}
+
 void run_drop_journal(struct run *run)
 {
     bool fresh = run->journal != NULL && !run->resumed;
@@ -102,7 +110,9 @@ void run_drop_journal(struct run *run)
     run->journal = NULL;
     if (fresh) {
         (void)unlink(run->journal_path);
-        (void)unlink(run->kept_items);
+    }
+    if (!run->resumed) {
+        run_drop_kept_items(run);
     }
 }
 

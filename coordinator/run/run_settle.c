@@ -111,17 +111,17 @@ static int check_journaled_items(struct run *run, struct err_text *ret_error)
         return err_set(ret_error, ERR_INVALID, "the path of the journal is too long");
     }
     if (run->resumed) {
-        return work_check_items(work, &run->options, WORK_STREAM_KEPT, run->kept_items, ret_error);
+        bool kept = run->record.items_kept && !run->items_named;
+        return work_check_items(work,
+                                &run->options,
+                                kept ? WORK_STREAM_KEPT : WORK_STREAM_COPY,
+                                run->kept_items,
+                                ret_error);
     }
     int rc = check_journal_is_new(run->journal_path, ret_error);
-    if (rc != 0) {
-        return rc;
-    }
-    rc = work_check_items(work, &run->options, WORK_STREAM_KEEP, run->kept_items, ret_error);
-    if (rc != 0) {
-        (void)unlink(run->kept_items);
-    }
-    return rc;
+    return rc != 0 ? rc
+                   : work_check_items(
+                         work, &run->options, WORK_STREAM_KEEP, run->kept_items, ret_error);
 }
 
 static int check_items(struct run *run, struct err_text *ret_error)

@@ -1,6 +1,7 @@
 #include "coordinator/run/work.h"
 
 #include "common/base/nearest.h"
+#include "coordinator/run/items_copy.h"
 #include "coordinator/run/plugin_describe.h"
 #include "worker/workloads/command_line.h"
 #include "worker/workloads/plugin.h"
@@ -157,50 +158,17 @@ static bool is_stream(const struct items_spec *items)
            (S_ISFIFO(status.st_mode) || S_ISSOCK(status.st_mode) || S_ISCHR(status.st_mode));
 }
 
-/* Keep a copy, which can be read again, of what `from` says only once: in the file `keep`, or in a
- * temporary one. */
-static int spool(int from, const char *keep, struct items_spec *items, struct err_text *ret_error)
-{
-    FILE *spool = keep != NULL ? fopen(keep, "w+e") : tmpfile();
-    char buffer[64 * 1024];
-    ssize_t got = 0;
-    if (spool == NULL) {
-        return err_set(ret_error,
-                       ERR_IO,
-                       "cannot make %s for a copy of the items '%s': %s",
-                       keep != NULL ? keep : "a temporary file",
-                       items->path,
-                       strerror(errno));
-    }
-    while ((got = read(from, buffer, sizeof(buffer))) > 0) {
-        if (fwrite(buffer, 1, (size_t)got, spool) != (size_t)got) {
-            break;
-        }
-    }
-    bool failed = got != 0 || fflush(spool) != 0 || (keep != NULL && fsync(fileno(spool)) != 0);
-    items->fd = failed ? -1 : fcntl(fileno(spool), F_DUPFD_CLOEXEC, 0);
-    (void)fclose(spool);
-    if (items->fd < 0) {
-        return err_set(ret_error,
-                       ERR_IO,
-                       "cannot keep a copy of the items '%s': %s",
-                       items->path,
-                       strerror(errno));
-    }
-    return 0;
-}
-
-static int spool_stream(const char *keep, struct items_spec *items, struct err_text *ret_error)
+static int copy_stream(const char *keep, struct items_spec *items, struct err_text *ret_error)
 {
     if (is_stdin(items)) {
-        return spool(STDIN_FILENO, keep, items, ret_error);
+        return items_copy(STDIN_FILENO, keep, items, ret_error);
     }
     int from = open(items->path, O_RDONLY | O_CLOEXEC);
     if (from < 0) {
         return err_set(
             ret_error, ERR_IO, "cannot read the items '%s': %s", items->path, strerror(errno));
     }
-    int rc = spool(from, keep, items, ret_error);
+    int rc = items_copy(from, keep, items, ret_error);
     (void)close(from);
     return rc;
 }
@@ -255,22 +223,22 @@ int work_check_items(struct work *work,
     if (is_stdin(&work->items) && stream == WORK_STREAM_ONCE) {
         return 0;
     }
-    if (is_stream(&work->items)) {
-        if (stream == WORK_STREAM_KEPT) {
-            work->items.path = keep;
-        } else {
-            rc = spool_stream(stream == WORK_STREAM_KEEP ? keep : NULL, &work->items, ret_error);
-        }
+    if (stream == WORK_STREAM_KEPT) {
+        work->items.path = keep;
+    } else if (is_stream(&work->items)) {
+        rc = copy_stream(stream == WORK_STREAM_KEEP ? keep : NULL, &work->items, ret_error);
+        work->items_kept = rc == 0 && stream == WORK_STREAM_KEEP;
     }
-    bool durable = stream == WORK_STREAM_KEEP || stream == WORK_STREAM_KEPT;
     rc = rc != 0 ? rc
-                 : items_count(&work->items, ret_error, &work->count, durable ? work->print : NULL);
+                 : items_count(
+                       &work->items, ret_error, &work->count, keep != NULL ? work->print : NULL);
     if (rc == 0 && work->count == 0) {
         return err_set(ret_error,
                        ERR_INVALID,
                        "there are no items: '%s' is empty",
                        is_stdin(&work->items) ? "standard input" : work->items.path);
     }
+    work->items.count = work->count;
     return rc;
 }
 

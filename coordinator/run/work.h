@@ -21,6 +21,7 @@ struct work {
     struct items_spec items;
     uint64_t count; /* items; 0: not known yet (standard input that is read as it comes) */
     char print[ITEMS_PRINT_SIZE]; /* of the items' bytes, with `keep`; else "" */
+    bool items_kept;              /* a file `keep` was made for them */
     bool needs_origin;            /* downloads without a URL of the user's */
 };
 
@@ -46,12 +47,12 @@ enum work_stream {
     WORK_STREAM_ONCE, /* standard input is read as it comes; others are copied to a temporary file */
     WORK_STREAM_COPY, /* all are copied to a temporary file: they will be read several times */
     WORK_STREAM_KEEP, /* they are copied to the file `keep`, for a later process to read */
-    WORK_STREAM_KEPT, /* they were: they are read from there */
+    WORK_STREAM_KEPT, /* they were: whatever their name is now, they are read from there */
 };
 
 /* Check the items: of a kind that the workload takes, readable, not empty (of standard input that is
  * read as it comes nobody knows yet). `keep` (borrowed for as long as `work` lives) is the path for
- * the last two kinds, which also take the items' fingerprint. */
+ * the last two kinds; with it the items' fingerprint is taken. */
 int work_check_items(struct work *work,
                      const struct options *options,
                      enum work_stream stream,

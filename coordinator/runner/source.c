@@ -202,6 +202,11 @@ static void note_item(struct source *source, size_t len)
 static int parse(struct source *source, struct err_text *ret_error)
 {
     for (;;) {
+        if (source->spec.count > 0 && source->items_read == source->spec.count) {
+            source->at_end = true;
+            source->len = source->parsed;
+            return 0;
+        }
         char *start = source->text + source->parsed;
         size_t left = source->len - source->parsed;
         char *end = left == 0 ? NULL : memchr(start, source->spec.separator, left);
@@ -256,7 +261,16 @@ int source_read(struct source *source, struct err_text *ret_error)
     source->at_end = got == 0;
     source->len += (size_t)got;
     source->offset += got;
-    return parse(source, ret_error);
+    int rc = parse(source, ret_error);
+    if (rc == 0 && source->at_end && source->items_read < source->spec.count) {
+        return err_set(ret_error,
+                       ERR_IO,
+                       "the items '%s' changed meanwhile: %llu when they were counted, %llu now",
+                       source->spec.path,
+                       (unsigned long long)source->spec.count,
+                       (unsigned long long)source->items_read);
+    }
+    return rc;
 }
 
 /* Bytes of the next `count` items without their separators. */

@@ -26,6 +26,8 @@ struct items_spec {
     const char *path;     /* of a file; for messages also when `fd` is used */
     int fd; /* at least 0: read this descriptor from its offset 0 instead of opening `path` (a spooled standard input); else -1 */
     char separator; /* '\n' or '\0' */
+    uint64_t
+        count; /* items that were counted before: more are not read, fewer are an error; 0: it was not done */
 };
 
 /* "FIRST:LAST" into `spec`. ERR_INVALID quotes it: not numbers, beyond 2^64-1, backwards, or
@@ -52,7 +54,7 @@ uint64_t source_chunk_items_max(const struct source *source);
 bool source_is_full(const struct source *source);
 
 /* Read once (at most 64 KiB) without waiting for more than one read. Returns 0 (perhaps nothing
- * new: more of a long item), ERR_IO, ERR_INVALID (an item longer than ITEM_LEN_MAX: quotes its
+ * new: more of a long item), ERR_IO (also when there are fewer items than were counted), ERR_INVALID (an item longer than ITEM_LEN_MAX: quotes its
  * number), ERR_NOMEM. On a pipe it may block until there is something: see source_poll_fd. */
 int source_read(struct source *source, struct err_text *ret_error);
 

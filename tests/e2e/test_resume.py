@@ -5,8 +5,8 @@ import os
 import random
 import signal
 
-from harness import (EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, EXIT_SIGINT, EXIT_USAGE, SLOW, EndToEndTest,
-                     main, only_sample, wait_until)
+from harness import (EXIT_CANNOT_GO_ON, EXIT_ITEMS_FAILED, EXIT_OK, EXIT_SIGINT, EXIT_USAGE, QUARTET, SLOW,
+                     EndToEndTest, main, only_sample, wait_until)
 from servers import free_port
 
 
@@ -112,8 +112,34 @@ class Killed(ResumeTest):
                                         "--", "ls -l /proc/self/fd; : {}", stdin=b"one\n").finish(30)
             self.assert_status(result, EXIT_OK)
             self.assertIn("/proc/", result.out)
-            self.assertNotIn("-items", result.out)
+            self.assertNotIn(os.path.dirname(self.journal), result.out)
             os.unlink(self.journal)
+
+    def test_items_of_a_shells_pipe_are_kept_though_it_is_gone(self):
+        script = 'exec "$0" run sleep --param seconds=0.01 --items <(seq 300) --journal "$1" --out "$2" --strategy serial'
+        program = self.start(["/bin/bash", "-c", script, QUARTET, self.journal, self.out])
+        self.wait_for_lines(10, program)
+        self.kill(program)
+        self.assert_status(self.resume("--strategy", "threads").finish(60), EXIT_OK)
+        self.check_items(300)
+        self.assertFalse(os.path.exists(self.journal + "-items"))
+
+    def test_a_file_that_is_no_copy_of_ours_stays(self):
+        mine = self.write_file(os.path.basename(self.journal) + "-items", "1\n2\n3\n")
+        argv = ("run", "noop", "--journal", self.journal)
+        result = self.quartet(*argv, "--items", "-", stdin=b"4\n")
+        self.assert_refused(result, mine, "exists already")
+        self.assertFalse(os.path.exists(self.journal))
+        self.assert_status(self.quartet(*argv, "--items", mine), EXIT_OK)
+        self.assert_status(self.resume().finish(), EXIT_OK)
+        self.assertEqual(self.read_file(os.path.basename(mine)), "1\n2\n3\n")
+
+    def test_a_run_that_does_not_begin_leaves_no_copy(self):
+        argv = ("run", "noop", "--items", "-", "--journal", self.journal)
+        self.assert_refused(self.quartet(*argv, stdin=b""), "empty")
+        self.assert_refused(self.quartet(*argv, "--tag", stdin=b"1\n"), "--tag")
+        self.assert_refused(self.quartet(*argv, "--out", self.journal + "-items", stdin=b"1\n"), "-items")
+        self.assertEqual([name for name in os.listdir(self.directory) if name.startswith("run.journal")], [])
 
     def test_failed_items_stay_failed_and_are_told(self):
         numbers = self.write_file("numbers", "".join("%d\n" % i for i in range(200)))

@@ -22,7 +22,7 @@ static void write_and_read(int argc,
 {
     struct err_text error = {{0}};
     json_t *identity = identity_of("sleep", "0.1");
-    char *text = job_record_write("/tmp/a directory", argc, argv, rest, identity);
+    char *text = job_record_write("/tmp/a directory", argc, argv, rest, rest > 0, identity);
     assert_non_null(text);
     assert_int_equal(job_record_read(text, &error, ret_record), 0);
     free(text);
@@ -39,6 +39,7 @@ static void test_words_of_any_bytes_come_back(void **state)
     assert_string_equal(record.directory, "/tmp/a directory");
     assert_int_equal(record.word_count, 8);
     assert_int_equal(record.rest_count, 2);
+    assert_true(record.items_kept);
     for (size_t i = 0; i < 8; i++) {
         assert_string_equal(record.words[i], words[i]);
     }

@@ -187,6 +187,32 @@ static void test_same_spec_is_read_again_from_its_start(void **state)
     (void)close(spec.fd);
 }
 
+static void test_items_that_were_counted_are_those_that_are_read(void **state)
+{
+    (void)state;
+    struct items_spec spec = file_of("a\nb\nc", 5, '\n');
+    struct err_text error = {{0}};
+    for (spec.count = 1; spec.count <= 3; spec.count++) {
+        struct source *source = open_source(&spec);
+        read_all(source);
+        assert_int_equal(source_available(source), spec.count);
+        struct blob *payload = NULL;
+        assert_int_equal(source_take(source, 0, spec.count, &payload), 0);
+        blob_unref(payload);
+        source_close(source);
+    }
+    struct source *source = open_source(&spec);
+    int rc = 0;
+    while (rc == 0 && !source_is_final(source)) {
+        rc = source_read(source, &error);
+    }
+    assert_int_equal(rc, ERR_IO);
+    assert_string_equal(error.s,
+                        "the items 'items' changed meanwhile: 4 when they were counted, 3 now");
+    source_close(source);
+    (void)close(spec.fd);
+}
+
 static void test_item_across_many_reads_stays_whole(void **state)
 {
     (void)state;
@@ -333,6 +359,7 @@ int main(void)
         cmocka_unit_test(test_empty_file_has_no_items),
         cmocka_unit_test(test_null_separated_items_may_hold_newlines),
         cmocka_unit_test(test_same_spec_is_read_again_from_its_start),
+        cmocka_unit_test(test_items_that_were_counted_are_those_that_are_read),
         cmocka_unit_test(test_item_across_many_reads_stays_whole),
         cmocka_unit_test(test_item_over_the_limit_is_refused_by_number),
         cmocka_unit_test(test_reading_ahead_is_bounded),

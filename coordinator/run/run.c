@@ -4,6 +4,7 @@
 #include "coordinator/report/output.h"
 #include "coordinator/run/run_internal.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -79,13 +80,28 @@ static struct job make_job(struct run *run)
     return job;
 }
 
+const char *run_command(const struct run *run)
+{
+    return run->resumed ? "quartet resume" : "quartet run";
+}
+
+void run_say(const struct run *run, const char *format, ...)
+{
+    char line[ERR_TEXT_SIZE + RUN_PATH_SIZE];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    (void)fprintf(stderr, "%s: %s\n", run_command(run), line);
+}
+
 void run_say_done(const struct run *run)
 {
     char done[UNITS_TEXT_SIZE];
     if (run->resumed && !run->options.quiet) {
-        (void)fprintf(stderr,
-                      "quartet run: goes on; %s items are done already\n",
-                      units_format_exact(run->state.done.members, done));
+        run_say(run,
+                "goes on; %s items are done already",
+                units_format_exact(run->state.done.members, done));
     }
 }
 
@@ -128,7 +144,7 @@ int run_perform(struct run *run, int word_count, char **words, struct zygote *zy
     if (rc == 0) {
         return run_finish(run);
     }
-    (void)fprintf(stderr, "quartet run: %s\n", error.s);
+    run_say(run, "%s", error.s);
     run_drop_journal(run);
     if (session_signal(run->session) != 0) {
         return EXIT_BY_SIGNAL + session_signal(run->session);

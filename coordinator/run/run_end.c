@@ -75,7 +75,7 @@ static int close_sink(struct run *run)
     if (reader_left) {
         return EXIT_BY_SIGNAL + SIGPIPE; /* as any program whose reader has had enough */
     }
-    (void)fprintf(stderr, "quartet run: %s\n", error.s);
+    run_say(run, "%s", error.s);
     return EXIT_CANNOT_GO_ON;
 }
 
@@ -101,8 +101,7 @@ static void say_summary(const struct run *run)
 static int judge_halted(const struct run *run)
 {
     if (!run->options.quiet) {
-        (void)fprintf(
-            stderr, "quartet run: stopped by --halt; not run: items %s\n", run->result.missing);
+        run_say(run, "stopped by --halt; not run: items %s", run->result.missing);
     }
     bool wanted = run->options.halt.why == HALT_SUCCESS;
     return wanted || run->result.sample.failed == 0 ? EXIT_ALL_OK : EXIT_ITEMS_FAILED;
@@ -113,18 +112,17 @@ static int judge(const struct run *run)
     const struct job_result *result = &run->result;
     int number = session_signal(run->session);
     if (number != 0) {
-        (void)fprintf(stderr, "quartet run: stopped by signal %d\n", number);
+        run_say(run, "stopped by signal %d", number);
         return EXIT_BY_SIGNAL + number;
     }
     switch (result->outcome) {
     case RUNNER_HALTED:
         return judge_halted(run);
     case RUNNER_STALLED:
-        (void)fprintf(
-            stderr, "quartet run: %s; not run: items %s\n", result->error, result->missing);
+        run_say(run, "%s; not run: items %s", result->error, result->missing);
         return EXIT_CANNOT_GO_ON;
     case RUNNER_FAILED:
-        (void)fprintf(stderr, "quartet run: %s\n", result->error);
+        run_say(run, "%s", result->error);
         return EXIT_CANNOT_GO_ON;
     default:
         return result->sample.failed > 0 ? EXIT_ITEMS_FAILED : EXIT_ALL_OK;
@@ -142,8 +140,7 @@ static void close_journal(struct run *run)
     if (run->result.outcome == RUNNER_DONE) {
         run_drop_kept_items(run);
     } else if (!run->options.quiet) {
-        (void)fprintf(
-            stderr, "quartet run: 'quartet resume %s' goes on with it\n", run->journal_path);
+        run_say(run, "'quartet resume %s' goes on with it", run->journal_path);
     }
 }
 
@@ -159,7 +156,7 @@ int run_finish(struct run *run)
         return written != EXIT_ALL_OK ? written : judge(run); /* nothing was run */
     }
     if (result->outcome == RUNNER_DONE && result->sample.items == 0) {
-        (void)fputs("quartet run: there are no items: standard input is empty\n", stderr);
+        run_say(run, "there are no items: standard input is empty");
         return EXIT_WRONG_USAGE;
     }
     say_summary(run);

@@ -55,6 +55,11 @@ void run_free(struct run *run);
  * Returns the exit status. */
 int run_perform(struct run *run, int word_count, char **words, struct zygote *zygote);
 
+const char *run_command(const struct run *run);
+
+/* One line to standard error, under the name of the command: quartet run, or quartet resume. */
+__attribute__((format(printf, 2, 3))) void run_say(const struct run *run, const char *format, ...);
+
 /* Say how much of a run that goes on is done already; of another one nothing. */
 void run_say_done(const struct run *run);
 

@@ -3,6 +3,7 @@
 #include "coordinator/run/dry_run.h"
 #include "coordinator/run/run_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,19 +48,17 @@ static int play_dry(struct run *run)
     run_say_done(run);
     if (rc == 0 && !options->quiet) {
         uint64_t workers = options_workers(options);
-        (void)fprintf(stderr,
-                      "quartet run: would run with strategy %s, ",
-                      strategy_name(options->strategies[0]));
+        const char *strategy = strategy_name(options->strategies[0]);
         if (run->placement == PLACEMENT_LOCAL) {
-            (void)fputs("in this process:\n", stderr);
+            run_say(run, "would run with strategy %s, in this process:", strategy);
         } else {
-            (void)fprintf(stderr, "on %llu workers:\n", (unsigned long long)workers);
+            run_say(run, "would run with strategy %s, on %" PRIu64 " workers:", strategy, workers);
         }
     }
     const struct interval_set *done = run->resumed ? &run->state.done : NULL;
     rc = rc != 0 ? rc : dry_run(&run->work, done, stdout, &error);
     if (rc != 0) {
-        (void)fprintf(stderr, "quartet run: %s\n", error.s);
+        run_say(run, "%s", error.s);
         return EXIT_WRONG_USAGE;
     }
     return EXIT_ALL_OK;
@@ -155,7 +154,7 @@ int run_settle(struct run *run)
     fill_table(&table, &run->options);
     run->options.argv = run->words;
     const struct cli cli = {
-        .program = "quartet run",
+        .program = run_command(run),
         .usage = "WORKLOAD [-- COMMAND...]",
         .summary = "Runs the items of one workload with one strategy, in this process or across "
                    "workers, prints what they came to, and a summary. WORKLOAD is one of 'quartet "
@@ -177,7 +176,7 @@ int run_settle(struct run *run)
     size_t count = 0;
     run->positional = calloc((size_t)run->word_count + 1, sizeof(*run->positional));
     if (run->positional == NULL) {
-        (void)fputs("quartet run: no memory\n", stderr);
+        run_say(run, "no memory");
         return EXIT_CANNOT_GO_ON;
     }
     int status = command_parse(
@@ -188,12 +187,12 @@ int run_settle(struct run *run)
         return status;
     }
     if (count == 0) {
-        (void)fputs("quartet run: which WORKLOAD? 'quartet workloads' lists them\n", stderr);
+        run_say(run, "which WORKLOAD? 'quartet workloads' lists them");
         return EXIT_WRONG_USAGE;
     }
     struct err_text error = {{0}};
     if (check(run, &error) != 0) {
-        (void)fprintf(stderr, "quartet run: %s\n", error.s);
+        run_say(run, "%s", error.s);
         return EXIT_WRONG_USAGE;
     }
     return run->options.dry_run && !run_is_complete(run) ? play_dry(run) : -1;

@@ -219,6 +219,9 @@ static void gather_job(const struct session *session, uint64_t now_us, struct st
         ret_job->rates = pace_rates(
             &session->watch.pace, now_us, ret_job->stats.items_done, ret_job->total);
     }
+    if (ret_job->stats.workers_live == 0) {
+        ret_job->rates.left_s = -1; /* nobody works on it now */
+    }
 }
 
 /* NULL without memory. */

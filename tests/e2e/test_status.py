@@ -342,6 +342,7 @@ class Reasons(Asking):
             worker.signal(signal.SIGKILL)
         self.assertRegex(self.wait_for_reason("lost"),
                          r"^all 2 workers lost since \d\d:\d\d:\d\d, last error: worker \S+@\S+: ")
+        self.assertIsNone(self.status()["job"]["left_s"])
         self.start_worker(at)
         self.wait_for_status(lambda s: s["waiting"] is None, "the run to go on")
         self.interrupt(coordinator)

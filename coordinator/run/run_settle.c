@@ -1,9 +1,9 @@
 /* The command line of a run, checked before anything is begun; see run_internal.h. */
+#include "common/base/units.h"
 #include "coordinator/commands.h"
 #include "coordinator/run/dry_run.h"
 #include "coordinator/run/run_internal.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,21 +39,32 @@ static void fill_table(struct cli_table *table, struct options *options)
     options_add_output(table, options, false);
 }
 
-/* Where it would run; what, says dry_run. */
+/* Where it would run, and what pipe would run once; what would be run for each item, says dry_run. */
+static void say_where(const struct run *run)
+{
+    char workers[UNITS_TEXT_SIZE];
+    const struct options *options = &run->options;
+    const char *command = (run->work.workload->traits & WORKLOAD_LINES) != 0
+                              ? params_get(&run->work.params, "command")
+                              : NULL;
+    bool here = run->placement == PLACEMENT_LOCAL;
+    run_say(run,
+            "would run with strategy %s, %s%s%s%s%s:",
+            strategy_name(options->strategies[0]),
+            here ? "in this process" : "on ",
+            here ? "" : units_format_exact(options_workers(options), workers),
+            here ? "" : " workers",
+            command != NULL ? ", as lines for " : "",
+            command != NULL ? command : "");
+}
+
 static int play_dry(struct run *run)
 {
-    const struct options *options = &run->options;
     struct err_text error = {{0}};
     int rc = work_resolve(&run->work, "http://ORIGIN", &error);
     run_say_done(run);
-    if (rc == 0 && !options->quiet) {
-        uint64_t workers = options_workers(options);
-        const char *strategy = strategy_name(options->strategies[0]);
-        if (run->placement == PLACEMENT_LOCAL) {
-            run_say(run, "would run with strategy %s, in this process:", strategy);
-        } else {
-            run_say(run, "would run with strategy %s, on %" PRIu64 " workers:", strategy, workers);
-        }
+    if (rc == 0 && !run->options.quiet) {
+        say_where(run);
     }
     const struct interval_set *done = run->resumed ? &run->state.done : NULL;
     rc = rc != 0 ? rc : dry_run(&run->work, done, stdout, &error);

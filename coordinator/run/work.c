@@ -6,6 +6,7 @@
 #include "worker/workloads/command_line.h"
 #include "worker/workloads/plugin.h"
 #include "worker/workloads/registry.h"
+#include "worker/workloads/time_limit.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -84,6 +85,20 @@ static int find_workload(struct work *work, const char *name, struct err_text *r
     return 0;
 }
 
+/* The one parameter whose form its kind does not tell: better now than by each engine. */
+static int check_timeout(const struct work *work, struct err_text *ret_error)
+{
+    struct time_limit trial;
+    if (strcmp(work->workload->name, "exec") != 0) {
+        return 0;
+    }
+    int rc = time_limit_init(&trial, params_get(&work->params, "timeout"), ret_error);
+    if (rc == 0) {
+        time_limit_deinit(&trial);
+    }
+    return rc;
+}
+
 int work_choose(struct work *work,
                 const char *name,
                 const struct options *options,
@@ -100,6 +115,7 @@ int work_choose(struct work *work,
             rc = params_set(&work->params, param, options->params.list[i].value);
         }
     }
+    rc = rc != 0 ? rc : check_timeout(work, ret_error);
     if (rc == 0 && strict) {
         /* Refuses unknown names and bad values now, before anything is started. */
         struct params trial = {0};

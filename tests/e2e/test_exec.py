@@ -300,6 +300,15 @@ class Logs(Exec):
         result = self.run_exec("--items", items, "--dry-run", command=["touch", touched, "{}"])
         self.assertEqual(result.out, "touch %s 'a b'\ntouch %s c\n" % (touched, touched))
         self.assertFalse(os.path.exists(touched))
+        result = self.quartet("run", "pipe", "--items", items, "--dry-run", "--workers", "2", "--", "python3", "a b.py")
+        self.assertEqual(result.out, "pipe 'a b'\npipe c\n")
+        self.assertIn("on 2 workers, as lines for python3 'a b.py':", result.err)
+
+    def test_malformed_timeout_is_refused_before_anything_runs(self):
+        items = self.write_file("items", "1\n")
+        for command in (["run"], ["compare", "--yes"]):
+            result = self.quartet(*command, "exec", "--items", items, "--timeout", "x", "--", "true")
+            self.assert_refused(result, "timeout 'x'", "seconds")
 
     def test_numbers_come_out_as_values(self):
         out = self.path("squares")

@@ -3,6 +3,7 @@
 #include "common/io/secret_file.h"
 #include "common/io/zsock.h"
 #include "coordinator/commands.h"
+#include "coordinator/launchers/ask.h"
 #include "coordinator/launchers/launcher.h"
 #include "coordinator/launchers/perform.h"
 #include "coordinator/options/options.h"
@@ -15,7 +16,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ACCESS_POLL_MS = 100 };
+enum { ACCESS_POLL_MS = 100, ASK_MS = 10000, ANSWER_SIZE = 256 };
 
 struct launch_command {
     const struct launcher_ops *launcher;
@@ -29,6 +30,7 @@ struct launch_command {
     char *access_text;          /* and request.access_text */
     char endpoints[ACCESS_ENDPOINTS_MAX][ACCESS_ENDPOINT_SIZE];
     const char *endpoint_list[ACCESS_ENDPOINTS_MAX]; /* and request.endpoints */
+    char answer[ANSWER_SIZE];                        /* and request.answer */
 };
 
 /* --- the command line --- */
@@ -286,11 +288,33 @@ static int show(const struct plan *plan, struct err_text *ret_error)
     return complete ? 0 : err_set(ret_error, ERR_NOMEM, "no memory to show what would be run");
 }
 
+/* Without an answer a plan can be made, too, but is not as good. */
+static int answer(struct launch_command *command, struct err_text *ret_error)
+{
+    struct words question = {.list = NULL};
+    if (command->launcher->question != NULL) {
+        command->launcher->question(&command->request, &question);
+    }
+    int rc = question.count == 0 ? ERR_NOT_FOUND
+                                 : ask(&question, ASK_MS, command->answer, sizeof(command->answer));
+    if (rc == 0) {
+        command->request.answer = command->answer;
+    } else if (question.count > 0 && !command->request.quiet) {
+        (void)fprintf(stderr,
+                      "quartet launch %s: '%s' did not answer; going on without\n",
+                      command->launcher->name,
+                      question.list[0]);
+    }
+    words_deinit(&question);
+    return rc == ERR_NOMEM ? err_set(ret_error, rc, "no memory to ask") : 0;
+}
+
 static int launch(struct launch_command *command, struct err_text *ret_error, int *ret_signal)
 {
     struct plan plan = {.count = 0};
     int rc = check_worker_path(&command->request, ret_error);
     rc = rc != 0 ? rc : check_coordinator(command, ret_error);
+    rc = rc != 0 ? rc : answer(command, ret_error);
     rc = rc != 0 ? rc : command->launcher->plan(&command->request, command->own, ret_error, &plan);
     if (rc == 0 && !plan_is_complete(&plan)) {
         rc = err_set(ret_error, ERR_NOMEM, "no memory to work out what to run");

@@ -3,7 +3,7 @@
  * it watches itself, are in coordinator/launch/launch.h.)
  *
  * A launcher turns options into a plan, and that is all: it runs nothing and reads nothing, and what it knows of the
- * world is in the request. So what --dry-run shows is what is done. One file each, and one line in
+ * world is in the request (one may have a question, which is put to a command before). So what --dry-run shows is what is done. One file each, and one line in
  * launcher.c. Pure. */
 #ifndef QUARTET_COORDINATOR_LAUNCHERS_LAUNCHER_H
 #define QUARTET_COORDINATOR_LAUNCHERS_LAUNCHER_H
@@ -37,6 +37,7 @@ struct launcher_request {
     const char *const *rest; /* words that stood behind `--` */
     size_t rest_count;
     char *(*env)(const char *name); /* as getenv: of whoever asks */
+    const char *answer;             /* to the launcher's `question`; NULL: there is none */
 };
 
 struct launcher_ops {
@@ -53,6 +54,10 @@ struct launcher_ops {
 
     /* Add its own options to the table of the command; their targets are in `options`. */
     void (*add_options)(struct cli_table *table, void *options);
+
+    /* Add the words of a command that only looks, and whose first line of output the plan is the better for; none: there is
+     * nothing to ask. NULL: there never is. */
+    void (*question)(const struct launcher_request *request, struct words *command);
 
     /* Add the steps to `plan`, which is empty and complete. Returns 0, or ERR_INVALID when options make no sense, with
      * the one that is wrong. Missing memory is no error here: the plan knows. */

@@ -13,6 +13,8 @@
 #include "coordinator/launchers/slurm_time.h"
 #include "coordinator/launchers/worker_command.h"
 
+#include <stdio.h>
+
 struct slurm_options {
     uint64_t cpus; /* of each worker; 0: not said */
     const char *time;
@@ -47,7 +49,7 @@ static void add_options(struct cli_table *table, void *options)
          .kind = CLI_TEXT,
          .value = "LIMIT",
          .target = &slurm->time,
-         .default_text = "the partition's, which workers do not know",
+         .default_text = "the partition's, which workers do not know; inside: what is left",
          .help = "wall time, as sbatch has it: MINUTES, HOURS:MINUTES:SECONDS, DAYS-HOURS, ... "
                  "Workers drain early enough to be gone by then"},
         {.name = "partition",
@@ -78,13 +80,53 @@ static void add_options(struct cli_table *table, void *options)
 
 /* --- the wall time --- */
 
-/* `*ret_limit_s` is 0 when there is none. */
+static bool is_inside(const struct launcher_request *request)
+{
+    return request->env("SLURM_JOB_ID") != NULL;
+}
+
+/* When does this allocation end? */
+static void question(const struct launcher_request *request, struct words *command)
+{
+    if (is_inside(request)) {
+        words_add(command, "squeue");
+        words_add(command, "--noheader");
+        words_add(command, "--format=%%L");
+        words_add(command, "--jobs=%s", request->env("SLURM_JOB_ID"));
+    }
+}
+
+static int check_limit(const struct launcher_request *request,
+                       const char *what,
+                       uint64_t seconds,
+                       struct err_text *ret_error)
+{
+    if ((double)seconds - MARGIN_S - request->drain_limit_s - LEAVING_S > 0) {
+        return 0;
+    }
+    return err_set(
+        ret_error,
+        ERR_INVALID,
+        "%s %llu s, of which %d are for starting and ending, %.10g for --drain-limit and "
+        "%d for leaving: nothing is left to work in",
+        what,
+        (unsigned long long)seconds,
+        MARGIN_S,
+        request->drain_limit_s,
+        LEAVING_S);
+}
+
+/* By when workers have to be gone: what --time says, and the end of the allocation that this is inside, whichever is
+ * first. `*ret_limit_s` is 0 when neither is known. */
 static int worker_limit(const struct launcher_request *request,
                         const struct slurm_options *slurm,
                         struct err_text *ret_error,
                         double *ret_limit_s)
 {
     uint64_t seconds = 0;
+    uint64_t left = 0;
+    char what[96];
+    (void)snprintf(what, sizeof(what), "--time: %.64s are", slurm->time != NULL ? slurm->time : "");
     if (slurm->time != NULL && slurm_time_parse(slurm->time, &seconds) != 0) {
         return err_set(ret_error,
                        ERR_INVALID,
@@ -92,21 +134,16 @@ static int worker_limit(const struct launcher_request *request,
                        "HOURS:MINUTES:SECONDS, DAYS-HOURS or DAYS-HOURS:MINUTES:SECONDS",
                        slurm->time);
     }
-    double limit_s = (double)seconds - MARGIN_S;
-    if (seconds > 0 && limit_s - request->drain_limit_s - LEAVING_S <= 0) {
-        return err_set(
-            ret_error,
-            ERR_INVALID,
-            "--time: %.64s are %llu s, of which %d are for starting and ending, %.10g for "
-            "--drain-limit and %d for leaving: nothing is left to work in",
-            slurm->time,
-            (unsigned long long)seconds,
-            MARGIN_S,
-            request->drain_limit_s,
-            LEAVING_S);
+    bool ends = request->answer != NULL && slurm_time_left_parse(request->answer, &left) == 0;
+    if (ends && (seconds == 0 || left < seconds)) {
+        seconds = left;
+        (void)snprintf(what, sizeof(what), "the allocation ends in");
+    } else if (seconds == 0) {
+        *ret_limit_s = 0;
+        return 0;
     }
-    *ret_limit_s = seconds > 0 ? limit_s : 0;
-    return 0;
+    *ret_limit_s = (double)seconds - MARGIN_S;
+    return check_limit(request, what, seconds, ret_error);
 }
 
 /* --- words of sbatch and of srun --- */
@@ -241,7 +278,7 @@ static int plan(const struct launcher_request *request,
                 struct plan *plan)
 {
     const struct slurm_options *slurm = options;
-    bool inside = request->env("SLURM_JOB_ID") != NULL;
+    bool inside = is_inside(request);
     double limit_s = 0;
     int rc = worker_limit(request, slurm, ret_error, &limit_s);
     if (rc == 0 && inside) {
@@ -275,5 +312,6 @@ const struct launcher_ops launcher_slurm = {
     .options_size = sizeof(struct slurm_options),
     .defaults = defaults,
     .add_options = add_options,
+    .question = question,
     .plan = plan,
 };

@@ -85,13 +85,23 @@ static int parse_without_days(const char *text, uint64_t *ret_seconds)
     return 0;
 }
 
+static int parse(const char *text, uint64_t *ret_seconds)
+{
+    size_t dash = strcspn(text, "-");
+    return text[dash] == '-' ? parse_with_days(text, dash, ret_seconds)
+                             : parse_without_days(text, ret_seconds);
+}
+
+int slurm_time_left_parse(const char *text, uint64_t *ret_seconds)
+{
+    return parse(text, ret_seconds) == 0 ? 0 : ERR_NOT_FOUND;
+}
+
 int slurm_time_parse(const char *text, uint64_t *ret_seconds)
 {
     uint64_t seconds = 0;
     if (strcasecmp(text, "INFINITE") != 0 && strcasecmp(text, "UNLIMITED") != 0) {
-        size_t dash = strcspn(text, "-");
-        int rc = text[dash] == '-' ? parse_with_days(text, dash, &seconds)
-                                   : parse_without_days(text, &seconds);
+        int rc = parse(text, &seconds);
         if (rc != 0) {
             return rc;
         }

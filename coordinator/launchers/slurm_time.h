@@ -9,4 +9,8 @@
  * to whole minutes, as Slurm does. Returns 0 or ERR_INVALID. */
 int slurm_time_parse(const char *text, uint64_t *ret_seconds);
 
+/* What squeue says of the time that a job has left (%L): as above, to the second. ERR_NOT_FOUND when it is no time: there is no
+ * end, or it is not known ("UNLIMITED", "NOT_SET", "INVALID"). */
+int slurm_time_left_parse(const char *text, uint64_t *ret_seconds);
+
 #endif

@@ -1,6 +1,7 @@
 """Workers that Slurm starts inside an allocation, by srun: what comes of a run is what comes of it here, wall times and dead nodes cost no
 item an attempt, and nothing is left however it ends."""
 
+import re
 import signal
 import unittest
 
@@ -55,6 +56,26 @@ class Allocated(slurm_cluster.SlurmTest):
         self.assert_status(result, EXIT_OK)
         self.assertEqual(result.err.count("the time limit is near"), 3, result)
         self.assertLess(result.seconds, 45)
+        sample = only_sample(self.assert_all_right(work, coordinator, undisturbed).report())
+        self.assertEqual([sample[name] for name in ("workers_lost", "items_retried", "failed", "duplicates")], [0, 0, 0, 0])
+
+    def test_workers_are_gone_before_the_allocation_ends_though_nobody_said_when(self):
+        self.cluster.ask("scontrol", "update", "JobId=" + self.job, "TimeLimit=2")
+        work = results.sleep(1, 2000, 0.05)
+        undisturbed = work.undisturbed(self)
+        coordinator = self.coordinate(work, "--threads", "2", wait=4)
+        coordinator.err.wait_for("listening on", 20)
+        dry = self.launch("--dry-run").finish(20)
+        self.assert_status(dry, EXIT_OK)
+        limit = int(re.search(r" --time-limit (\d+) ", dry.out).group(1))
+        self.assertLessEqual(limit, 105)
+        self.assertGreater(limit, 60)
+        drain = limit - 10  # in ten seconds, less two to leave in
+        launched = self.launch("--drain-limit", str(drain))
+        self.start([WORKER, "--access", self.access, "--name", "stays", "--slots", "4"])
+        result = launched.finish(59)
+        self.assert_status(result, EXIT_OK)
+        self.assertEqual(result.err.count("the time limit is near"), 3, result)
         sample = only_sample(self.assert_all_right(work, coordinator, undisturbed).report())
         self.assertEqual([sample[name] for name in ("workers_lost", "items_retried", "failed", "duplicates")], [0, 0, 0, 0])
 

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -97,6 +98,63 @@ static void test_inside_an_allocation_as_many_workers_as_it_has_tasks(void **sta
                "# standard input: nothing; it stays open\n");
 }
 
+static void expect_limit(const char *answer,
+                         const char *time,
+                         const char *time_word,
+                         const char *limit)
+{
+    char shown[512];
+    struct launcher_request request = rig_request();
+    request.env = inside;
+    request.answer = answer;
+    (void)snprintf(
+        shown,
+        sizeof(shown),
+        "srun" STEP
+        " --no-kill --input=all%s --job-name=quartet quartet-worker --access - --give-up 600%s "
+        "--drain-limit 30 --end-with-stdin # standard input: <access file, not shown>; it stays "
+        "open\n",
+        time_word,
+        limit);
+    rig_expect(&launcher_slurm,
+               &request,
+               RIG_ARGUMENTS(time != NULL ? "--time" : NULL, time, NULL),
+               shown);
+}
+
+static void test_workers_leave_before_the_allocation_ends_if_that_is_before_their_time(void **state)
+{
+    (void)state;
+    expect_limit("2:00", NULL, "", " --time-limit 105");
+    expect_limit("2:00", "3", " --time=3", " --time-limit 105");
+    expect_limit("1-00:00:00", "3", " --time=3", " --time-limit 165");
+    expect_limit("UNLIMITED", NULL, "", "");
+    expect_limit("UNLIMITED", "3", " --time=3", " --time-limit 165");
+    expect_limit(NULL, NULL, "", "");
+
+    struct launcher_request request = rig_request();
+    request.env = inside;
+    request.answer = "0:47";
+    rig_expect_refused(
+        &launcher_slurm, &request, RIG_ARGUMENTS(NULL), "the allocation ends in 47 s, of which 15");
+}
+
+static void test_only_inside_an_allocation_its_end_is_asked_for(void **state)
+{
+    (void)state;
+    struct words question = {.list = NULL};
+    struct launcher_request request = rig_request();
+    launcher_slurm.question(&request, &question);
+    assert_int_equal(question.count, 0);
+    request.env = inside;
+    launcher_slurm.question(&request, &question);
+    assert_int_equal(question.count, 4);
+    assert_string_equal(question.list[0], "squeue");
+    assert_string_equal(question.list[2], "--format=%L");
+    assert_string_equal(question.list[3], "--jobs=4711");
+    words_deinit(&question);
+}
+
 static void test_no_limit_of_slurms_is_no_limit_for_the_worker(void **state)
 {
     (void)state;
@@ -142,6 +200,9 @@ int main(void)
         cmocka_unit_test(test_cpus_are_said_to_both_and_the_wall_time_to_the_worker),
         cmocka_unit_test(test_inside_an_allocation_srun_hands_the_access_to_all_tasks),
         cmocka_unit_test(test_inside_an_allocation_as_many_workers_as_it_has_tasks),
+        cmocka_unit_test(
+            test_workers_leave_before_the_allocation_ends_if_that_is_before_their_time),
+        cmocka_unit_test(test_only_inside_an_allocation_its_end_is_asked_for),
         cmocka_unit_test(test_no_limit_of_slurms_is_no_limit_for_the_worker),
         cmocka_unit_test(test_what_makes_no_sense_is_refused),
     };

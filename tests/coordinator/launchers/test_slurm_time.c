@@ -41,6 +41,22 @@ static void test_every_form_of_a_limit_is_read(void **state)
     }
 }
 
+static void test_time_left_is_to_the_second_or_not_known(void **state)
+{
+    (void)state;
+    uint64_t seconds = 1;
+    assert_int_equal(slurm_time_left_parse("0:00", &seconds), 0);
+    assert_int_equal(seconds, 0);
+    assert_int_equal(slurm_time_left_parse("59:07", &seconds), 0);
+    assert_int_equal(seconds, 59 * 60 + 7);
+    assert_int_equal(slurm_time_left_parse("2-01:02:03", &seconds), 0);
+    assert_int_equal(seconds, 2 * 86400 + 3723);
+    static const char *const unknown[] = {"UNLIMITED", "NOT_SET", "INVALID", "", "soon"};
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        assert_int_equal(slurm_time_left_parse(unknown[i], &seconds), ERR_NOT_FOUND);
+    }
+}
+
 static void test_what_is_no_limit_is_refused(void **state)
 {
     (void)state;
@@ -83,6 +99,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_form_of_a_limit_is_read),
+        cmocka_unit_test(test_time_left_is_to_the_second_or_not_known),
         cmocka_unit_test(test_what_is_no_limit_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -372,6 +372,19 @@ static void note_outliers(const struct cell *cell, const struct cell_summary *su
     }
 }
 
+/* Of a number of workers that was to be compared, some could not run this or had left. */
+static void note_missing_workers(const struct cell *cell, char *buf)
+{
+    if (cell->sweeps > cell->workers) {
+        join(buf);
+        text_append(buf,
+                    REPORT_LINE_SIZE,
+                    "only %" PRIu32 " of %" PRIu32 " workers could take part",
+                    cell->workers,
+                    cell->sweeps);
+    }
+}
+
 /* What was run beside an attempt that was late, and what that brought. */
 static void note_speculation(const struct cell_summary *summary, char *buf)
 {
@@ -476,6 +489,7 @@ void report_cell_note(const struct judged *judged, size_t cell_index, char *buf,
     ret_detail[0] = '\0';
     if (summary->has_time) {
         note_failures(cell, buf);
+        note_missing_workers(cell, buf);
         note_losses(summary, buf);
         note_outliers(cell, summary, buf);
     } else {

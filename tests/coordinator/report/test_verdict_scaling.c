@@ -151,6 +151,18 @@ static void test_table_that_is_too_wide_goes_on_below(void **state)
     free(text);
 }
 
+static void test_table_says_when_fewer_workers_took_part_than_were_asked_for(void **state)
+{
+    struct fixture *fixture = *state;
+    char *text = fixture_render_table(&fixture->report, false, 80);
+    assert_lacks(text, "could take part");
+    free(text);
+    fixture->cells[cell_of(3, 0)].workers = 3;
+    text = fixture_render_table(&fixture->report, false, 80);
+    assert_contains(text, "only 3 of 4 workers could take part");
+    free(text);
+}
+
 static void test_markdown_has_the_same_table(void **state)
 {
     struct fixture *fixture = *state;
@@ -184,6 +196,7 @@ int main(void)
         SWEEP(test_verdict_is_silent_about_what_never_paid),
         SWEEP(test_table_has_a_column_for_each_number_of_workers_but_the_fewest),
         SWEEP(test_table_that_is_too_wide_goes_on_below),
+        SWEEP(test_table_says_when_fewer_workers_took_part_than_were_asked_for),
         SWEEP(test_markdown_has_the_same_table),
         SWEEP(test_csv_has_scaling_last),
     };

@@ -19,7 +19,7 @@ static const char FAILED[] = "quartet-push: failed ";
  * wrong shows when the worker is started (then "anew"). Everything that makes files is in a subshell: its
  * umask is not the worker's. `head -c` of busybox reads more than it is asked for, therefore nothing is sent
  * behind the archive before the greeting. Two that come here at the same time both bring a bundle;
- * the second `mv` puts its own into that of the first, where it is removed. */
+ * the second `mv` puts its own into that of the first, where it is removed, by both perhaps: then one `rm` may fail. */
 static const char SCRIPT[] =
     "hash=$0; machine=$1; size=$2; mode=$3; next=$4; shift 4; "
     "base=${XDG_CACHE_HOME:-$HOME/.cache}/quartet/bundle; kept=$base/$hash; "
@@ -59,8 +59,10 @@ static const char SCRIPT[] =
     /* One that is there is whole, or broken: it came by a rename. Two that mend it at once may each see a moment without one. */
     "keep() { if [ -e \"$kept\" ]; then [ $mode = kept ] && whole && return; "
     "mv \"$kept\" \"$new/old\" 2>/dev/null; fi; "
-    "mv \"$new/quartet-bundle\" \"$kept\" 2>/dev/null; rm -rf \"$kept/quartet-bundle\"; "
-    "for i in 1 2 3; do whole && return; sleep 1; done; fail \"cannot keep it as $kept\"; }; "
+    "mv \"$new/quartet-bundle\" \"$kept\" 2>/dev/null; "
+    "for i in 1 2 3; do rm -rf \"$kept/quartet-bundle\" 2>/dev/null && whole && return; sleep 1; "
+    "done; "
+    "whole || fail \"cannot keep it as $kept\"; }; "
 
     /* The others of the last three that were used, and what broken launches left a day ago. */
     "prune() { n=0; for o in $(ls -t \"$base\"); do [ $o = $hash ] && continue; n=$((n + 1)); "

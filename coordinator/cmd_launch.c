@@ -288,10 +288,14 @@ static int show(const struct plan *plan, struct err_text *ret_error)
     return complete ? 0 : err_set(ret_error, ERR_NOMEM, "no memory to show what would be run");
 }
 
-/* Without an answer a plan can be made, too, but is not as good. */
-static int answer(struct launch_command *command, struct err_text *ret_error)
+/* Put the launcher's question, if it has one, to whom it names. Without an answer there is a plan, too, but not as good a one:
+ * `ret_silent` then says who did not answer, else it is "". */
+static int answer(struct launch_command *command,
+                  struct err_text *ret_error,
+                  char ret_silent[ANSWER_SIZE])
 {
     struct words question = {.list = NULL};
+    ret_silent[0] = '\0';
     if (command->launcher->question != NULL) {
         command->launcher->question(&command->request, &question);
     }
@@ -299,11 +303,8 @@ static int answer(struct launch_command *command, struct err_text *ret_error)
                                  : ask(&question, ASK_MS, command->answer, sizeof(command->answer));
     if (rc == 0) {
         command->request.answer = command->answer;
-    } else if (question.count > 0 && !command->request.quiet) {
-        (void)fprintf(stderr,
-                      "quartet launch %s: '%s' did not answer; going on without\n",
-                      command->launcher->name,
-                      question.list[0]);
+    } else if (question.count > 0) {
+        (void)snprintf(ret_silent, ANSWER_SIZE, "%s", question.list[0]);
     }
     words_deinit(&question);
     return rc == ERR_NOMEM ? err_set(ret_error, rc, "no memory to ask") : 0;
@@ -312,12 +313,19 @@ static int answer(struct launch_command *command, struct err_text *ret_error)
 static int launch(struct launch_command *command, struct err_text *ret_error, int *ret_signal)
 {
     struct plan plan = {.count = 0};
+    char silent[ANSWER_SIZE];
     int rc = check_worker_path(&command->request, ret_error);
     rc = rc != 0 ? rc : check_coordinator(command, ret_error);
-    rc = rc != 0 ? rc : answer(command, ret_error);
+    rc = rc != 0 ? rc : answer(command, ret_error, silent);
     rc = rc != 0 ? rc : command->launcher->plan(&command->request, command->own, ret_error, &plan);
     if (rc == 0 && !plan_is_complete(&plan)) {
         rc = err_set(ret_error, ERR_NOMEM, "no memory to work out what to run");
+    }
+    if (rc == 0 && silent[0] != '\0' && !command->request.quiet) {
+        (void)fprintf(stderr,
+                      "quartet launch %s: '%s' did not answer; going on without\n",
+                      command->launcher->name,
+                      silent);
     }
     if (rc == 0) {
         rc = command->dry_run ? show(&plan, ret_error) : perform(&plan, ret_error, ret_signal);

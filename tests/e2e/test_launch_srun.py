@@ -7,7 +7,7 @@ import unittest
 
 import results
 import slurm_cluster
-from harness import EXIT_OK, EXIT_SIGINT, WORKER, main, only_sample
+from harness import EXIT_OK, EXIT_SIGINT, WORKER, main, only_sample, wait_until
 
 
 @unittest.skipIf(slurm_cluster.WHY_NOT, slurm_cluster.WHY_NOT)
@@ -103,6 +103,7 @@ class Allocated(slurm_cluster.SlurmTest):
         launched.signal(signal.SIGKILL)
         launched.process.wait()
         self.assert_no_worker_left(20)
+        wait_until(lambda: not self.named("srun"), 30, "the end of srun, which Slurm tells when its tasks have ended")
         self.interrupt(coordinator)
 
 

@@ -15,8 +15,8 @@ from rig import RUN_TIMEOUT_S, Failed
 from table import Row, interleave
 
 WORKERS, SLOTS = 4, 2
-ITEMS, ITEM_S = 2_000, 0.01
-FAULT_AT_S = 0.6  # of about 2.5
+ITEMS, ITEM_S = 4_000, 0.01  # so many that a frozen worker is given up (3 s) while there is work
+FAULT_AT_S = 0.6  # of about 5
 
 # Each item takes as long as the worker's environment says.
 NAP_PY = textwrap.dedent(

@@ -21,6 +21,7 @@ bool diagnose_port(const struct seen *seen, struct findings *findings);
 /* in diagnose_answer.c, */
 bool diagnose_answer(const struct seen *seen, struct findings *findings);
 bool diagnose_handshake(const struct seen *seen, struct findings *findings);
+void diagnose_key_refused(const struct seen *seen, struct findings *findings);
 /* and in diagnose_talk.c. */
 bool diagnose_protocol(const struct seen *seen, struct findings *findings);
 bool diagnose_round_trip(const struct seen *seen, struct findings *findings);

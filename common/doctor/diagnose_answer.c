@@ -140,7 +140,7 @@ static void say_other_key(const struct seen *seen, struct findings *findings)
                        : "is that a quartet coordinator? Compare the port with what it says");
 }
 
-static void say_key_refused(const struct seen *seen, struct findings *findings)
+void diagnose_key_refused(const struct seen *seen, struct findings *findings)
 {
     struct finding *finding = findings_add(
         findings,
@@ -190,7 +190,7 @@ bool diagnose_handshake(const struct seen *seen, struct findings *findings)
         return true;
     }
     if (seen->end == ZDIAL_KEY_REFUSED) {
-        say_key_refused(seen, findings);
+        diagnose_key_refused(seen, findings);
     } else if (seen->end == ZDIAL_MISMATCH ||
                (greeted && is_curve(&first->greeting) != seen->keys)) {
         say_mismatch(seen, findings);

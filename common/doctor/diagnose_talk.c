@@ -89,6 +89,9 @@ bool diagnose_protocol(const struct seen *seen, struct findings *findings)
             findings, HEALTH_FAIL, "protocol", "the coordinator refuses: %s", seen->words);
         finding_advise(finding, "it says so to workers, too: see there");
         return false;
+    case TALK_KEY_REFUSED:
+        diagnose_key_refused(seen, findings);
+        return false;
     case TALK_GARBLED:
         finding = findings_add(
             findings, HEALTH_FAIL, "protocol", "what it says is not quartet's: %s", seen->words);

@@ -63,6 +63,7 @@ enum seen_talk {
     TALK_OTHER_VERSION, /* only the versions are known */
     TALK_TOO_OLD,       /* it does not know the question */
     TALK_REJECTED,      /* `words` say why */
+    TALK_KEY_REFUSED,   /* taken back since the handshake */
     TALK_GARBLED,       /* what it says cannot be read, `words` say why */
     TALK_SILENCE,
 };

@@ -75,8 +75,10 @@ static void note_words(struct talker *talker, enum seen_talk what, const char *w
 static void note_reject(struct talker *talker)
 {
     const struct wire_reject *reject = &talker->message.as.reject;
-    bool old = reject->reason == WIRE_REASON_MALFORMED;
-    note_words(talker, old ? TALK_TOO_OLD : TALK_REJECTED, reject->text.s, reject->text.len);
+    enum seen_talk what = reject->reason == WIRE_REASON_MALFORMED ? TALK_TOO_OLD
+                          : reject->reason == WIRE_REASON_KEY     ? TALK_KEY_REFUSED
+                                                                  : TALK_REJECTED;
+    note_words(talker, what, reject->text.s, reject->text.len);
 }
 
 /* Wait for the next ECHO; whatever else is said is taken for what it is. Returns 0, or ERR_TIMEOUT, ERR_GONE or

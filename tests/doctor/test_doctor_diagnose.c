@@ -352,8 +352,10 @@ static void test_diagnose_protocol(void **state)
     seen = answering(TALK_TOO_OLD, "");
     assert_ends(
         &seen, HEALTH_WARN, "protocol", "does not know doctors", "install the same version");
-    seen = answering(TALK_REJECTED, "the key of this worker was taken back");
-    assert_fails(&seen, "protocol", "refuses: the key of this worker was taken back", "");
+    seen = answering(TALK_REJECTED, "it has seen enough");
+    assert_fails(&seen, "protocol", "refuses: it has seen enough", "");
+    seen = answering(TALK_KEY_REFUSED, "the key of this worker was taken back");
+    assert_fails(&seen, "key", "not any more, in the 'authorized'", "quartet keygen");
     seen = answering(TALK_GARBLED, "type is 99");
     assert_fails(&seen, "protocol", "not quartet's: type is 99", "another program");
     seen = answering(TALK_SILENCE, "");

@@ -1,6 +1,7 @@
 #include "coordinator/launchers/ask.h"
 
 #include "common/base/err.h"
+#include "common/io/clock.h"
 #include "common/io/spawn.h"
 
 #include <errno.h>
@@ -10,14 +11,22 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-static int64_t now_ms(void)
+enum { US_PER_MS = 1000 };
+
+/* Wait until `fd` can be read, which a child's is when it has ended; not beyond `until_us`. */
+static int wait_for(int fd, uint64_t until_us)
 {
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    for (;;) {
+        uint64_t now_us = clock_now_us();
+        struct pollfd readable = {.fd = fd, .events = POLLIN};
+        int left_ms = now_us < until_us ? (int)((until_us - now_us) / US_PER_MS) + 1 : 0;
+        int count = left_ms > 0 ? poll(&readable, 1, left_ms) : 0;
+        if (count >= 0 || errno != EINTR) {
+            return count > 0 ? 0 : count == 0 ? ERR_TIMEOUT : ERR_IO;
+        }
+    }
 }
 
 static int start(const struct words *command, int null, int out, struct spawn_child *ret_child)
@@ -42,29 +51,22 @@ static int start(const struct words *command, int null, int out, struct spawn_ch
 }
 
 /* Read to the end, keeping what fits. */
-static int hear(int from, int64_t until_ms, char *text, size_t size)
+static int hear(int from, uint64_t until_us, char *text, size_t size)
 {
     size_t len = 0;
-    for (;;) {
+    int rc;
+    while ((rc = wait_for(from, until_us)) == 0) {
         char buffer[512];
-        int64_t left_ms = until_ms - now_ms();
-        struct pollfd readable = {.fd = from, .events = POLLIN};
-        int count = left_ms <= 0 ? 0 : poll(&readable, 1, (int)left_ms);
-        ssize_t got = count > 0 ? read(from, buffer, sizeof(buffer)) : -1;
-        if (count == 0) {
-            return ERR_TIMEOUT;
-        }
-        if (got < 0 && errno != EINTR) {
-            return ERR_IO;
-        }
-        if (got == 0) {
+        ssize_t got = read(from, buffer, sizeof(buffer));
+        if (got <= 0) {
             text[len] = '\0';
-            return 0;
+            return got == 0 ? 0 : ERR_IO;
         }
         for (ssize_t i = 0; i < got && len + 1 < size; i++) {
             text[len++] = buffer[i];
         }
     }
+    return rc;
 }
 
 int ask(const struct words *command, int limit_ms, char *ret_line, size_t size)
@@ -79,12 +81,13 @@ int ask(const struct words *command, int limit_ms, char *ret_line, size_t size)
         }
         return ERR_IO;
     }
-    int64_t until_ms = now_ms() + limit_ms;
+    uint64_t until_us = clock_now_us() + (uint64_t)limit_ms * US_PER_MS;
     int rc = command->incomplete ? ERR_NOMEM : start(command, null, ends[1], &child);
     (void)close(ends[1]);
     (void)close(null);
     if (rc == 0) {
-        rc = hear(ends[0], until_ms, ret_line, size);
+        rc = hear(ends[0], until_us, ret_line, size);
+        rc = rc != 0 ? rc : wait_for(child.pidfd, until_us);
         if (rc != 0) {
             spawn_signal_group(&child, SIGKILL);
         }

@@ -70,12 +70,13 @@ static void test_who_fails_or_says_nothing_has_no_answer(void **state)
     assert_nobody_is_left();
 }
 
-/* Also one that has said something, and whose child holds the pipe. */
+/* Also one that has said something and whose child holds the pipe, or that has closed it. */
 static void test_who_does_not_come_to_an_end_is_ended(void **state)
 {
     (void)state;
     char line[SIZE];
     assert_int_equal(ask_sh("echo 2:00; sleep 1000 & sleep 1000", 50, line), ERR_TIMEOUT);
+    assert_int_equal(ask_sh("echo 2:00; exec >&-; sleep 1000", 50, line), ERR_TIMEOUT);
     assert_nobody_is_left();
 }
 
